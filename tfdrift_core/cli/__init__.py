@@ -1,0 +1,39 @@
+"""The ``tfdrift`` command.  Its subcommands are the entry points of the group ``tfdrift.commands``."""
+
+import argparse
+import logging
+import sys
+from importlib.metadata import entry_points
+
+from tfdrift_core import __version__
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand; the exit status is 0 for success, 1 for a failure that was reported, 2 for bad usage."""
+    parser = argparse.ArgumentParser(prog="tfdrift", description="Reports AWS changes made behind Terraform's back.")
+    parser.add_argument("--version", action="version", version=f"tfdrift {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what is left out and why")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    arguments = sys.argv[1:] if argv is None else argv
+    for entry in sorted(entry_points(group="tfdrift.commands"), key=lambda e: e.name):
+        module = entry.load()
+        summary, _, rest = (module.__doc__ or "").strip().partition("\n")
+        command = commands.add_parser(
+            entry.name,
+            help=summary,
+            description=f"{summary}\n{rest}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    args = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO, format="tfdrift: %(levelname)s: %(message)s"
+    )
+    try:
+        return int(args.run(args))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141

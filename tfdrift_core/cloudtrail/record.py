@@ -1,0 +1,105 @@
+"""The CloudTrail record."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+_VERSION_SUFFIX = re.compile(r"(?:\d{8}|\d{4}_\d\d_\d\d)(?:v\d+)?$")
+
+
+class RecordError(ValueError):
+    """A document or record that cannot be read; the message says what and where."""
+
+
+def base_name(event_name: str) -> str:
+    """The API operation behind an event name: ``CreateFunction20150331v2`` is ``CreateFunction``."""
+    return _VERSION_SUFFIX.sub("", event_name)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One CloudTrail record.
+
+    ``raw`` is the parsed JSON object as it was logged and is not to be changed.  Every accessor tolerates a missing or
+    mistyped member: it then gives ``""`` or an empty mapping.  Record contents:
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+    """
+
+    raw: Mapping[str, Any]
+
+    @cached_property
+    def id(self) -> str:
+        return _text(self.raw.get("eventID"))
+
+    @cached_property
+    def event_name(self) -> str:
+        return _text(self.raw.get("eventName"))
+
+    @cached_property
+    def operation(self) -> str:
+        return base_name(self.event_name)
+
+    @cached_property
+    def event_source(self) -> str:
+        return _text(self.raw.get("eventSource"))
+
+    @cached_property
+    def service(self) -> str:
+        return self.event_source.partition(".")[0]
+
+    @cached_property
+    def region(self) -> str:
+        return _text(self.raw.get("awsRegion"))
+
+    @cached_property
+    def account(self) -> str:
+        """The account that owns the resource: the recipient, else the caller's."""
+        return _text(self.raw.get("recipientAccountId")) or _text(self.identity.get("accountId"))
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        return _mapping(self.raw.get("userIdentity"))
+
+    @cached_property
+    def request(self) -> Mapping[str, Any]:
+        return _mapping(self.raw.get("requestParameters"))
+
+    @cached_property
+    def response(self) -> Mapping[str, Any]:
+        return _mapping(self.raw.get("responseElements"))
+
+    @cached_property
+    def error_code(self) -> str:
+        return _text(self.raw.get("errorCode"))
+
+    @cached_property
+    def source_ip(self) -> str:
+        return _text(self.raw.get("sourceIPAddress"))
+
+    @cached_property
+    def user_agent(self) -> str:
+        return _text(self.raw.get("userAgent"))
+
+    @cached_property
+    def time(self) -> int:
+        """``eventTime`` in nanoseconds since the epoch, 0 when it is missing or not a time."""
+        text = _text(self.raw.get("eventTime"))
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return 0
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = int(moment.timestamp())
+        return max(seconds, 0) * 1_000_000_000

@@ -1,0 +1,43 @@
+"""What every CloudTrail source gives the pipeline."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One document of records: a file, an S3 object, the records of one queue message or one page of LookupEvents.
+
+    ``documents`` holds undecoded JSON (already decompressed): each item is a ``{"Records": [...]}`` object, one
+    record, or JSON lines.  ``origin`` names the place for messages (``s3://bucket/key``, a path).  ``token`` is
+    whatever the source needs to acknowledge the batch.
+    """
+
+    origin: str
+    documents: tuple[bytes, ...]
+    token: object = None
+
+
+class Source(Protocol):
+    """A place that CloudTrail records come from.
+
+    ``batches`` blocks while it waits and yields ``None`` at least once a second when there is nothing, so that the
+    caller can look after state and shutdown.  It ends at the end of a finite source.  It recovers by itself from
+    whatever may pass (network, throttling, expired credentials) and raises ``SourceError`` only for what the user
+    must fix and that waiting cannot.  ``acknowledge`` is called, in order, once every event that the batch gave rise
+    to has been handed over; a batch that was not acknowledged must be delivered again after a restart.
+    """
+
+    name: str
+    finite: bool
+
+    def batches(self) -> Iterator[Batch | None]: ...
+
+    def acknowledge(self, batch: Batch) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class SourceError(Exception):
+    """A source cannot work until the user changes something; the message says what."""

@@ -1,0 +1,65 @@
+"""The drift event: one drifted attribute of one resource, or one resource deleted or created outside Terraform."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tfdrift_core.cloudtrail.record import Record
+
+
+class Kind(StrEnum):
+    MODIFIED = "modified"
+    DELETED = "deleted"
+    UNMANAGED = "unmanaged"
+    EXPECTED = "expected"
+
+
+class Confidence(StrEnum):
+    EXACT = "exact"
+    INFERRED = "inferred"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What an event is about, as Terraform knows it; for an unmanaged resource only ``type`` and the ids are set."""
+
+    type: str = ""
+    address: str = ""
+    name: str = ""
+    module: str = ""
+    workspace: str = ""
+    state: str = ""
+    file: str = ""
+    line: int = 0
+    id: str = ""
+    arn: str = ""
+    account: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftEvent:
+    """One event for Falco.
+
+    ``attribute`` is the top-level attribute (``root_block_device``), ``path`` the full one
+    (``root_block_device[0].volume_size``).  Values are printed as Terraform prints them: strings bare, everything else
+    as JSON; ``None`` is absent.  ``added`` and ``removed`` are the elements of a set.  ``attributes`` names every
+    attribute of the resource that the same call changed.  ``id`` is the same for the same record, resource and path
+    however often they are replayed.  ``time`` is when TFDrift made the event, in nanoseconds since the epoch.
+    """
+
+    record: Record
+    kind: Kind
+    resource: Resource
+    id: str
+    attribute: str = ""
+    path: str = ""
+    old_value: str | None = None
+    new_value: str | None = None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    confidence: Confidence = Confidence.EXACT
+    reason: str = ""
+    hint: str = ""
+    redacted: frozenset[str] = field(default=frozenset(), repr=False)
+    time: int = 0

@@ -1,0 +1,68 @@
+"""Terraform resource instances as the drift engine sees them, wherever they were loaded from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+Attributes = Mapping[str, Any]
+"""Attribute name to value, exactly as state holds it: scalars, lists (also for sets and blocks), maps."""
+
+
+class Instance(Protocol):
+    """One managed resource instance of a state.
+
+    ``attributes`` is parsed when first asked for and must not be changed by the caller.  ``sensitive`` holds the
+    attribute paths that state marks sensitive, each a tuple of steps (``("environment", 0, "variables")``).
+    ``file`` and ``line`` are "" and 0 where no configuration was given.
+    """
+
+    @property
+    def address(self) -> str: ...  # module.web["a"].aws_instance.app[0]
+    @property
+    def type(self) -> str: ...  # aws_instance
+    @property
+    def name(self) -> str: ...  # app
+    @property
+    def module(self) -> str: ...  # module.web["a"], "" in the root module
+    @property
+    def workspace(self) -> str: ...
+    @property
+    def state(self) -> str: ...  # where the state was read from
+    @property
+    def account(self) -> str: ...  # 12 digits, "" when unknown
+    @property
+    def region(self) -> str: ...  # "" when unknown or global
+    @property
+    def attributes(self) -> Attributes: ...
+    @property
+    def sensitive(self) -> Sequence[tuple[str | int, ...]]: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    def attribute_line(self, attribute: str) -> int: ...  # 0 when unknown
+    @property
+    def ignore_changes(self) -> Sequence[str]: ...  # paths as written ("tags", 'tags["Env"]'), ("all",) for all
+
+
+class StateIndex(Protocol):
+    """Finds instances over all loaded states.  Reading it is safe while a refresh swaps in a newer version."""
+
+    def find(self, type: str, attribute: str, value: str, *, account: str = "", region: str = "") -> Sequence[Instance]:
+        """Instances of ``type`` whose top-level ``attribute`` equals ``value``.
+
+        Account and region restrict only where both sides know them.  ``id``, ``arn`` and the attributes that
+        ``KEYS`` of the index names are hashed at load; any other attribute is hashed at its first use.
+        """
+        ...
+
+    def find_any(self, value: str, *, account: str = "", region: str = "") -> Sequence[Instance]:
+        """Instances of any type whose ``id`` or ``arn`` is ``value``."""
+        ...
+
+    def all(self, type: str | None = None) -> Iterable[Instance]: ...
+
+    def has_type(self, type: str) -> bool:
+        """Whether any instance of the type is managed; false lets the caller skip the work."""
+        ...
+
+    def __len__(self) -> int: ...
