@@ -1,0 +1,164 @@
+"""What the AWS provider says about each resource type: the tree of attributes and blocks, their kinds and who sets them.
+
+The data is ``tfdrift_core/catalog/schema.txt.gz``: one line per resource type, ``type<TAB>JSON``, so that only the types
+in use are parsed.  It holds the schema of provider 3.39 as ``terraform providers schema -json`` prints it, with the
+types and attributes that provider 6 has added since.  ``tests/judge/make_schema.py`` writes it and says how.
+
+A line is an object of attribute name to code.  A code is a string ``KIND`` or ``KIND:FLAGS``, or, where there are
+attributes below, a list of that string, the object below and, for blocks, the largest number of blocks if there is one.
+``KIND`` is spelled from ``s`` string, ``n`` number, ``b`` bool, ``d`` dynamic, ``L``/``S``/``M`` list, set or map of what
+follows, ``o`` object, ``l``/``e``/``1`` blocks as list, set or single.  ``FLAGS`` are ``c`` set by the provider alone,
+``o`` optional and else set by the provider, ``x`` sensitive.
+"""
+
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+import orjson
+
+Kind = Literal[
+    "string",
+    "number",
+    "bool",
+    "dynamic",
+    "list",
+    "set",
+    "map",
+    "object",
+    "block_list",
+    "block_set",
+    "block_single",
+]
+
+_KINDS: dict[str, Kind] = {
+    "s": "string",
+    "n": "number",
+    "b": "bool",
+    "d": "dynamic",
+    "L": "list",
+    "S": "set",
+    "M": "map",
+    "o": "object",
+    "l": "block_list",
+    "e": "block_set",
+    "1": "block_single",
+}
+_DEFAULTS: dict[Kind, Any] = {"string": "", "number": 0, "bool": False, "map": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One attribute or block.
+
+    ``element`` is what a list, set or map holds; ``block`` is what an object or block holds.  ``computed_only`` is true
+    where configuration cannot set the attribute, ``computed`` also where the provider sets it when configuration does
+    not.  ``max_items`` is the largest number of blocks, 0 for no limit.
+    """
+
+    kind: Kind
+    element: "Node | None" = None
+    block: "Block | None" = None
+    computed_only: bool = False
+    sensitive: bool = False
+    computed: bool = False
+    max_items: int = 0
+
+    @property
+    def nested(self) -> "Block | None":
+        """The attributes below, whether this is a block or a list, set or map of objects."""
+        return self.block or (self.element.nested if self.element else None)
+
+    @property
+    def is_set(self) -> bool:
+        return self.kind in ("set", "block_set")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The attributes and blocks of a resource type, or of a block inside it, by name."""
+
+    attributes: Mapping[str, Node]
+
+
+@cache
+def _lines() -> Mapping[str, str]:
+    data = resources.files("tfdrift_core.catalog").joinpath("schema.txt.gz").read_bytes()
+    pairs = (line.partition("\t") for line in gzip.decompress(data).decode().splitlines())
+    return {name: text for name, _, text in pairs}
+
+
+def resource_types() -> frozenset[str]:
+    """Every resource type that the provider has."""
+    return frozenset(_lines())
+
+
+@cache
+def schema_for(resource_type: str) -> Block | None:
+    """The attributes of a resource type, None where the provider has no such type."""
+    text = _lines().get(resource_type)
+    return None if text is None else _block(orjson.loads(text))
+
+
+def _block(codes: Mapping[str, Any]) -> Block:
+    return Block({name: _node(code) for name, code in codes.items()})
+
+
+def _node(code: str | list[Any]) -> Node:
+    below: Mapping[str, Any] | None = None
+    max_items = 0
+    if isinstance(code, list):
+        code, below, *rest = code
+        max_items = rest[0] if rest else 0
+    kind, _, flags = str(code).partition(":")
+    return _build(kind, None if below is None else _block(below), flags, max_items)
+
+
+def _build(kind: str, block: Block | None, flags: str = "", max_items: int = 0) -> Node:
+    inner = kind[1:]
+    return Node(
+        _KINDS[kind[0]],
+        element=_build(inner, block) if inner else None,
+        block=None if inner else block,
+        computed_only="c" in flags,
+        sensitive="x" in flags,
+        computed="c" in flags or "o" in flags,
+        max_items=max_items,
+    )
+
+
+def node_at(resource_type: str, path: Sequence[str | int]) -> Node | None:
+    """The node that a path of names, indexes and map keys (``("root_block_device", 0, "volume_size")``) leads to.
+
+    None where the type or a step of the path does not exist.  Indexes may be left out.
+    """
+    block = schema_for(resource_type)
+    if block is None or not path or not isinstance(path[0], str):
+        return None
+    node = block.attributes.get(path[0])
+    for step in path[1:]:
+        if node is None:
+            return None
+        node = _step(node, step)
+    return node
+
+
+def _step(node: Node, step: str | int) -> Node | None:
+    if isinstance(step, int):
+        return node if node.block else node.element
+    if node.element and not (node.kind != "map" and node.element.block):
+        return node.element if node.kind == "map" else None
+    below = node.nested
+    return below.attributes.get(step) if below else None
+
+
+def default(node: Node) -> Any:
+    """What the provider writes into state for an attribute of a nested block that is not set.
+
+    Terraform's SDK v2 has no null there: it writes ``""``, ``0``, ``false``, ``{}`` or ``[]``; a fresh value each call.
+    """
+    value = _DEFAULTS.get(node.kind)
+    return {} if value == {} else [] if value is None else value
