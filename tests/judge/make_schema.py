@@ -17,7 +17,6 @@ import gzip
 import io
 import json
 import re
-import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ Codes = dict[str, Any]
 OUT = Path(__file__).parents[2] / "tfdrift_core/catalog/schema.txt.gz"
 _SCALARS = {"string": "s", "number": "n", "bool": "b", "dynamic": "d"}
 _COLLECTIONS = {"list": "L", "set": "S", "map": "M"}
+_MAPS = {"String": "s", "Number": "n", "Boolean": "b", "Any": "d"}
 _NESTING = {"list": "l", "set": "e", "single": "1", "map": "l"}
 
 
@@ -127,13 +127,13 @@ class _Module:
         name = next(name for name, (base, _) in self.classes.items() if base == "cdktf.TerraformResource")
         body = self.classes[name][1]
         members = body[body.index("synthesizeHclAttributes()") :]
-        return self._members(_MEMBER.finditer(members), body, name)
+        return self._members(_MEMBER.finditer(members), body)
 
-    def _members(self, found: Iterator[re.Match[str]], body: str, owner: str) -> Codes:
+    def _members(self, found: Iterator[re.Match[str]], body: str) -> Codes:
         codes = {match["name"]: self._code(match, body) for match in found}
         for name, flags in _flag_table(body).items():
             if name not in codes and flags == "c":
-                codes[name] = self._computed(body, name, owner)
+                codes[name] = self._computed(body, name)
             elif name in codes and flags:
                 codes[name] = _with_flags(codes[name], flags)
         return codes
@@ -145,20 +145,18 @@ class _Module:
             return _plain(kind, storage)
         text = self.structs[struct]
         output = struct[0].upper() + struct[1:] + "OutputReference"
-        below = self._members(_STRUCT_MEMBER.finditer(text), self.classes.get(output, ("", ""))[1], output)
+        below = self._members(_STRUCT_MEMBER.finditer(text), self.classes.get(output, ("", ""))[1])
         if match["block"] == "true":
             single = f"{output[: -len('OutputReference')]}List" not in self.classes and kind != "struct"
             return _code(_NESTING.get(kind, "1"), below, 1 if single else 0)
         return _code(_COLLECTIONS.get(kind, "") + "o", below)
 
-    def _computed(self, body: str, name: str, owner: str) -> Any:
+    def _computed(self, body: str, name: str) -> Any:
         """An attribute that only the provider sets has no synthesis, so its getter tells its kind."""
-        camel = re.sub(r"_([a-z0-9])", lambda m: m[1].upper(), name)
-        found = re.search(rf"'{name}'|\"{name}\"", body)
         getter = re.search(rf"this\.get(\w+)Attribute\('{name}'\)", body)
         if getter:
             plain = {"String": "s", "Number": "n", "Boolean": "b", "List": "Ls", "NumberList": "Ln"}
-            plain |= {"StringMap": "Ms", "NumberMap": "Mn", "BooleanMap": "Mb", "AnyMap": "Md"}
+            plain |= {f"{name}Map": "M" + code for name, code in _MAPS.items()}
             spelled = plain.get(getter[1], "d")
             if spelled[0] == "L" and f"Fn.tolist(this.get{getter[1]}Attribute('{name}'))" in body:
                 spelled = "S" + spelled[1:]
@@ -169,11 +167,10 @@ class _Module:
             if output in self.classes:
                 inner = self.classes[output][1]
                 wrapper = {"List": "S" if listed[3] == "true" else "L", "Map": "M", "OutputReference": ""}[listed[2]]
-                return _code(wrapper + "o:c", self._members(iter(()), inner, output))
+                return _code(wrapper + "o:c", self._members(iter(()), inner))
             return {"List": "Ld:c", "Map": "Md:c"}.get(listed[2], "d:c")
-        if not found and camel not in body:
-            sys.exit(f"{owner}: no getter for {name}")
-        return "d:c"
+        mapped = re.search(rf'new cdktf\.(\w+)Map\(this, "{name}"\)', body)
+        return "M" + _MAPS.get(mapped[1], "d") + ":c" if mapped else "d:c"
 
 
 def _flag_table(body: str) -> dict[str, str]:
@@ -187,6 +184,8 @@ def _plain(kind: str, storage: str) -> str:
     scalar = {"string": "s", "number": "n", "boolean": "b", "any": "d"}
     if kind == "simple":
         return scalar[storage]
+    if kind == "struct":  # of the three largest types, whose structs lie in files of their own
+        return "d"
     inner = storage.removesuffix("List").removesuffix("Map")
     return _COLLECTIONS[kind] + scalar.get(inner[0].lower() + inner[1:] if inner else "", "d")
 
@@ -198,6 +197,33 @@ def _with_flags(code: Any, flags: str) -> Any:
 
 
 # --- both
+
+
+def secrets(schema: Mapping[str, Codes]) -> frozenset[str]:
+    """Attribute names that are sensitive wherever a type has them: the bindings do not tell, so names must."""
+    flagged: dict[str, set[bool]] = {}
+
+    def walk(codes: Codes) -> None:
+        for name, code in codes.items():
+            kind, below = (code[0], code[1]) if isinstance(code, list) else (code, {})
+            flagged.setdefault(name, set()).add("x" in kind.partition(":")[2])
+            walk(below)
+
+    for codes in schema.values():
+        walk(codes)
+    return frozenset(name for name, seen in flagged.items() if seen == {True})
+
+
+def mark(codes: Codes, names: frozenset[str]) -> Codes:
+    """The codes with write-only attributes and those of ``names`` marked sensitive."""
+
+    def marked(name: str, code: Any) -> Any:
+        if isinstance(code, list):
+            return [code[0], mark(code[1], names), *code[2:]]
+        secret = name in names or name.endswith("_wo")
+        return code + ("x" if ":" in code else ":x") if secret else code
+
+    return {name: marked(name, code) for name, code in codes.items()}
 
 
 def merge(base: Codes, newer: Codes) -> Codes:
@@ -214,7 +240,9 @@ def merge(base: Codes, newer: Codes) -> Codes:
 
 def write(schema: Mapping[str, Codes], out: Path = OUT) -> int:
     """Writes the lines in order; gives the size in bytes.  The same schema gives the same bytes."""
-    lines = (f"{name}\t{json.dumps(codes, separators=(',', ':'), sort_keys=True)}" for name, codes in sorted(schema.items()))
+    lines = (
+        f"{name}\t{json.dumps(codes, separators=(',', ':'), sort_keys=True)}" for name, codes in sorted(schema.items())
+    )
     out.write_bytes(gzip.compress("\n".join(lines).encode(), 9, mtime=0))
     return out.stat().st_size
 
@@ -225,7 +253,8 @@ def main() -> None:
     parser.add_argument("--bindings", type=Path, required=True, help="wheel of cdktf-cdktf-provider-aws")
     arguments = parser.parse_args()
     base = from_provider(json.loads(arguments.schema.read_bytes()))
-    newer = from_bindings(arguments.bindings)
+    names = secrets(base)
+    newer = {name: mark(codes, names) for name, codes in from_bindings(arguments.bindings).items()}
     schema = {name: merge(base.get(name, {}), newer.get(name, {})) for name in base.keys() | newer.keys()}
     print(f"{len(base)} types of 3.39, {len(newer)} of 6, {len(schema)} together, {write(schema)} bytes")
 

@@ -1,14 +1,14 @@
-"""What the AWS provider says about each resource type: the tree of attributes and blocks, their kinds and who sets them.
+"""What the AWS provider says about each resource type: its attributes and blocks, their kinds and who sets them.
 
-The data is ``tfdrift_core/catalog/schema.txt.gz``: one line per resource type, ``type<TAB>JSON``, so that only the types
-in use are parsed.  It holds the schema of provider 3.39 as ``terraform providers schema -json`` prints it, with the
-types and attributes that provider 6 has added since.  ``tests/judge/make_schema.py`` writes it and says how.
+The data is ``tfdrift_core/catalog/schema.txt.gz``: one line per resource type, ``type<TAB>JSON``, so that only the
+types in use are parsed.  It holds the schema of provider 3.39 as ``terraform providers schema -json`` prints it, with
+the types and attributes that provider 6 has added since.  ``tests/judge/make_schema.py`` writes it and says how.
 
 A line is an object of attribute name to code.  A code is a string ``KIND`` or ``KIND:FLAGS``, or, where there are
-attributes below, a list of that string, the object below and, for blocks, the largest number of blocks if there is one.
-``KIND`` is spelled from ``s`` string, ``n`` number, ``b`` bool, ``d`` dynamic, ``L``/``S``/``M`` list, set or map of what
-follows, ``o`` object, ``l``/``e``/``1`` blocks as list, set or single.  ``FLAGS`` are ``c`` set by the provider alone,
-``o`` optional and else set by the provider, ``x`` sensitive.
+attributes below, a list of that string, the object below and, for blocks, the largest number of blocks if it has one.
+``KIND`` is spelled from ``s`` string, ``n`` number, ``b`` bool, ``d`` dynamic, ``L``/``S``/``M`` list, set or map of
+what follows, ``o`` object, ``l``/``e``/``1`` blocks as list, set or single.  ``FLAGS`` are ``c`` set by the provider
+alone, ``o`` optional and else set by the provider, ``x`` sensitive.
 """
 
 import gzip
