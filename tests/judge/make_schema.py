@@ -227,15 +227,21 @@ def mark(codes: Codes, names: frozenset[str]) -> Codes:
 
 
 def merge(base: Codes, newer: Codes) -> Codes:
-    """``base`` and what ``newer`` adds at any depth."""
+    """``base`` and what ``newer`` adds at any depth, with the flag ``+``."""
     merged = dict(base)
     for name, code in newer.items():
         have = merged.get(name)
         if have is None:
-            merged[name] = code
+            merged[name] = _added(code)
         elif isinstance(have, list) and isinstance(code, list):
             merged[name] = [have[0], merge(have[1], code[1]), *have[2:]]
     return merged
+
+
+def _added(code: Any) -> Any:
+    if isinstance(code, list):
+        return [_added(code[0]), *code[1:]]
+    return code + ("+" if ":" in code else ":+")
 
 
 def write(schema: Mapping[str, Codes], out: Path = OUT) -> int:
@@ -255,7 +261,7 @@ def main() -> None:
     base = from_provider(json.loads(arguments.schema.read_bytes()))
     names = secrets(base)
     newer = {name: mark(codes, names) for name, codes in from_bindings(arguments.bindings).items()}
-    schema = {name: merge(base.get(name, {}), newer.get(name, {})) for name in base.keys() | newer.keys()}
+    schema = {**newer, **{name: merge(codes, newer.get(name, {})) for name, codes in base.items()}}
     print(f"{len(base)} types of 3.39, {len(newer)} of 6, {len(schema)} together, {write(schema)} bytes")
 
 

@@ -8,7 +8,7 @@ A line is an object of attribute name to code.  A code is a string ``KIND`` or `
 attributes below, a list of that string, the object below and, for blocks, the largest number of blocks if it has one.
 ``KIND`` is spelled from ``s`` string, ``n`` number, ``b`` bool, ``d`` dynamic, ``L``/``S``/``M`` list, set or map of
 what follows, ``o`` object, ``l``/``e``/``1`` blocks as list, set or single.  ``FLAGS`` are ``c`` set by the provider
-alone, ``o`` optional and else set by the provider, ``x`` sensitive.
+alone, ``o`` optional and else set by the provider, ``x`` sensitive, ``+`` added to a type of 3.39 since.
 """
 
 import gzip
@@ -56,7 +56,8 @@ class Node:
 
     ``element`` is what a list, set or map holds; ``block`` is what an object or block holds.  ``computed_only`` is true
     where configuration cannot set the attribute, ``computed`` also where the provider sets it when configuration does
-    not.  ``max_items`` is the largest number of blocks, 0 for no limit.
+    not.  ``max_items`` is the largest number of blocks, 0 for no limit.  ``newer`` is true for what provider 3.39 does
+    not have although it has the type: a state of that time does not hold it.
     """
 
     kind: Kind
@@ -66,6 +67,7 @@ class Node:
     sensitive: bool = False
     computed: bool = False
     max_items: int = 0
+    newer: bool = False
 
     @property
     def nested(self) -> "Block | None":
@@ -127,6 +129,7 @@ def _build(kind: str, block: Block | None, flags: str = "", max_items: int = 0) 
         sensitive="x" in flags,
         computed="c" in flags or "o" in flags,
         max_items=max_items,
+        newer="+" in flags,
     )
 
 
