@@ -1,0 +1,273 @@
+"""The configuration: Falco's ``init_config``, or the same document in a file."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from jsonschema import Draft7Validator, ValidationError
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
+_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SECRETS = {
+    "password": "password_env",
+    "token": "token_env",
+    "headers": "headers_env",
+    "access_key": "profile or role_arn",
+    "secret_key": "profile or role_arn",
+}
+
+
+class ConfigError(ValueError):
+    """The configuration is wrong.  The message has one line for each fault: where, what, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """How AWS is reached.  ``timeout`` is in seconds."""
+
+    profile: str = ""
+    region: str = ""
+    role_arn: str = ""
+    external_id: str = ""
+    session_name: str = "tfdrift"
+    endpoint_url: str = ""
+    max_attempts: int = 5
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One entry of ``accounts:``.  ``state`` holds location patterns, ``provider`` provider aliases."""
+
+    id: str
+    name: str = ""
+    role_arn: str = ""
+    external_id: str = ""
+    state: tuple[str, ...] = ()
+    provider: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One entry of ``regions:``."""
+
+    name: str
+    state: tuple[str, ...] = ()
+    provider: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One entry of ``sources:``; ``options`` is everything beside its URL."""
+
+    url: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The validated configuration, with Falco's rewriting of YAML undone.
+
+    ``state`` entries are mappings; a plain string is ``{"url": string}``.  Durations are seconds.
+    """
+
+    state: tuple[Mapping[str, Any], ...] = ()
+    config: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    aws: Aws = Aws()
+    accounts: tuple[Account, ...] = ()
+    regions: tuple[Region, ...] = ()
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    catalog: tuple[str, ...] = ()
+    refresh_interval: float = 60.0
+    apply_wait: float = 30.0
+    max_state_size: int = 1 << 30
+    data_dir: str = ""
+    emit_expected: bool = False
+    coalesce: bool = True
+
+
+@cache
+def schema_text() -> str:
+    """The JSON Schema of the configuration, as ``plugin_get_init_schema`` returns it."""
+    return files("tfdrift_core").joinpath("config.schema.json").read_text(encoding="utf-8")
+
+
+@cache
+def _schema() -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = json.loads(schema_text())
+    return schema
+
+
+def load(text: str) -> Config:
+    """Read the configuration from YAML or JSON text; empty text is the configuration ``{}``.
+
+    :raises ConfigError: with one line for each fault.
+    """
+    document = _parse(text)
+    faults = sorted(Draft7Validator(_schema()).iter_errors(document), key=lambda e: [str(p) for p in e.absolute_path])
+    if faults:
+        raise ConfigError("\n".join(line for fault in faults for line in _explain(fault)))
+    return _build(_repair(document, _schema()))
+
+
+def duration(value: str | float) -> float:
+    """Seconds of ``"60s"``, ``"5m"``, ``"1.5h"`` or a plain number of seconds."""
+    if not isinstance(value, str):
+        return float(value)
+    match = re.fullmatch(r"([0-9.]+) ?(ms|s|m|h|d)?", value)
+    if match is None:
+        raise ConfigError(f"{value!r} is not a duration: write a number of seconds, or 60s, 5m, 1h")
+    return float(match[1]) * _UNITS[match[2] or ""]
+
+
+def _size(value: str | float) -> int:
+    match = re.fullmatch(r"([0-9.]+) ?(?:([KMG])i?)?B?", str(value))
+    return int(float(match[1]) * _SIZES[match[2] or ""]) if match else int(value)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML where digits with a leading zero stay text, so that an account id is not read as an octal number."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.yaml_implicit_resolvers["0"] = [
+    ("tag:yaml.org,2002:str", re.compile(r"0[0-9]+$")),
+    *_Loader.yaml_implicit_resolvers["0"],
+]
+
+
+def _parse(text: str) -> Any:
+    if not text.strip():
+        return {}
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        place = f", line {where.line + 1}, column {where.column + 1}" if where else ""
+        problem = getattr(error, "problem", None) or "it is neither YAML nor JSON"
+        raise ConfigError(f"init_config{place}: cannot be read: {problem}") from None
+    return {} if document is None else document
+
+
+def _explain(fault: ValidationError) -> Iterator[str]:
+    where = "init_config" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in fault.absolute_path)
+    value: Any = fault.instance
+    wanted: Any = fault.validator_value
+    schema: Any = fault.schema
+    match fault.validator:
+        case "additionalProperties":
+            known = list(schema.get("properties", {}))
+            for key in sorted(str(k) for k in value if k not in known):
+                yield f"{where}.{key}: {_unknown(key, known)}"
+        case "required":
+            missing = [key for key in wanted if key not in value]
+            yield f"{where}: {', '.join(missing)} is missing; add it"
+        case "type":
+            names = [wanted] if isinstance(wanted, str) else [name for name in wanted if name != "null"]
+            yield f"{where}: {_shown(value)} is not allowed here; write {_either(names)}"
+        case "pattern" | "minimum" | "maximum":
+            shown = "this value" if schema.get("writeOnly") else _shown(value)
+            yield f"{where}: {shown} does not fit; write {schema.get('title', fault.message)}"
+        case "enum":
+            choices = [str(choice) for choice in wanted if choice is not None]
+            near = difflib.get_close_matches(str(value), choices, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(choices)}"
+            yield f"{where}: {_shown(value)} is not known; {hint}"
+        case _:
+            yield f"{where}: {fault.message}"
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    if key in _SECRETS and _SECRETS[key].split()[0] in known:
+        return f"secrets do not belong into the configuration; use {_SECRETS[key]}"
+    near = difflib.get_close_matches(key, known, 1)
+    return f"unknown key; did you mean {near[0]!r}?" if near else f"unknown key; known here: {', '.join(known)}"
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _either(names: list[str]) -> str:
+    words = {"object": "a map", "array": "a list", "string": "text", "boolean": "true or false"}
+    return " or ".join(words.get(name, f"a {name}") if name != "integer" else "a whole number" for name in names)
+
+
+def _repair(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Undo what Falco's YAML to JSON conversion did, as far as the schema tells what was meant.
+
+    Falco re-reads every scalar by its looks: quoted digits become numbers, an empty list or map becomes null.
+    """
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        schema = {**_schema()["$defs"][name], "name": name}
+    types = schema.get("type", ())
+    if isinstance(value, dict):
+        properties, other = schema.get("properties", {}), schema.get("additionalProperties")
+        rest = other if isinstance(other, dict) else {}
+        return {str(k): _repair(v, properties.get(k, rest)) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_repair(item, schema.get("items", {})) for item in value]
+    if "array" in types:
+        return [_repair(value, schema.get("items", {}))]
+    if schema.get("name") in ("accountId", "account"):
+        return _account_id(value)
+    if isinstance(value, bool) and "boolean" in types and "string" in types:
+        return "true" if value else "false"
+    if isinstance(value, int | float) and schema.get("name") not in ("duration",) and "string" in types:
+        return str(int(value)) if float(value).is_integer() else str(value)
+    return value
+
+
+def _account_id(value: str | float) -> str:
+    """Twelve digits.  Falco reads a quoted id that starts with 0 and has no 8 or 9 as an octal 32-bit integer,
+    every other id as a floating-point number; so an integer with eleven octal digits was octal."""
+    if isinstance(value, int) and len(f"{value:o}") == 11 and value < 1 << 31:
+        return f"0{value:o}"
+    return (value if isinstance(value, str) else str(int(value))).zfill(12)
+
+
+def _build(document: Mapping[str, Any]) -> Config:
+    values = dict(document)
+    aws = dict(values.get("aws", {}))
+    if "timeout" in aws:
+        aws["timeout"] = duration(aws["timeout"])
+    for name in ("refresh_interval", "apply_wait"):
+        if name in values:
+            values[name] = duration(values[name])
+    if "max_state_size" in values:
+        values["max_state_size"] = _size(values["max_state_size"])
+    return Config(
+        **{
+            **values,
+            "state": tuple({"url": s} if isinstance(s, str) else s for s in values.get("state", ())),
+            "config": tuple(values.get("config", ())),
+            "catalog": tuple(values.get("catalog", ())),
+            "sources": tuple(_source(s) for s in values.get("sources", ())),
+            "aws": Aws(**aws),
+            "accounts": tuple(Account(**_scope(a, "id")) for a in values.get("accounts", ())),
+            "regions": tuple(Region(**_scope(r, "name")) for r in values.get("regions", ())),
+        }
+    )
+
+
+def _source(entry: str | Mapping[str, Any]) -> Source:
+    if isinstance(entry, str):
+        return Source(entry)
+    return Source(entry["url"], {k: v for k, v in entry.items() if k != "url"})
+
+
+def _scope(entry: str | Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    values = {key: entry} if isinstance(entry, str) else entry
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
