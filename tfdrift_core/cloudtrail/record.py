@@ -11,7 +11,16 @@ _VERSION_SUFFIX = re.compile(r"(?:\d{8}|\d{4}_\d\d_\d\d)(?:v\d+)?$")
 
 
 class RecordError(ValueError):
-    """A document or record that cannot be read; the message says what and where."""
+    """A document or record that cannot be read.
+
+    ``problem`` says what is wrong, ``origin`` names the document, ``position`` counts its records from 1 (0: the
+    document itself).  The message joins the three.
+    """
+
+    def __init__(self, problem: str, origin: str = "", position: int = 0) -> None:
+        self.problem, self.origin, self.position = problem, origin, position
+        place = [part for part in (origin, f"record {position}" if position else "") if part]
+        super().__init__(": ".join([*place, problem]))
 
 
 def base_name(event_name: str) -> str:

@@ -1,0 +1,272 @@
+"""Reads documents of CloudTrail records, and parses in full only the records that may matter.
+
+In real trails some nine of ten records are reads.  simdjson therefore only indexes a document; ``readOnly`` of each
+record decides whether it can have changed anything, and orjson parses the few that can.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import orjson
+import simdjson
+
+from tfdrift_core.cloudtrail.record import Record, RecordError
+
+MAX_RECORD_BYTES: Final = 1 << 20
+"""CloudTrail's own limit for one event is 256 KB, or 1 MB when a trail asks for it."""
+
+MAX_RECORD_DEPTH: Final = 100
+MAX_ERRORS: Final = 20
+"""So many errors of one document are described; the rest is only counted."""
+
+_READS = re.compile(r"(?:Get|List|Describe|Head|Lookup|BatchGet|Search)(?=[A-Z])")
+_NO_API_CALL = frozenset({"Insight", "NetworkActivity"})
+
+_LISTS = frozenset({"Records", "Events"})
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],]|[^"{}\[\],\s]++', re.DOTALL)
+_ARRAY = re.compile(rb'(?<!\\)"(?:Records|Events)"\s*:\s*\[')
+_OPENING, _CLOSING = frozenset(b"{["), frozenset(b"}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """``read`` counts every record of the document, ``bad`` those that could not be read (or only with repairs).
+
+    ``records`` are the ones that may have changed something, in the document's order.  ``errors`` describes the first
+    ``MAX_ERRORS`` bad ones.
+    """
+
+    read: int
+    records: list[Record]
+    errors: list[RecordError]
+    bad: int = 0
+
+
+def scan(document: bytes, origin: str) -> Scan:
+    """The records of one undecoded JSON document.
+
+    Recognised by content: ``{"Records": [...]}``, a record, a list of records, JSON lines, EventBridge events with the
+    record in ``detail``, and LookupEvents' answers and events (``CloudTrailEvent``).  Whatever is wrong with a document
+    becomes an error and its other records are still read; nothing is raised.
+    """
+    reader = _Reader(origin)
+    reader.document(document)
+    return Scan(reader.read, reader.records, reader.errors, reader.bad)
+
+
+class _Parsers(threading.local):
+    def __init__(self) -> None:
+        self.document = simdjson.Parser()
+
+
+# A parser keeps its buffers, so that each thread pays for them once.
+_parsers = _Parsers()
+
+
+@dataclass(slots=True)
+class _Reader:
+    origin: str
+    read: int = 0
+    bad: int = 0
+    records: list[Record] = field(default_factory=list)
+    errors: list[RecordError] = field(default_factory=list)
+
+    def fail(self, problem: str, position: int | None = None) -> None:
+        self.bad += 1
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append(RecordError(problem, self.origin, self.read if position is None else position))
+
+    def document(self, data: bytes) -> None:
+        data = data.removeprefix(b"\xef\xbb\xbf").strip()
+        if not data:
+            return
+        if _is_lines(data):
+            for line in data.splitlines():
+                if line.strip():
+                    self.value(line, _parsers.document)
+        else:
+            self.value(data, _parsers.document)
+
+    def value(self, data: bytes, parser: simdjson.Parser) -> None:
+        try:
+            root = parser.parse(data)
+        except (ValueError, RuntimeError):
+            self.pieces(data)
+            return
+        self.node(root)
+
+    def node(self, node: object) -> None:
+        """One JSON value that simdjson accepted: a document, or a line of one."""
+        if isinstance(node, simdjson.Array):
+            self.many(node)
+            return
+        if not isinstance(node, simdjson.Object):
+            self.read += 1
+            self.fail("is not a JSON object")
+            return
+        keys = frozenset(node.keys())
+        if lists := keys & _LISTS:
+            if isinstance(items := node.get(min(lists)), simdjson.Array):
+                self.many(items)
+        elif "digestS3Object" not in keys:
+            self.one(node)
+
+    def many(self, items: Any) -> None:
+        for item in items:
+            if type(item) is simdjson.Object:
+                self.one(item)
+            else:
+                self.read += 1
+                self.fail("is not a JSON object")
+
+    def one(self, item: simdjson.Object) -> None:
+        """A record, or an envelope around one.  A look-up that misses costs as much as ten that hit: reads go first."""
+        if item.get("readOnly") is True:
+            self.read += 1
+            return
+        if item.get("eventName") is None:
+            if isinstance(detail := item.get("detail"), simdjson.Object) and detail.get("eventName") is not None:
+                item = detail
+            elif isinstance(text := item.get("CloudTrailEvent"), str):
+                # The outer proxies are alive, and a parser serves one document at a time.
+                self.value(text.encode("utf-8", "replace"), simdjson.Parser())
+                return
+        self.read += 1
+        self.text(cast(bytes, item.mini))
+
+    def text(self, text: bytes) -> None:
+        """The JSON of one record; ``read`` already counts it."""
+        if len(text) > MAX_RECORD_BYTES:
+            self.fail(f"has {len(text):,} bytes; CloudTrail writes {MAX_RECORD_BYTES:,} at most")
+        elif _depth(text) > MAX_RECORD_DEPTH:
+            self.fail(f"is nested more than {MAX_RECORD_DEPTH} levels deep")
+        else:
+            try:
+                raw = orjson.loads(text)
+            except ValueError as error:
+                self.repair(text, error)
+            else:
+                self.parsed(raw)
+
+    def repair(self, text: bytes, error: ValueError) -> None:
+        """Keeps what an attacker could otherwise hide by making CloudTrail log one character that is not Unicode."""
+        try:
+            loose = json.loads(text.decode("utf-8", "replace"), strict=False)
+            strict = json.dumps(loose, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+            raw = json.loads(strict)
+        except (ValueError, RecursionError):
+            self.fail(f"is not JSON: {error}")
+            return
+        self.fail(f"was read with replacement characters, it is not valid JSON: {error}")
+        self.parsed(raw)
+
+    def parsed(self, raw: object) -> None:
+        if not isinstance(raw, dict):
+            self.fail("is not a JSON object")
+            return
+        name = raw.get("eventName")
+        if not isinstance(name, str) or not name:
+            self.fail("has no eventName")
+        elif _may_change(raw, name):
+            self.records.append(Record(raw))
+
+    def pieces(self, data: bytes) -> None:
+        """A document that is not JSON as a whole: takes it apart by its brackets and reads each part by itself."""
+        garbage = False
+        for begin, end, whole in _values(data, 0, inside=False):
+            if data[begin] in _OPENING:
+                garbage = False
+                self.broken(data[:end], begin, whole)
+            elif not garbage:
+                garbage = True
+                self.read += 1
+                self.fail("is not a JSON object")
+
+    def broken(self, data: bytes, begin: int, whole: bool) -> None:
+        """One of several JSON values, or one that is damaged."""
+        bad = self.bad
+        array = _ARRAY.search(data, begin)
+        if array is None and data[begin] in b"{":
+            self.piece(data[begin:], whole)
+            return
+        for first, last, complete in _values(data, array.end() if array else begin + 1, inside=True):
+            self.piece(data[first:last], complete)
+        if self.bad == bad:
+            try:
+                orjson.loads(data[begin:])
+            except ValueError as error:
+                self.fail(f"the document around this record is not JSON: {error}")
+
+    def piece(self, data: bytes, whole: bool) -> None:
+        if not whole:
+            self.read += 1
+            self.fail("is cut off")
+            return
+        try:
+            node = simdjson.Parser().parse(data)
+        except (ValueError, RuntimeError):
+            self.read += 1
+            self.text(data)
+            return
+        if isinstance(node, simdjson.Object):
+            self.one(node)
+        else:
+            self.read += 1
+            self.fail("is not a JSON object")
+
+
+def _is_lines(data: bytes) -> bool:
+    end = data.find(b"\n", 0, MAX_RECORD_BYTES)
+    return end > 0 and data[:1] == b"{" and data[:end].rstrip().endswith(b"}")
+
+
+def _may_change(raw: dict[str, Any], name: str) -> bool:
+    read_only = raw.get("readOnly")
+    if read_only is None:
+        read_only = _READS.match(name) is not None
+    return not (read_only in (True, "true") or raw.get("errorCode") or raw.get("eventCategory") in _NO_API_CALL)
+
+
+def _depth(text: bytes) -> int:
+    """How deeply ``text`` is nested; a cheap upper bound where that is small already."""
+    bound = text.count(b"{") + text.count(b"[")
+    if bound <= MAX_RECORD_DEPTH:
+        return bound
+    depth = deepest = 0
+    for match in _TOKEN.finditer(text):
+        first = text[match.start()]
+        if first in _OPENING:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in _CLOSING:
+            depth -= 1
+    return deepest
+
+
+def _values(data: bytes, start: int, inside: bool) -> Iterator[tuple[int, int, bool]]:
+    """Begin, end and completeness of each JSON value from ``start``, if ``inside`` to the bracket that closes there."""
+    depth, begin = 0, -1
+    for match in _TOKEN.finditer(data, start):
+        first = data[match.start()]
+        if first in _OPENING:
+            if depth == 0:
+                begin = match.start()
+            depth += 1
+        elif first in _CLOSING:
+            if depth == 0:
+                if inside:
+                    return
+                yield match.start(), match.end(), True
+                continue
+            depth -= 1
+            if depth == 0:
+                yield begin, match.end(), True
+                begin = -1
+        elif depth == 0 and first != ord(","):
+            yield match.start(), match.end(), True
+    if begin >= 0:
+        yield begin, len(data), False
