@@ -1,0 +1,211 @@
+"""Scores TFDrift against ready-made judgements of Terraform.
+
+    python -m tests.oracle.score                         the table, and what differs
+    python -m tests.oracle.score --service s3 --service ec2
+    python -m tests.oracle.score --scenario 's3_lifecycle_*' --show      with the records and the resources in state
+    python -m tests.oracle.score --summary               the table alone
+
+The judgements are ``oracle/`` in the folder that TFDRIFT_SHARED names, else in ``../shared`` beside the checkout.
+Exit code: 0 when every scenario that is not excluded is right, 1 when one is not, 2 when there is nothing to score.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.oracle.compare import Comparison, compare, describe, describe_event, precision, recall
+from tfdrift_core.drift.event import DriftEvent
+
+EXCLUDED = Path(__file__).with_name("excluded.yaml")
+ROOT = Path(__file__).parents[2]
+Replay = Callable[..., list[DriftEvent]]
+Scenario = Mapping[str, Any]
+
+
+def oracle() -> Path:
+    """The folder of the judgements; it may not exist."""
+    return Path(os.environ.get("TFDRIFT_SHARED") or ROOT.parent / "shared") / "oracle"
+
+
+@cache
+def scenarios() -> tuple[Scenario, ...]:
+    with (oracle() / "scenarios.jsonl").open(encoding="utf-8") as lines:
+        return tuple(json.loads(line) for line in lines)
+
+
+@cache
+def excluded() -> Mapping[str, str]:
+    return yaml.safe_load(EXCLUDED.read_text(encoding="utf-8")) or {}
+
+
+@cache
+def state(base: str) -> bytes:
+    return (oracle() / "states" / f"{base}.tfstate").read_bytes()
+
+
+@cache
+def config(base: str) -> str:
+    return (oracle() / "config" / f"{base}.tf").read_text(encoding="utf-8")
+
+
+def replay_function() -> Replay:
+    replay: Replay = importlib.import_module("tfdrift_core.replay").replay
+    return replay
+
+
+def judge(scenario: Scenario, replay: Replay) -> Comparison:
+    """Replays one scenario and compares; an exception of the product is passed on."""
+    events = replay(
+        [state(scenario["base"])],
+        list(scenario["records"]),
+        config=[oracle() / "config" / f"{scenario['base']}.tf"],
+    )
+    return compare(scenario, events)
+
+
+def chosen(services: Sequence[str], names: Sequence[str], events: Sequence[str] = ()) -> list[Scenario]:
+    return [
+        scenario
+        for scenario in scenarios()
+        if (not services or scenario["service"] in services)
+        and (not names or any(fnmatch(scenario["name"], name) for name in names))
+        and (not events or any(fnmatch(r["eventName"], event) for r in scenario["records"] for event in events))
+    ]
+
+
+# --- printing
+
+
+def table(results: Iterable[Comparison]) -> str:
+    """Precision and recall per service."""
+    by_service: dict[str, list[Comparison]] = {}
+    for result in results:
+        by_service.setdefault(result.service, []).append(result)
+    lines = [
+        f"{'service':<16}{'scenarios':>11}{'right':>7}{'wrong':>7}{'extra':>7}{'missing':>9}{'precision':>11}{'recall':>8}"
+    ]
+    rows = [(name, by_service[name]) for name in sorted(by_service)]
+    rows.append(("total", [result for _, group in rows for result in group]))
+    for name, group in rows:
+        numbers: Counter[str] = sum((result.numbers() for result in group), Counter())
+        good = f"{sum(result.good for result in group)}/{len(group)}"
+        lines.append(
+            f"{name:<16}{good:>11}{numbers['right']:>7}{numbers['wrong']:>7}{numbers['extra']:>7}{numbers['missing']:>9}"
+            f"{precision(numbers):>11.1%}{recall(numbers):>8.1%}"
+        )
+    return "\n".join(lines)
+
+
+def explain(scenario: Scenario, result: Comparison, show: bool = False) -> str:
+    """What differs in one scenario, with the calls that were made."""
+    calls = ", ".join(
+        f"{r['eventName']}{' !' + r['errorCode'] if r.get('errorCode') else ''}" for r in scenario["records"]
+    )
+    note = f"  # {scenario['note']}" if scenario.get("note") else ""
+    lines = [
+        f"{'ok  ' if result.good else 'FAIL'} {result.name}  [{scenario['kind']}, {scenario['base']}]  {calls}{note}"
+    ]
+    lines += [f"  - missing  {describe(item)}" for item in result.missing]
+    for item, event, difference in result.wrong:
+        lines += [
+            f"  ~ wrong    {item['address']}  {event.path}",
+            *(f"             {d}" for d in difference.split("\n")),
+        ]
+    lines += [f"  + extra    {describe_event(event)}\n             {why}" for event, why in result.extra]
+    if show:
+        lines += [f"    right    {describe(item)}" for item in result.right]
+        lines += [f"    masked   {describe(item)}" for item in result.masked]
+        lines += [f"    not owed {describe(item)}" for item in result.unowed]
+    if show or result.lacks_unmanaged:
+        lines += [f"    unmanaged {describe_event(event)}" for event in result.unmanaged] or ["    no unmanaged event"]
+    if show:
+        lines += _records(scenario) + _instances(scenario)
+    return "\n".join(lines)
+
+
+def _records(scenario: Scenario) -> list[str]:
+    return [
+        f"    {name} {json.dumps(record.get(member), ensure_ascii=False)[:4000]}"
+        for record in scenario["records"]
+        for name, member in ((f"{record['eventName']} request ", "requestParameters"), ("response", "responseElements"))
+    ]
+
+
+def _instances(scenario: Scenario) -> list[str]:
+    """The resources in state that were judged to drift."""
+    wanted = {item["address"] for item in scenario["drift"]}
+    lines = []
+    for resource in json.loads(state(scenario["base"]))["resources"]:
+        for instance in resource["instances"]:
+            key = instance.get("index_key")
+            index = "" if key is None else f"[{json.dumps(key)}]"
+            module = f"{resource['module']}." if "module" in resource else ""
+            address = f"{module}{resource['type']}.{resource['name']}{index}"
+            if address in wanted:
+                text = json.dumps(instance["attributes"], ensure_ascii=False)
+                lines.append(f"    state {address} {text[:6000]}")
+    return lines
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--service", action="append", default=[], help="only scenarios of this service")
+    parser.add_argument("--scenario", action="append", default=[], help="only scenarios whose name fits (*, ?)")
+    parser.add_argument("--event", action="append", default=[], help="only scenarios with such a call (*, ?)")
+    parser.add_argument("--show", action="store_true", help="records, state and what was right as well")
+    parser.add_argument("--summary", action="store_true", help="the table alone")
+    parser.add_argument("--failing", action="store_true", help="names of the failing scenarios alone")
+    arguments = parser.parse_args(argv)
+    if not (oracle() / "scenarios.jsonl").is_file():
+        print("no judgements: set TFDRIFT_SHARED to the folder that holds oracle/scenarios.jsonl", file=sys.stderr)
+        return 2
+    selected = chosen(arguments.service, arguments.scenario, arguments.event)
+    if not selected:
+        print("no scenario fits; services: " + ", ".join(sorted({s["service"] for s in scenarios()})), file=sys.stderr)
+        return 2
+    replay = replay_function()
+    results: list[Comparison] = []
+    started = time.perf_counter()
+    for scenario in selected:
+        try:
+            result = judge(scenario, replay)
+        except Exception:  # noqa: BLE001 - whatever the product raises is this scenario's result
+            result = Comparison(
+                scenario["name"], scenario["service"], scenario["kind"], missing=list(scenario["drift"])
+            )
+            if not arguments.summary:
+                print(f"FAIL {scenario['name']}  raised\n{traceback.format_exc(limit=-4)}")
+        results.append(result)
+        if arguments.failing:
+            if not result.good:
+                print(result.name)
+        elif not arguments.summary and (arguments.show or not result.good):
+            mark = f"  (excluded: {excluded()[result.name]})\n" if result.name in excluded() else ""
+            print(mark + explain(scenario, result, arguments.show) + "\n")
+    counted = [result for result in results if result.name not in excluded()]
+    if not arguments.failing:
+        print(table(counted))
+        lacking = [result.name for result in counted if result.lacks_unmanaged]
+        created = sum(result.kind == "unmanaged" for result in counted)
+        print(
+            f"unmanaged resources said: {created - len(lacking)} of {created}"
+            + (f", not: {', '.join(lacking)}" if lacking else "")
+        )
+        print(f"excluded by name: {len(results) - len(counted)}; {time.perf_counter() - started:.1f} s")
+    return 0 if all(result.good for result in counted) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
