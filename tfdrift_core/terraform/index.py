@@ -1,0 +1,404 @@
+"""States in memory, and the index over them."""
+
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from tfdrift_core.terraform.configuration import NO_BLOCK, Block
+from tfdrift_core.terraform.model import Attributes
+from tfdrift_core.terraform.scan import ResourceSpans, StateError, scan
+
+log = logging.getLogger("tfdrift.state")
+
+KEYS = ("id", "arn")
+"""The attributes that are hashed when a state is loaded, for every type."""
+
+_ARN = re.compile(r"arn:(aws[\w-]*):([\w-]*):([\w-]*):(\d{12})?:.")
+_PROVIDER = re.compile(r'(?:(.*)\.)?provider\["([^"]+)"\](?:\.(.+))?|(?:(.*)\.)?provider\.(\w+)(?:\.(.+))?')
+_INDEX = re.compile(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]')
+
+_GLOBAL = re.compile(
+    r"aws_(iam|route53|cloudfront|waf|organizations|shield|globalaccelerator|account|budgets|ce|savingsplans)_"
+    r"(?!resolver)"
+)
+"""Types whose API is the same in all regions: the provider's region says nothing about where their records appear."""
+
+_PARSED = 512  # parsed instances that a state keeps: the few that the records of a batch touch
+
+Scopes = Callable[[str, str], tuple[str, str]]
+"""Origin and provider alias to account and region, where the user's configuration tells them, else ""."""
+
+Blocks = Callable[[str, str, str, str], Block]
+"""Origin, module path without instance keys, type and name to the block in the configuration."""
+
+
+def no_scopes(origin: str, alias: str) -> tuple[str, str]:
+    return "", ""
+
+
+def no_blocks(origin: str, module: str, type: str, name: str) -> Block:
+    return NO_BLOCK
+
+
+def module_path(module: str) -> str:
+    """``module.web["a"].module.db`` without its instance keys: ``web.db``."""
+    return ".".join(_INDEX.sub("", module).split(".")[1::2])
+
+
+@dataclass(slots=True, eq=False)
+class ResourceData:
+    """What the instances of one ``resources`` entry share."""
+
+    state: "State"
+    type: str
+    name: str
+    module: str
+    alias: str
+    provider: str
+
+    @property
+    def block(self) -> Block:
+        return self.state.blocks(self.state.origin, module_path(self.module), self.type, self.name)
+
+
+class StateInstance:
+    """One managed instance; see ``model.Instance``.  ``id`` and ``arn`` are "" where the state has none."""
+
+    __slots__ = ("account", "arn", "id", "key", "region", "resource", "span", "tainted")
+
+    def __init__(self, resource: ResourceData, span: tuple[int, int], key: int | str | None, tainted: bool) -> None:
+        self.resource = resource
+        self.span = span
+        self.key = key
+        self.tainted = tainted
+        self.id = self.arn = self.account = self.region = ""
+
+    def __repr__(self) -> str:
+        return f"<{self.address} of {self.state}>"
+
+    @property
+    def address(self) -> str:
+        resource = self.resource
+        suffix = "" if self.key is None else f"[{orjson.dumps(self.key).decode()}]"
+        prefix = f"{resource.module}." if resource.module else ""
+        return f"{prefix}{resource.type}.{resource.name}{suffix}"
+
+    @property
+    def type(self) -> str:
+        return self.resource.type
+
+    @property
+    def name(self) -> str:
+        return self.resource.name
+
+    @property
+    def module(self) -> str:
+        return self.resource.module
+
+    @property
+    def workspace(self) -> str:
+        return self.resource.state.workspace
+
+    @property
+    def state(self) -> str:
+        return self.resource.state.origin
+
+    @property
+    def attributes(self) -> Attributes:
+        return self.resource.state.parse(self.span)[0]
+
+    @property
+    def sensitive(self) -> Sequence[tuple[str | int, ...]]:
+        return self.resource.state.parse(self.span)[1]
+
+    @property
+    def file(self) -> str:
+        return self.resource.block.file
+
+    @property
+    def line(self) -> int:
+        return self.resource.block.line
+
+    def attribute_line(self, attribute: str) -> int:
+        return self.resource.block.attribute_lines.get(attribute, 0)
+
+    @property
+    def ignore_changes(self) -> Sequence[str]:
+        return self.resource.block.ignore_changes
+
+
+@dataclass(eq=False)
+class State:
+    """One loaded version of one state.  ``raw`` is kept, attributes are parsed from it when they are asked for."""
+
+    raw: bytes = field(repr=False)
+    origin: str
+    workspace: str = ""
+    scopes: Scopes = field(default=no_scopes, repr=False)
+    blocks: Blocks = field(default=no_blocks, repr=False)
+    serial: int = 0
+    lineage: str = ""
+    terraform_version: str = ""
+    instances: list[StateInstance] = field(default_factory=list, repr=False)
+    resources: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """:raises StateError: when ``raw`` is not a usable state."""
+        self.parse = lru_cache(_PARSED)(self._parse)
+        self._pairs: dict[tuple[str, str], list[tuple[str, StateInstance]]] = {}
+        found = scan(self.raw)
+        self.serial, self.lineage, self.terraform_version = found.serial, found.lineage, found.terraform_version
+        region_attributes: dict[StateInstance, str] = {}
+        for spans in found.resources:
+            self._add(spans, region_attributes)
+        self._infer_scopes(region_attributes)
+
+    def pairs(self, type: str, attribute: str) -> list[tuple[str, StateInstance]]:
+        """Values of ``attribute`` with the instances of ``type`` that have them, read once a version."""
+        known = self._pairs.get((type, attribute))
+        if known is None:
+            values = (
+                (_text(self._parse(i.span)[0].get(attribute)), i) for i in self.instances if i.resource.type == type
+            )
+            known = self._pairs[type, attribute] = [(value, i) for value, i in values if value]
+        return known
+
+    def _add(self, spans: ResourceSpans, regions: dict[StateInstance, str]) -> None:
+        members = spans.members
+        if members.get("mode") != "managed":
+            return
+        texts = [members.get(name) or "" for name in ("type", "name", "module", "provider")]
+        if not all(isinstance(text, str) for text in texts) or not texts[0]:
+            raise StateError("a resource has no type; the state is damaged: restore it or push it anew")
+        type, name, module, provider = (sys.intern(text) for text in texts)
+        match = _PROVIDER.fullmatch(provider)
+        alias = (match[3] or match[6] or "") if match else ""
+        resource = ResourceData(self, type, name, module, alias, provider)
+        self.resources += 1
+        for span in spans.spans:
+            document = self._document(span)
+            if document.get("deposed"):
+                continue  # replaced already; Terraform only still has to destroy it
+            attributes = _attributes(document)
+            instance = StateInstance(resource, span, document.get("index_key"), document.get("status") == "tainted")
+            instance.id, instance.arn = _text(attributes.get("id")), _text(attributes.get("arn"))
+            if instance.arn == instance.id:
+                instance.arn = instance.id  # one string in memory
+            if not instance.id:
+                self.notes.append(f"{instance.address} has no id; it is found by its other attributes only")
+            identity = document.get("identity")
+            instance.account, region = _own_scope(attributes, identity if isinstance(identity, dict) else {})
+            instance.region = region or ""
+            if region is None:
+                regions[instance] = ""
+            self.instances.append(instance)
+
+    def _infer_scopes(self, unknown_region: dict[StateInstance, str]) -> None:
+        """Give instances without an ARN the account and region that their provider shows in the others.
+
+        A provider configuration is one account and one region, so what all its other resources agree on holds.
+        """
+        accounts: dict[str, set[str]] = {}
+        regions: dict[str, set[str]] = {}
+        for instance in self.instances:
+            provider = instance.resource.provider
+            if instance.account:
+                accounts.setdefault(provider, set()).add(instance.account)
+            if instance.region:
+                regions.setdefault(provider, set()).add(instance.region)
+        for instance in self.instances:
+            resource = instance.resource
+            account, region = self.scopes(self.origin, resource.alias)
+            if not instance.account:
+                instance.account = account or _only(accounts.get(resource.provider))
+            if not instance.region and instance in unknown_region and not _GLOBAL.match(resource.type):
+                instance.region = region or _only(regions.get(resource.provider))
+
+    def _document(self, span: tuple[int, int]) -> dict[str, Any]:
+        try:
+            document = orjson.loads(self.raw[span[0] : span[1]])
+        except orjson.JSONDecodeError as error:
+            raise StateError(
+                f"an instance at byte {span[0]} is not valid JSON ({error}); restore the state or push it anew"
+            ) from None
+        return document if isinstance(document, dict) else {}
+
+    def _parse(self, span: tuple[int, int]) -> tuple[Attributes, tuple[tuple[str | int, ...], ...]]:
+        document = self._document(span)
+        return _attributes(document), tuple(_path(p) for p in document.get("sensitive_attributes") or () if p)
+
+
+def _attributes(document: Mapping[str, Any]) -> dict[str, Any]:
+    attributes = document.get("attributes")
+    if isinstance(attributes, dict):
+        return attributes
+    flat = document.get("attributes_flat")  # written by Terraform 0.11 and not refreshed since
+    return {k: v for k, v in flat.items() if "." not in k} if isinstance(flat, dict) else {}
+
+
+def _path(steps: object) -> tuple[str | int, ...]:
+    """A cty path as ``sensitive_attributes`` holds it: ``{"type": "get_attr", "value": name}`` or
+    ``{"type": "index", "value": {"value": key, "type": type}}``."""
+    values = [step.get("value") for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+    keys = (value.get("value") if isinstance(value, dict) else value for value in values)
+    return tuple(key if isinstance(key, int) else str(key) for key in keys)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def _own_scope(attributes: Mapping[str, Any], identity: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Account and region that the resource itself names; a region of None is not known, "" is none at all."""
+    match = _ARN.match(_text(attributes.get("arn")) or _text(identity.get("arn")))
+    account = (match[4] if match else "") or _text(identity.get("account_id")) or _text(attributes.get("owner_id"))
+    region = (match[3] if match else "") or _text(attributes.get("region")) or _text(identity.get("region"))
+    known = account if len(account) == 12 and account.isdigit() else ""
+    return sys.intern(known), sys.intern(region) if region or match else None
+
+
+def _only(values: set[str] | None) -> str:
+    return next(iter(values)) if values and len(values) == 1 else ""
+
+
+Table = dict[str, StateInstance | list[StateInstance]]
+
+
+class Index:
+    """Finds instances over a fixed set of states; see ``model.StateIndex``.
+
+    It never changes: a refresh makes a new one.  An object that several states hold is kept once, from the first.
+    """
+
+    def __init__(self, states: Iterable[State] = (), used: Iterable[tuple[str, str]] = ()) -> None:
+        self.states = tuple(states)
+        self.duplicates: dict[StateInstance, StateInstance] = {}
+        self._ids: Table = {}
+        self._arns: Table = {}
+        self._types: dict[str, int] = {}
+        self._tables: dict[tuple[str, str], Table] = {}
+        for state in self.states:
+            for instance in state.instances:
+                if first := self._twin(instance):
+                    self.duplicates[instance] = first
+                    continue
+                _put(self._ids, instance.id, instance)
+                _put(self._arns, instance.arn, instance)
+                self._types[instance.type] = self._types.get(instance.type, 0) + 1
+        for type, attribute in used:
+            self._table(type, attribute)
+
+    @classmethod
+    def from_state_json(
+        cls,
+        document: bytes | str | Mapping[str, Any],
+        origin: str = "terraform.tfstate",
+        *,
+        workspace: str = "",
+        blocks: Blocks = no_blocks,
+    ) -> "Index":
+        """An index over one state that is already in memory."""
+        raw = orjson.dumps(document) if isinstance(document, Mapping) else document
+        raw = raw.encode() if isinstance(raw, str) else raw
+        return cls([State(raw, origin, workspace, blocks=blocks)])
+
+    @property
+    def used(self) -> tuple[tuple[str, str], ...]:
+        """Type and attribute of every table that was asked for beside ``KEYS``: the next version makes them at once."""
+        return tuple(self._tables)
+
+    def find(
+        self, type: str, attribute: str, value: str, *, account: str = "", region: str = ""
+    ) -> Sequence[StateInstance]:
+        if type not in self._types or not value:
+            return ()
+        if attribute == "id":
+            table = self._ids
+        elif attribute == "arn":
+            table = self._arns
+        else:
+            table = self._table(type, attribute)
+        found = table.get(value)
+        if found is None:
+            return ()
+        candidates = found if isinstance(found, list) else (found,)
+        return [i for i in candidates if i.resource.type == type and _within(i, account, region)]
+
+    def find_any(self, value: str, *, account: str = "", region: str = "") -> Sequence[StateInstance]:
+        if not value:
+            return ()
+        found = dict.fromkeys((*_bucket(self._ids, value), *_bucket(self._arns, value)))
+        return [i for i in found if _within(i, account, region)]
+
+    def all(self, type: str | None = None) -> Iterator[StateInstance]:
+        for state in self.states:
+            for instance in state.instances:
+                if (type is None or instance.resource.type == type) and instance not in self.duplicates:
+                    yield instance
+
+    def has_type(self, type: str) -> bool:
+        return type in self._types
+
+    def __len__(self) -> int:
+        return sum(self._types.values())
+
+    def _table(self, type: str, attribute: str) -> Table:
+        table = self._tables.get((type, attribute))
+        if table is None:
+            table = {}
+            for state in self.states:
+                for value, instance in state.pairs(type, attribute):
+                    if instance not in self.duplicates:
+                        _put(table, value, instance)
+            self._tables[type, attribute] = table
+        return table
+
+    def _twin(self, instance: StateInstance) -> StateInstance | None:
+        """The same object in an earlier state.  Ids alone do not tell: some types' are unique only within a parent."""
+        for other in _bucket(self._arns, instance.arn):
+            if other.type == instance.type and other.resource.state is not instance.resource.state:
+                return other
+        if not instance.arn:
+            for other in _bucket(self._ids, instance.id):
+                if (
+                    other.type == instance.type
+                    and other.resource.state is not instance.resource.state
+                    and (other.account, other.region) == (instance.account, instance.region)
+                    and other.attributes == instance.attributes
+                ):
+                    return other
+        return None
+
+
+def _put(table: Table, value: str, instance: StateInstance) -> None:
+    if not value:
+        return
+    known = table.get(value)
+    if known is None:
+        table[value] = instance
+    elif isinstance(known, list):
+        known.append(instance)
+    else:
+        table[value] = [known, instance]
+
+
+def _bucket(table: Table, value: str) -> Sequence[StateInstance]:
+    found = table.get(value) if value else None
+    if found is None:
+        return ()
+    return found if isinstance(found, list) else (found,)
+
+
+def _within(instance: StateInstance, account: str, region: str) -> bool:
+    return (not account or not instance.account or account == instance.account) and (
+        not region or not instance.region or region == instance.region
+    )
