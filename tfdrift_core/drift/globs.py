@@ -1,0 +1,28 @@
+"""Globs as users write them in the configuration: ``*`` is any text, ``?`` any one character, all else is literal."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import translate
+
+
+def compile_glob(pattern: str) -> re.Pattern[str]:
+    """The regular expression for a whole text.  Brackets are literal: Terraform addresses are full of them."""
+    return re.compile(translate(pattern.replace("[", "[[]")))
+
+
+@dataclass(frozen=True, slots=True)
+class Globs:
+    """Any of some globs."""
+
+    patterns: tuple[str, ...]
+    compiled: tuple[re.Pattern[str], ...]
+
+    @classmethod
+    def of(cls, patterns: Iterable[str]) -> "Globs":
+        texts = tuple(patterns)
+        return cls(texts, tuple(compile_glob(text) for text in texts))
+
+    def match(self, *texts: str) -> bool:
+        """Whether any glob is any of ``texts``; an empty text is no match for anything."""
+        return any(glob.match(text) for text in texts if text for glob in self.compiled)
