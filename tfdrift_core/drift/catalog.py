@@ -1,0 +1,206 @@
+"""The catalog: what each API call does to which Terraform resource, as data.
+
+One YAML file per AWS service in ``tfdrift_core/catalog``; ``catalog.schema.json`` beside them describes the form, and
+CONTRIBUTING.md shows how to add a service.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import orjson
+import yaml
+
+from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.drift.expression import ExpressionError, check
+
+Match = Mapping[str, str]
+"""Attribute in state (JMESPath over the attributes) to expression over the record; all must be equal."""
+
+
+class CatalogError(ValueError):
+    """A catalog file that cannot be used; the message names file, place and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a call does to tags: lays ``put`` over them, takes the keys ``remove`` away, or makes them ``replace``.
+
+    ``put`` and ``replace`` are a map or a list of key and value; ``remove`` is a list of keys, or of keys with the
+    value that the tag must have to be removed (EC2).
+    """
+
+    put: str = ""
+    remove: str = ""
+    replace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """How the record names what it created."""
+
+    id: str = ""
+    arn: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one call does to one kind of resource.  CONTRIBUTING.md describes every member."""
+
+    types: tuple[str, ...]
+    when: str = ""
+    each: str = ""
+    matches: tuple[Match, ...] = ()
+    roots: tuple[str, ...] = ()
+    rename: Mapping[str, str | None] = field(default_factory=dict)
+    set: Mapping[str, str] = field(default_factory=dict)
+    const: Mapping[str, Any] = field(default_factory=dict)
+    add: Mapping[str, str] = field(default_factory=dict)
+    remove: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    tags: Tags | None = None
+    delete: bool = False
+    create: Create | None = None
+    parents: tuple[tuple[str, Match], ...] = ()
+    fallback: bool = False
+    transform: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    inferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event name of one service.  ``ignored`` is the reason why it is not mapped, "" when ``effects`` map it."""
+
+    service: str
+    name: str
+    effects: tuple[Effect, ...] = ()
+    ignored: str = ""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All events by event source (``sqs.amazonaws.com``) and operation."""
+
+    events: Mapping[tuple[str, str], Event]
+
+    def event(self, record: Record) -> Event | None:
+        key = (record.event_source, record.event_name)
+        return self.events.get(key) or self.events.get((record.event_source, record.operation))
+
+
+@cache
+def _validator() -> jsonschema.protocols.Validator:
+    schema = orjson.loads(resources.files("tfdrift_core.catalog").joinpath("catalog.schema.json").read_bytes())
+    return jsonschema.Draft202012Validator(schema)
+
+
+def load(extra: Iterable[str | Path] = ()) -> Catalog:
+    """The built-in catalog with the user's files over it, event by event.
+
+    Raises CatalogError for a file that is missing, is not YAML or does not fit the schema.
+    """
+    events = dict(_builtin())
+    for path in extra:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CatalogError(f"catalog {path}: {error}") from error
+        events.update(parse(text, str(path)))
+    return Catalog(events)
+
+
+@cache
+def _builtin() -> Mapping[tuple[str, str], Event]:
+    events: dict[tuple[str, str], Event] = {}
+    for file in sorted(resources.files("tfdrift_core.catalog").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".yaml"):
+            events.update(parse(file.read_text(encoding="utf-8"), file.name))
+    return events
+
+
+def parse(text: str, origin: str) -> dict[tuple[str, str], Event]:
+    """The events of one catalog file, by event source and name."""
+    try:
+        document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+    except yaml.YAMLError as error:
+        raise CatalogError(f"catalog {origin}: not YAML: {error}") from error
+    for problem in _validator().iter_errors(document):
+        place = "/".join(str(step) for step in problem.absolute_path) or "top level"
+        raise CatalogError(f"catalog {origin}: {place}: {problem.message}")
+    try:
+        return dict(_events(document))
+    except ExpressionError as error:
+        raise CatalogError(f"catalog {origin}: {error}") from error
+
+
+def _events(document: Mapping[str, Any]) -> Iterable[tuple[tuple[str, str], Event]]:
+    sources = document.get("event_sources") or [f"{document['service']}.amazonaws.com"]
+    for name, entries in (document.get("events") or {}).items():
+        event = Event(document["service"], name, tuple(_effect(entry) for entry in entries))
+        yield from (((source, name), event) for source in sources)
+    for reason, names in (document.get("ignored") or {}).items():
+        for name in names:
+            yield from (((source, name), Event(document["service"], name, ignored=reason)) for source in sources)
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return () if value is None else tuple(value) if isinstance(value, list) else (value,)
+
+
+def _effect(entry: Mapping[str, Any]) -> Effect:
+    effect = Effect(
+        types=_tuple(entry["type"]),
+        when=entry.get("when", ""),
+        each=entry.get("each", ""),
+        matches=_tuple(entry.get("match")),
+        roots=_tuple(entry.get("from")),
+        rename=entry.get("rename", {}),
+        set=entry.get("set", {}),
+        const=entry.get("const", {}),
+        add=entry.get("add", {}),
+        remove=entry.get("remove", {}),
+        unknown=entry.get("unknown", {}),
+        defaults=entry.get("defaults", {}),
+        tags=Tags(**entry["tags"]) if "tags" in entry else None,
+        delete=entry.get("delete", False),
+        create=Create(**entry["create"]) if "create" in entry else None,
+        parents=tuple(entry.get("parent", {}).items()),
+        fallback=entry.get("fallback", False),
+        transform=entry.get("transform", ""),
+        options=entry.get("with", {}),
+        keys=entry.get("key", {}),
+        inferred=entry.get("inferred", False),
+    )
+    for text in expressions(effect):
+        check(text)
+    return effect
+
+
+def expressions(effect: Effect) -> Iterable[str]:
+    """Every expression of an effect that is evaluated over the record."""
+    matches = [*effect.matches, *(match for _, match in effect.parents)]
+    tags, create = effect.tags or Tags(), effect.create or Create()
+    yield from (
+        text
+        for text in (
+            *(expression for match in matches for expression in match.values()),
+            effect.when,
+            effect.each,
+            *effect.roots,
+            *effect.set.values(),
+            *effect.add.values(),
+            *effect.remove.values(),
+            *effect.unknown.values(),
+            *(tags.put, tags.remove, tags.replace),
+            *(create.id, create.arn, create.name),
+        )
+        if text
+    )

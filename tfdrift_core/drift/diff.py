@@ -1,0 +1,84 @@
+"""Compares two versions of a resource's attributes and says what differs, path by path, as ``terraform plan`` would."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tfdrift_core.drift.schema import Block, Node
+from tfdrift_core.drift.values import difference, is_empty, same
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One differing path.  ``added`` and ``removed`` are elements, for sets and for lists whose length changed."""
+
+    path: Path
+    old: Any
+    new: Any
+    added: tuple[Any, ...] = ()
+    removed: tuple[Any, ...] = ()
+
+    @property
+    def attribute(self) -> str:
+        return str(self.path[0])
+
+
+def diff(old: Mapping[str, Any], new: Mapping[str, Any], block: Block | None) -> list[Difference]:
+    """Every path whose value differs in meaning.
+
+    Maps and blocks are followed by key, lists of one length by index; a set, and a list whose length changed, differs
+    as a whole.  A value that did not exist is ``None``.
+    """
+    return list(_members(old, new, block, ()))
+
+
+def _members(old: Mapping[str, Any], new: Mapping[str, Any], block: Block | None, path: Path) -> Iterator[Difference]:
+    for name in sorted(old.keys() | new.keys()):
+        node = block.attributes.get(name) if block else None
+        yield from _value(old.get(name), new.get(name), node, (*path, name))
+
+
+def _value(old: Any, new: Any, node: Node | None, path: Path) -> Iterator[Difference]:
+    if old is new or (is_empty(old) and is_empty(new)):
+        return
+    if isinstance(old, dict | None) and isinstance(new, dict | None):
+        if node is not None and node.kind == "map":
+            yield from _map(old or {}, new or {}, path)
+        else:
+            yield from _members(old or {}, new or {}, node.nested if node else None, path)
+        return
+    if isinstance(old, list | None) and isinstance(new, list | None):
+        yield from _list(old or [], new or [], node, path)
+        return
+    if not same(old, new):
+        yield Difference(path, old, new)
+
+
+def _map(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Iterator[Difference]:
+    for key in sorted(old.keys() | new.keys()):
+        if (key in old) != (key in new) or not same(old.get(key), new.get(key)):
+            yield Difference((*path, key), old.get(key), new.get(key))
+
+
+def _list(old: list[Any], new: list[Any], node: Node | None, path: Path) -> Iterator[Difference]:
+    if not (node is not None and node.is_set) and len(old) == len(new):
+        element = None if node is None else (node.element if node.element else node)
+        for index, (left, right) in enumerate(zip(old, new, strict=True)):
+            if isinstance(left, dict) and isinstance(right, dict):
+                yield from _members(left, right, node.nested if node else None, (*path, index))
+            else:
+                yield from _value(left, right, element, (*path, index))
+        return
+    added, removed = difference(new, old), difference(old, new)
+    if added or removed or len(old) != len(new):
+        yield Difference(path, old, new, tuple(added), tuple(removed))
+
+
+def path_text(path: Path) -> str:
+    """``root_block_device[0].volume_size``"""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+    return text

@@ -1,0 +1,428 @@
+"""From records to drift events: classify, resolve, change, diff.
+
+The engine remembers what earlier calls did to a resource until state shows something else, so that a later call is
+compared with what the earlier one left.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jmespath
+
+from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.drift.catalog import Catalog, Effect, Match
+from tfdrift_core.drift.change import Transform, apply
+from tfdrift_core.drift.classify import Change, Expectations, Verdict, classify, expected_change
+from tfdrift_core.drift.diff import Difference, diff, path_text
+from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
+from tfdrift_core.drift.expression import Scope, evaluate
+from tfdrift_core.drift.ignore import ignored
+from tfdrift_core.drift.infer import infer
+from tfdrift_core.drift.present import present
+from tfdrift_core.drift.schema import schema_for
+from tfdrift_core.drift.shape import canonical_request, canonical_response
+from tfdrift_core.drift.transforms import TRANSFORMS
+from tfdrift_core.drift.values import as_list, member, render, same
+from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
+
+ANY = "*"
+"""The resource type of an effect that applies to whatever has the id or ARN."""
+
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A resource as earlier calls left it; ``current`` is ``None`` when they deleted it.
+
+    ``baseline`` is what Terraform wants: state, or what Terraform itself set since state was read.  ``state`` is the
+    attributes object that both started from: once state holds another, the overlay is outdated.
+    """
+
+    state: Attributes
+    baseline: Attributes
+    current: Attributes | None
+
+
+@dataclass(slots=True)
+class _Track:
+    """One resource while a batch is worked on."""
+
+    instance: Instance
+    baseline: Attributes
+    start: Attributes | None
+    current: Attributes | None
+    touched: dict[str, "_Touch"] = field(default_factory=dict)
+    deleted: "_Touch | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Touch:
+    record: Record
+    confidence: Confidence
+    reason: str
+    attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a batch gave: events in the order of their records, and counts for the metrics."""
+
+    events: tuple[DriftEvent, ...]
+    relevant: int
+    expected: Mapping[str, int]
+    terraform_ran: bool
+
+
+class Engine:
+    """Turns batches of records into drift events.  Not safe for use from several threads at once."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        expectations: Expectations,
+        *,
+        emit_expected: bool = False,
+        coalesce: bool = True,
+        transforms: Mapping[str, Transform] = TRANSFORMS,
+    ) -> None:
+        self._catalog = catalog
+        self._expectations = expectations
+        self._emit_expected = emit_expected
+        self._coalesce = coalesce
+        self._transforms = transforms
+        self._overlays: dict[_Key, Overlay] = {}
+        self._nested: dict[tuple[str, str], tuple[StateIndex, dict[str, list[Instance]]]] = {}
+
+    def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Outcome:
+        """The drift that ``records``, in their order, made; ``now`` is the time to stamp events with, in nanoseconds.
+
+        With ``coalesce`` what the records of one batch do to a resource is reported as one net change, by the last
+        caller who touched the attribute.
+        """
+        groups = [records] if self._coalesce else [[record] for record in records]
+        events: list[DriftEvent] = []
+        expected: dict[str, int] = {}
+        relevant = 0
+        terraform_ran = False
+        for group in groups:
+            batch = _Batch(self, index, now)
+            for record in group:
+                verdict = classify(record, self._expectations)
+                if not verdict.is_change:
+                    continue
+                relevant += 1
+                if verdict.reason:
+                    expected[verdict.reason] = expected.get(verdict.reason, 0) + 1
+                    terraform_ran = terraform_ran or verdict.by_terraform
+                batch.apply(record, verdict)
+            for event in batch.finish():
+                events.append(event)
+        return Outcome(tuple(events), relevant, expected, terraform_ran)
+
+    def resolve(self, index: StateIndex, type: str, matches: Iterable[Match], scope: Scope) -> list[Instance]:
+        """The instances that the first match with any result names."""
+        record: Record = scope["_record"]
+        for match in matches:
+            values = [(name, evaluate(expression, scope)) for name, expression in match.items()]
+            name, value = values[0]
+            if not isinstance(value, str | int | float) or isinstance(value, bool) or value == "":
+                continue
+            found = [
+                instance
+                for instance in self._find(index, type, name, render(value) or "", record)
+                if all(_holds(instance.attributes, other, wanted) for other, wanted in values[1:])
+            ]
+            if found:
+                return found
+        return []
+
+    def _find(self, index: StateIndex, type: str, name: str, value: str, record: Record) -> Sequence[Instance]:
+        if type == ANY:
+            return index.find_any(value, account=record.account, region=record.region)
+        if name.isidentifier():
+            return index.find(type, name, value, account=record.account, region=record.region)
+        cached = self._nested.get((type, name))
+        if cached is None or cached[0] is not index:
+            table: dict[str, list[Instance]] = {}
+            for instance in index.all(type):
+                for key in {str(key) for key in as_list(jmespath.search(name, instance.attributes))}:
+                    table.setdefault(key, []).append(instance)
+            cached = self._nested[type, name] = (index, table)
+        return cached[1].get(value, ())
+
+    def overlay(self, instance: Instance) -> Overlay:
+        """What is known of a resource now."""
+        state = instance.attributes
+        overlay = self._overlays.get((instance.state, instance.address))
+        if overlay is None or (overlay.state is not state and overlay.state != state):
+            return Overlay(state, state, state)
+        return overlay
+
+    def remember(self, instance: Instance, overlay: Overlay) -> None:
+        key = (instance.state, instance.address)
+        if overlay.current is not None and overlay.current == overlay.state == overlay.baseline:
+            self._overlays.pop(key, None)
+        else:
+            self._overlays[key] = overlay
+
+
+def _holds(attributes: Attributes, name: str, wanted: Any) -> bool:
+    actual = attributes.get(name) if name.isidentifier() else jmespath.search(name, attributes)
+    if isinstance(actual, list) and not isinstance(wanted, list):
+        return any(same(element, wanted) for element in actual)
+    return same(actual, wanted)
+
+
+class _Batch:
+    def __init__(self, engine: Engine, index: StateIndex, now: int) -> None:
+        self._engine = engine
+        self._index = index
+        self._now = now
+        self._tracks: dict[_Key, _Track] = {}
+        self._events: list[tuple[int, DriftEvent]] = []
+        self._order: dict[int, int] = {}
+
+    def apply(self, record: Record, verdict: Verdict) -> None:
+        self._order[id(record)] = len(self._order)
+        event = self._engine._catalog.event(record)
+        if event is not None and event.ignored:
+            return
+        scope = {
+            "request": canonical_request(record),
+            "response": canonical_response(record),
+            "record": record.raw,
+            "_record": record,
+        }
+        if event is None:
+            self._infer(record, verdict, scope)
+            return
+        handled = False
+        for effect in event.effects:
+            if effect.fallback and handled:
+                continue
+            for item in self._items(effect, scope):
+                handled = self._effect(effect, record, verdict, {**scope, "item": item}) or handled
+
+    def _items(self, effect: Effect, scope: Scope) -> list[Any]:
+        return as_list(evaluate(effect.each, scope)) if effect.each else [None]
+
+    def _effect(self, effect: Effect, record: Record, verdict: Verdict, scope: dict[str, Any]) -> bool:
+        """Apply one effect; whether it found its resource or reported a new one."""
+        if effect.when and not evaluate(effect.when, scope):
+            return False
+        confidence = Confidence.INFERRED if effect.inferred else Confidence.EXACT
+        handled = False
+        for type in effect.types:
+            if type != ANY and not self._index.has_type(type):
+                continue
+            for instance in self._engine.resolve(self._index, type, effect.matches, scope):
+                track = self._track(instance)
+                if track.current is None and effect.create is None:
+                    continue
+                before = track.current if track.current is not None else {**track.baseline, **effect.defaults}
+                scope["state"] = before
+                after = apply(effect, scope, before, schema_for(instance.type), self._engine._transforms)
+                self._change(track, after, record, verdict, confidence, "")
+                handled = True
+        if effect.create is not None and not handled and self._parent_managed(effect, scope):
+            self._created(effect, record, verdict, scope, confidence)
+            handled = True
+        return handled
+
+    def _parent_managed(self, effect: Effect, scope: Scope) -> bool:
+        if not effect.parents:
+            return True
+        return any(self._engine.resolve(self._index, type, (match,), scope) for type, match in effect.parents)
+
+    def _track(self, instance: Instance) -> _Track:
+        key = (instance.state, instance.address)
+        track = self._tracks.get(key)
+        if track is None:
+            overlay = self._engine.overlay(instance)
+            track = _Track(instance, overlay.baseline, overlay.current, overlay.current)
+            self._tracks[key] = track
+        return track
+
+    def _change(
+        self,
+        track: _Track,
+        after: Attributes | None,
+        record: Record,
+        verdict: Verdict,
+        confidence: Confidence,
+        reason: str,
+    ) -> None:
+        block = schema_for(track.instance.type)
+        before = track.current
+        differences = diff(before if before is not None else track.baseline, after, block) if after is not None else []
+        gone = after is None and before is not None
+        touch = _Touch(record, confidence, reason, tuple(dict.fromkeys(d.attribute for d in differences)))
+        if verdict.reason:
+            self._withhold(track, differences, gone, touch, verdict.reason)
+            track.start = after
+            if verdict.by_terraform and after is not None:
+                track.baseline = after
+        elif gone:
+            track.deleted = touch
+        else:
+            for difference in differences:
+                earlier = track.touched.get(difference.attribute)
+                same_call = earlier is not None and earlier.record is record
+                names = (*earlier.attributes, *touch.attributes) if earlier and same_call else touch.attributes
+                track.touched[difference.attribute] = _Touch(record, confidence, reason, tuple(dict.fromkeys(names)))
+        track.current = after
+
+    def _withhold(
+        self, track: _Track, differences: Sequence[Difference], gone: bool, touch: _Touch, reason: str
+    ) -> None:
+        if not self._engine._emit_expected:
+            return
+        if gone:
+            self._emit(_event(track.instance, Kind.EXPECTED, touch, None, self._now, reason))
+        for difference in differences:
+            self._emit(_event(track.instance, Kind.EXPECTED, touch, difference, self._now, reason))
+
+    def _infer(self, record: Record, verdict: Verdict, scope: Scope) -> None:
+        for guess in infer(self._index, record, scope):
+            if guess.instance is None:
+                self._unmanaged(record, verdict, guess.resource, Confidence.INFERRED, guess.reason)
+                continue
+            track = self._track(guess.instance)
+            if track.current is None:
+                continue
+            if guess.attributes == track.current and not verdict.reason:
+                touch = _Touch(record, Confidence.INFERRED, guess.reason, ())
+                self._emit(_event(guess.instance, Kind.MODIFIED, touch, None, self._now, guess.reason))
+                continue
+            self._change(track, guess.attributes, record, verdict, Confidence.INFERRED, guess.reason)
+
+    def _created(self, effect: Effect, record: Record, verdict: Verdict, scope: Scope, confidence: Confidence) -> None:
+        create = effect.create
+        assert create is not None
+        id, arn, name = (
+            render(evaluate(text, scope)) or "" if text else "" for text in (create.id, create.arn, create.name)
+        )
+        resource = Resource(
+            type=effect.types[0],
+            id=id or arn or name,
+            arn=arn or (id if id.startswith("arn:") else ""),
+            name=name,
+            account=record.account,
+            region=record.region,
+        )
+        self._unmanaged(record, verdict, resource, confidence, "")
+
+    def _unmanaged(
+        self, record: Record, verdict: Verdict, resource: Resource, confidence: Confidence, reason: str
+    ) -> None:
+        if verdict.reason and not self._engine._emit_expected:
+            return
+        self._emit(
+            DriftEvent(
+                record=record,
+                kind=Kind.EXPECTED if verdict.reason else Kind.UNMANAGED,
+                resource=resource,
+                id=_event_id(record, resource.type, resource.id, ""),
+                confidence=confidence,
+                reason=verdict.reason or reason or f"{record.operation} created it outside Terraform",
+                time=self._now,
+            )
+        )
+
+    def _emit(self, event: DriftEvent) -> None:
+        self._events.append((self._order[id(event.record)], event))
+
+    def finish(self) -> list[DriftEvent]:
+        """Report the net change of every resource that the batch touched and remember what they are now."""
+        for track in self._tracks.values():
+            self._finish(track)
+            state = track.instance.attributes
+            self._engine.remember(track.instance, Overlay(state, track.baseline, track.current))
+        return [event for _, event in sorted(self._events, key=lambda pair: pair[0])]
+
+    def _finish(self, track: _Track) -> None:
+        if track.current is None:
+            if track.start is not None and track.deleted is not None:
+                self._report(track, track.deleted, None)
+            return
+        block = schema_for(track.instance.type)
+        for difference in diff(track.start or track.baseline, track.current, block):
+            touch = track.touched.get(difference.attribute)
+            if touch is None or same(member(track.baseline, difference.path), difference.new):
+                continue
+            self._report(track, touch, difference)
+
+    def _report(self, track: _Track, touch: _Touch, difference: Difference | None) -> None:
+        instance = track.instance
+        if difference is not None and ignored(instance.ignore_changes, difference.path):
+            reason = "lifecycle.ignore_changes"
+        else:
+            reason = expected_change(_context(touch.record, instance, difference), self._engine._expectations)
+        if reason and not self._engine._emit_expected:
+            return
+        kind = Kind.EXPECTED if reason else Kind.DELETED if difference is None else Kind.MODIFIED
+        self._emit(_event(instance, kind, touch, difference, self._now, reason or touch.reason))
+
+
+def _context(record: Record, instance: Instance, difference: Difference | None) -> Change:
+    attributes = instance.attributes
+    return Change(
+        record=record,
+        address=instance.address,
+        type=instance.type,
+        id=str(attributes.get("id") or ""),
+        arn=str(attributes.get("arn") or ""),
+        attribute=path_text(difference.path) if difference else "",
+        tags={str(k): str(v) for k, v in (attributes.get("tags_all") or attributes.get("tags") or {}).items()},
+    )
+
+
+def _event_id(record: Record, *parts: str) -> str:
+    origin = record.id or hashlib.sha256(json.dumps(record.raw, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256("\0".join((origin, *parts)).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _resource(instance: Instance, record: Record, attribute: str) -> Resource:
+    attributes = instance.attributes
+    return Resource(
+        type=instance.type,
+        address=instance.address,
+        name=instance.name,
+        module=instance.module,
+        workspace=instance.workspace,
+        state=instance.state,
+        file=instance.file,
+        line=(instance.attribute_line(attribute) if attribute else 0) or instance.line,
+        id=str(attributes.get("id") or ""),
+        arn=str(attributes.get("arn") or ""),
+        account=instance.account or record.account,
+        region=instance.region or record.region,
+    )
+
+
+def _event(
+    instance: Instance, kind: Kind, touch: _Touch, difference: Difference | None, now: int, reason: str
+) -> DriftEvent:
+    record = touch.record
+    path = path_text(difference.path) if difference else ""
+    shown = present(instance, difference) if difference else None
+    return DriftEvent(
+        record=record,
+        kind=kind,
+        resource=_resource(instance, record, difference.attribute if difference else ""),
+        id=_event_id(record, instance.address, path, kind),
+        attribute=difference.attribute if difference else "",
+        path=path,
+        old_value=shown.old if shown else None,
+        new_value=shown.new if shown else None,
+        added=shown.added if shown else (),
+        removed=shown.removed if shown else (),
+        attributes=touch.attributes,
+        confidence=touch.confidence,
+        reason=reason,
+        time=now,
+    )

@@ -1,0 +1,149 @@
+"""The catalog's expressions: JMESPath over a record, tolerant of the first letter's case.
+
+CloudTrail logs ``DBInstanceIdentifier`` as ``dBInstanceIdentifier`` for most services and unchanged for some, so a
+field is looked up as written and then with the case of its first letter swapped.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import jmespath
+import jmespath.exceptions
+import jmespath.functions
+import jmespath.visitor
+
+from tfdrift_core.drift.values import tag_map
+
+Scope = Mapping[str, Any]
+"""Names that an expression may use: ``request``, ``response``, ``record``, ``item``, ``state``."""
+
+
+class ExpressionError(ValueError):
+    """The text is not a JMESPath expression."""
+
+
+def _swap_first(name: str) -> str:
+    return name[:1].swapcase() + name[1:]
+
+
+class _Functions(jmespath.functions.Functions):
+    @jmespath.functions.signature({"types": []})
+    def _func_list(self, value: Any) -> list[Any]:
+        """The value as a list: a bare element is a list of one, null and an empty text none."""
+        if value in (None, "", {}):
+            return []
+        return value if isinstance(value, list) else [value]
+
+    @jmespath.functions.signature({"types": []})
+    def _func_arn_name(self, value: Any) -> Any:
+        """The last part of an ARN or path; anything else as it is."""
+        if not isinstance(value, str):
+            return value
+        if value.startswith("arn:"):
+            value = value.split(":", 5)[-1]
+            return value.rpartition("/")[2] if "/" in value else value.rpartition(":")[2]
+        return value.rpartition("/")[2] if "/" in value else value
+
+    @jmespath.functions.signature({"types": []}, {"types": ["number"]})
+    def _func_arn_part(self, value: Any, index: int) -> Any:
+        """Part ``index`` of an ARN split at ``:`` and ``/`` (negative from the end); null when there is none."""
+        if not isinstance(value, str):
+            return None
+        parts = value.replace("/", ":").split(":")
+        return parts[int(index)] if -len(parts) <= int(index) < len(parts) else None
+
+    @jmespath.functions.signature({"types": ["string"]}, {"types": []})
+    def _func_split(self, separator: str, value: Any) -> list[str]:
+        return value.split(separator) if isinstance(value, str) else []
+
+    @jmespath.functions.signature({"types": []})
+    def _func_lower(self, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @jmespath.functions.signature({"types": []}, {"types": ["string"]})
+    def _func_strip(self, value: Any, characters: str) -> Any:
+        return value.strip(characters) if isinstance(value, str) else value
+
+    @jmespath.functions.signature({"types": []})
+    def _func_parse(self, value: Any) -> Any:
+        """The value of a JSON text; null when it is not JSON."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+
+    @jmespath.functions.signature({"types": []})
+    def _func_map_of(self, value: Any) -> dict[str, Any]:
+        """Tags in any of their logged forms as an object."""
+        return tag_map(value)
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+
+class _Interpreter(jmespath.visitor.TreeInterpreter):
+    def visit_field(self, node: Any, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return None
+        name = node["value"]
+        return value[name] if name in value else value.get(_swap_first(name))
+
+
+_INTERPRETER = _Interpreter(_OPTIONS)
+
+
+@lru_cache(maxsize=8192)
+def _parse(text: str) -> Any:
+    try:
+        return jmespath.compile(text).parsed
+    except jmespath.exceptions.ParseError as error:
+        raise ExpressionError(f"{text!r} is not an expression: {error}") from error
+
+
+def check(text: str) -> None:
+    """Raise ExpressionError unless the text is an expression."""
+    _parse(text)
+
+
+def evaluate(text: str, scope: Scope) -> Any:
+    """The value of an expression; ``None`` where it names nothing or the record's types do not fit it."""
+    try:
+        return _INTERPRETER.visit(_parse(text), dict(scope))
+    except jmespath.exceptions.JMESPathError:
+        return None
+
+
+def request_fields(text: str) -> set[tuple[str, ...]]:
+    """The chains of field names in an expression, for checking them against a service model."""
+    chains: set[tuple[str, ...]] = set()
+
+    def walk(node: dict[str, Any], prefix: tuple[str, ...]) -> tuple[str, ...]:
+        kind = node["type"]
+        if kind == "field":
+            chain = (*prefix, node["value"])
+            chains.add(chain)
+            return chain
+        if kind == "filter_projection":
+            left = walk(node["children"][0], prefix)
+            walk(node["children"][2], left)
+            return walk(node["children"][1], left)
+        if kind == "function_expression" and node["value"] in ("list", "map_of", "parse", "lower", "strip"):
+            return walk(node["children"][0], prefix)
+        if kind in ("subexpression", "index_expression", "projection", "value_projection", "pipe"):
+            left = walk(node["children"][0], prefix)
+            for child in node["children"][1:]:
+                left = walk(child, left)
+            return left
+        if kind in ("flatten", "identity", "index", "slice", "current"):
+            return walk(node["children"][0], prefix) if node.get("children") and kind == "flatten" else prefix
+        for child in node.get("children", ()):
+            if isinstance(child, dict) and "type" in child:
+                walk(child, prefix)
+        return prefix
+
+    walk(_parse(text), ())
+    return chains

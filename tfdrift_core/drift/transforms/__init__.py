@@ -1,0 +1,11 @@
+"""Changes that data alone cannot describe.
+
+A catalog entry names one with ``transform`` and configures it with ``with``: see ``tfdrift_core.drift.change``.
+"""
+
+from collections.abc import Mapping
+
+from tfdrift_core.drift.change import Transform
+from tfdrift_core.drift.transforms import blocks, security_groups
+
+TRANSFORMS: Mapping[str, Transform] = {**blocks.TRANSFORMS, **security_groups.TRANSFORMS}

@@ -1,0 +1,48 @@
+"""Changes inside one of several nested blocks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfdrift_core.drift.change import Transform
+from tfdrift_core.drift.convert import convert
+from tfdrift_core.drift.expression import Scope, evaluate
+from tfdrift_core.drift.schema import Block
+from tfdrift_core.drift.values import as_list, same, tag_map, tag_text
+from tfdrift_core.terraform.model import Attributes
+
+
+def _block_element(
+    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The blocks ``block`` of a resource with the one whose member ``key`` is ``equals`` changed.
+
+    ``set`` lays members over it, ``put_tags`` and ``remove_tags`` edit its tags, ``remove`` takes it out.
+    """
+    name, key = options["block"], options["key"]
+    wanted = evaluate(options["equals"], scope)
+    node = block.attributes.get(name) if block else None
+    members = node.nested.attributes if node is not None and node.nested is not None else {}
+    result = []
+    for element in as_list(attributes.get(name)):
+        if not isinstance(element, dict) or not same(element.get(key), wanted):
+            result.append(element)
+        elif not options.get("remove"):
+            changed = dict(element)
+            for member, expression in options.get("set", {}).items():
+                value = evaluate(expression, scope)
+                if value is not None:
+                    changed[member] = convert(members.get(member), value, element.get(member))
+            if "tags" in changed and ("put_tags" in options or "remove_tags" in options):
+                changed["tags"] = _tags(changed["tags"] or {}, scope, options)
+            result.append(changed)
+    return {name: result}
+
+
+def _tags(current: Mapping[str, Any], scope: Scope, options: Mapping[str, Any]) -> dict[str, Any]:
+    put = tag_map(evaluate(options["put_tags"], scope)) if "put_tags" in options else {}
+    gone = as_list(evaluate(options["remove_tags"], scope)) if "remove_tags" in options else []
+    names = {tag_text(entry.get("key") if isinstance(entry, dict) else entry) for entry in gone}
+    return {k: v for k, v in {**current, **put}.items() if k not in names and not k.startswith("aws:")}
+
+
+TRANSFORMS: Mapping[str, Transform] = {"block_element": _block_element}

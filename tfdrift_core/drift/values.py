@@ -1,0 +1,210 @@
+"""Attribute values: Terraform's idea of equality, of conversion and of printing."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+SENSITIVE = "(sensitive)"
+UNKNOWN = "(unknown)"
+"""Stands for a value that the call changed and CloudTrail does not log."""
+
+_EMPTY = (None, "", False, 0)
+_ACCOUNT_ROOT = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):root")
+_POLICY_SETS = frozenset({"Action", "NotAction", "Resource", "NotResource", "AWS", "Service", "Federated", "Statement"})
+
+
+def is_empty(value: Any) -> bool:
+    """Null, or what a provider writes for something that is not set."""
+    if isinstance(value, dict):
+        return all(is_empty(member) for member in value.values())
+    if isinstance(value, list):
+        return not value
+    return value in _EMPTY
+
+
+def render(value: Any) -> str | None:
+    """A value as text: strings bare, everything else as compact JSON with sorted keys; null is absent."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and math.isfinite(value):
+        value = int(value)
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def as_list(value: Any) -> list[Any]:
+    if value in (None, "", {}):
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def as_number(value: Any) -> int | float | None:
+    """The number that a JSON number or its text stands for."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, str) and len(value) <= 40:
+        try:
+            number = float(value) if re.search(r"[.eE]", value) else int(value)
+        except ValueError:
+            return None
+        return number if math.isfinite(number) else None
+    return None
+
+
+def as_bool(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return {"true": True, "false": False, "enabled": True, "disabled": False, "1": True, "0": False}.get(
+            value.lower()
+        )
+    if isinstance(value, int):
+        return bool(value)
+    return None
+
+
+def as_json(value: Any) -> Any:
+    """The object or list that a JSON document in a string holds, else ``None``."""
+    if isinstance(value, dict | list):
+        return value
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        document = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict | list) else None
+
+
+def policy_form(document: Any, key: str = "", depth: int = 0) -> Any:
+    """A JSON document in a form that is equal for equal meanings.
+
+    IAM policies take one element for a list of one, any order in lists of actions, resources and principals, an account
+    id for its root ARN, and ``"*"`` for ``{"AWS": "*"}``
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html).  Other lists keep their order.
+    """
+    if depth > 100:
+        return document
+    if key in ("Principal", "NotPrincipal") and document == "*":
+        document = {"AWS": "*"}
+    if isinstance(document, dict):
+        return {k: policy_form(v, k, depth + 1) for k, v in document.items()}
+    if key in _POLICY_SETS:
+        elements = [policy_form(element, "", depth + 1) for element in as_list(document)]
+        if key == "AWS":
+            elements = [_ACCOUNT_ROOT.sub(r"\1", e) if isinstance(e, str) else e for e in elements]
+        if key in ("Action", "NotAction"):
+            elements = [e.lower() if isinstance(e, str) else e for e in elements]
+        return sorted({render(element) or "" for element in elements})
+    if isinstance(document, list):
+        return [policy_form(element, "", depth + 1) for element in document]
+    if isinstance(document, bool):
+        return str(document).lower()
+    if isinstance(document, int | float):
+        return str(document)
+    return document
+
+
+def _condition_lists(document: Any) -> Any:
+    """Condition values are sets as well: ``{"StringEquals": {"aws:SourceArn": "x"}}`` is the list of one."""
+    if isinstance(document, dict):
+        return {
+            k: {
+                op: {
+                    name: sorted(str(e).lower() if isinstance(e, bool) else str(e) for e in as_list(v))
+                    for name, v in block.items()
+                }
+                if isinstance(block, dict)
+                else block
+                for op, block in members.items()
+            }
+            if k == "Condition" and isinstance(members, dict)
+            else _condition_lists(members)
+            for k, members in document.items()
+        }
+    if isinstance(document, list):
+        return [_condition_lists(element) for element in document]
+    return document
+
+
+def _arn_tail(arn: str) -> tuple[str, ...]:
+    resource = arn.split(":", 5)[-1]
+    tails = [resource]
+    for index, character in enumerate(resource):
+        if character in "/:":
+            tails.append(resource[index + 1 :])
+    return tuple(tails)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two values mean the same to Terraform: unset is empty, ``"5"`` is 5, JSON by meaning, an ARN its name."""
+    if left is right:
+        return True
+    if is_empty(left) and is_empty(right):
+        return True
+    if isinstance(left, dict) and isinstance(right, dict):
+        return all(same(left.get(key), right.get(key)) for key in left.keys() | right.keys())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    left_document, right_document = as_json(left), as_json(right)
+    if left_document is not None and right_document is not None:
+        return _same_document(left_document, right_document)
+    if isinstance(left, dict | list) or isinstance(right, dict | list):
+        return False
+    if isinstance(left, bool) or isinstance(right, bool):
+        return as_bool(left) == as_bool(right)
+    left_number, right_number = as_number(left), as_number(right)
+    if left_number is not None and right_number is not None:
+        return left_number == right_number
+    if isinstance(left, str) and isinstance(right, str):
+        if left == right:
+            return True
+        if left.startswith("arn:") != right.startswith("arn:"):
+            arn, name = (left, right) if left.startswith("arn:") else (right, left)
+            return bool(name) and name in _arn_tail(arn)
+        return False
+    return bool(left == right)
+
+
+def _same_document(left: Any, right: Any) -> bool:
+    return left == right or bool(policy_form(_condition_lists(left)) == policy_form(_condition_lists(right)))
+
+
+def difference(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
+    """The elements of ``left`` that ``right`` does not have, compared by meaning."""
+    return [element for element in left if not any(same(element, other) for other in right)]
+
+
+def member(value: Any, steps: Iterable[str | int]) -> Any:
+    """The value at a path of names and indexes; ``None`` where it leads nowhere."""
+    for step in steps:
+        if isinstance(value, Mapping) and isinstance(step, str):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def tag_map(value: Any) -> dict[str, Any]:
+    """Tags in any of their logged forms as a map: an object, one ``{key, value}`` or a list of them, any case."""
+    names = {str(k).lower() for k in value} if isinstance(value, dict) else set()
+    if names and not (names <= {"key", "value", "tag", "tagkey", "tagvalue"} and names & {"key", "tagkey"}):
+        return {str(k): tag_text(v) for k, v in value.items()}
+    pairs = {}
+    for element in as_list(value):
+        if isinstance(element, dict):
+            lowered = {str(k).lower(): v for k, v in element.items()}
+            key = lowered.get("key", lowered.get("tagkey"))
+            if key is not None:
+                pairs[tag_text(key)] = tag_text(lowered.get("value", lowered.get("tagvalue")))
+    return pairs
+
+
+def tag_text(value: Any) -> str:
+    """A tag's text: XML bodies are logged with ``"true"`` and digits turned into a boolean and a number."""
+    return render(value) or ""
