@@ -1,0 +1,224 @@
+"""The Python half of the plugin: starts and ends pipelines for Falco and moves their events into the C queue.
+
+The other half is ``csrc/plugin.c``.  Every function that C calls returns 1 for success; after an exception CFFI logs it
+through ``_failed`` and returns 0, which C takes as failure.
+"""
+
+import logging
+import threading
+import traceback
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import TracebackType
+from typing import Any
+
+import orjson
+from _tfdrift_cffi import ffi, lib
+
+from tfdrift_core import config, payload
+from tfdrift_core.cloudtrail.source import SourceError
+from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.fields import PATH_ROOTS, select, to_text
+from tfdrift_core.metrics import Metrics
+from tfdrift_core.pipeline import Pipeline
+
+log = logging.getLogger("tfdrift.plugin")
+
+_JOIN_SECONDS = 20.0
+"""How long ``close`` waits for a worker, which a stuck network call can hold up; then the thread is left to itself."""
+_PUBLISH_SECONDS = 1.0
+_RESTART_SECONDS = 30.0
+
+# Falco's severities: https://falco.org/docs/reference/plugins/plugin-api-reference/
+_SEVERITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
+_TRACE = 8
+
+
+@dataclass(eq=False)
+class _Plugin:
+    """One ``plugin_init``.  ``handle`` is C's struct and is not to be used once ``alive`` is false."""
+
+    handle: Any
+    settings: config.Config
+    metrics: Metrics
+    alive: bool = True
+    workers: "dict[Any, _Worker]" = field(default_factory=dict)
+
+    def publish(self) -> None:
+        for values, monotonic in ((self.metrics.counters(), 1), (self.metrics.gauges(), 0)):
+            for name, value in values.items():
+                lib.tfdrift_set_metric(self.handle, _c(name), max(int(value), 0), monotonic)
+
+
+_plugins: dict[Any, _Plugin] = {}
+_current = threading.local()
+
+
+class _FalcoHandler(logging.Handler):
+    """Hands messages to the Falco instance that they belong to.
+
+    A thread that works for one plugin says so in ``_current``; messages of any other thread go to the newest plugin.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        plugin = getattr(_current, "plugin", None) or next(reversed(_plugins.values()), None)
+        if plugin is None or not plugin.alive:
+            return
+        severity = next((falco for level, falco in _SEVERITIES if record.levelno >= level), _TRACE)
+        lib.tfdrift_log(plugin.handle, severity, _c(self.format(record)))
+
+
+def _c(text: str) -> bytes:
+    return payload.text_bytes(text) + b"\0"
+
+
+class _QueueSink:
+    """Puts events into the C queue, which blocks while it is full and Falco is behind."""
+
+    def __init__(self, handle: Any, metrics: Metrics) -> None:
+        self._handle = handle
+        self._metrics = metrics
+
+    def put(self, event: DriftEvent) -> bool:
+        data = payload.encode(event)
+        result: int = lib.tfdrift_push(self._handle, event.record.time or event.time, data, len(data))
+        if result < 0:
+            log.error("event %s of %d bytes does not fit into memory; it is left out", event.id, len(data))
+            self._metrics.add("events_too_large")
+        return result != 0
+
+    def handed_over(self) -> int:
+        count: int = lib.tfdrift_handed_over(self._handle)
+        return count
+
+
+class _Worker:
+    """The threads of one ``plugin_open``: one runs the pipeline, one publishes its metrics."""
+
+    def __init__(self, plugin: _Plugin, handle: Any, params: str) -> None:
+        self._plugin = plugin
+        self._handle = handle
+        self._stop = threading.Event()
+        self._pipeline = Pipeline(plugin.settings, plugin.metrics)
+        self._pipeline.open(params)
+        self._threads = [
+            threading.Thread(target=work, name=f"tfdrift-{name}", daemon=True)
+            for name, work in (("pipeline", self._work), ("metrics", self._publish))
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> bool:
+        """Ask the threads to end and wait for them; false if one did not end in time."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(_JOIN_SECONDS)
+        stuck = [thread.name for thread in self._threads if thread.is_alive()]
+        if stuck:
+            log.warning("%s did not end within %.0f s and is left behind", ", ".join(stuck), _JOIN_SECONDS)
+        self._plugin.publish()
+        return not stuck
+
+    def _work(self) -> None:
+        _current.plugin = self._plugin
+        sink = _QueueSink(self._handle, self._plugin.metrics)
+        while not self._stop.is_set():
+            try:
+                self._pipeline.run(sink, self._stop)
+                break
+            except Exception:  # noqa: BLE001 - whatever it is, Falco must go on
+                log.error(
+                    "the pipeline failed; it starts again in %.0f s\n%s", _RESTART_SECONDS, traceback.format_exc()
+                )
+                self._plugin.metrics.add("errors_internal")
+                self._stop.wait(_RESTART_SECONDS)
+        lib.tfdrift_finish(self._handle)
+
+    def _publish(self) -> None:
+        _current.plugin = self._plugin
+        while not self._stop.wait(_PUBLISH_SECONDS):
+            self._plugin.publish()
+
+
+def _failed(_: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """CFFI's last resort: an exception that a function for C did not handle."""
+    log.error("internal error:\n%s", "".join(traceback.format_exception(error)).rstrip())
+    handle = trace.tb_frame.f_locals.get("handle") if trace else None
+    if handle is not None:
+        lib.tfdrift_set_error(handle, _c(f"internal error, please report it: {type(error).__name__}: {error}"))
+
+
+@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
+def tfdrift_py_ready() -> int:
+    root = logging.getLogger("tfdrift")
+    root.addHandler(_FalcoHandler())
+    root.propagate = False
+    if root.level == logging.NOTSET:
+        root.setLevel(logging.INFO)
+    return 1
+
+
+@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
+def tfdrift_py_init(handle: Any, text: Any) -> int:
+    try:
+        settings = config.load(ffi.string(text).decode("utf-8", "replace"))
+    except config.ConfigError as error:
+        lib.tfdrift_set_error(handle, _c(str(error)))
+        return 0
+    _plugins[handle] = _Plugin(handle, settings, Metrics())
+    return 1
+
+
+@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
+def tfdrift_py_destroy(handle: Any) -> int:
+    plugin = _plugins.pop(handle, None)
+    if plugin is None:
+        return 1
+    ended = [worker.end() for worker in plugin.workers.values()]
+    plugin.alive = False
+    return int(all(ended))
+
+
+@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
+def tfdrift_py_open(handle: Any, instance: Any, params: Any) -> int:
+    plugin = _current.plugin = _plugins[handle]
+    try:
+        worker = _Worker(plugin, instance, ffi.string(params).decode("utf-8", "replace"))
+    except (config.ConfigError, SourceError) as error:
+        lib.tfdrift_set_error(handle, _c(str(error)))
+        return 0
+    finally:
+        _current.plugin = None
+    plugin.workers[instance] = worker
+    worker.start()
+    return 1
+
+
+@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
+def tfdrift_py_close(handle: Any, instance: Any) -> int:
+    plugin = _plugins.get(handle)
+    worker = plugin.workers.pop(instance, None) if plugin is not None else None
+    return int(worker is None or worker.end())
+
+
+@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
+def tfdrift_py_select(handle: Any, name: Any, path: Any, record: Any, size: int) -> int:
+    root = PATH_ROOTS[ffi.string(name).decode()]
+    start = _parsed(bytes(ffi.buffer(record, size))).get(root)
+    text = to_text(select(start, ffi.string(path).decode("utf-8", "replace")))
+    if not text:
+        return 0
+    lib.tfdrift_set_selected(handle, _c(text))
+    return 1
+
+
+@lru_cache(maxsize=4)
+def _parsed(record: bytes) -> dict[str, Any]:
+    """The record of the event at hand; rules often ask for several paths of one event."""
+    try:
+        value = orjson.loads(record)
+    except orjson.JSONDecodeError:
+        return {}  # a capture that was not written by us
+    return value if isinstance(value, dict) else {}

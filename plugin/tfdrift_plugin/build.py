@@ -1,0 +1,260 @@
+"""Builds ``libtfdrift.so`` from the Python definitions and the C files beside this module."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cffi
+
+import tfdrift_core
+from tfdrift_core import config, payload
+from tfdrift_core.fields import FIELDS, Type
+
+NAME = "tfdrift"
+PLUGIN_ID = 999
+"""Falco's id for plugins in development; it goes into capture files."""
+API_VERSION = "3.6.0"
+"""The lowest plugin API that has all we use (``get_metrics``): Falco 0.39 and newer offer it."""
+CONTACT = "https://github.com/tfdrift/tfdrift-falco"
+DESCRIPTION = "Reports AWS changes that were made outside of Terraform"
+OPEN_PARAMS = (
+    ("/var/log/cloudtrail/*.json.gz", "CloudTrail files: a file, a directory or a pattern; ends after the last record"),
+    ("s3://bucket/prefix", "the objects that CloudTrail writes to a bucket"),
+    ("sqs://queue", "a queue (name or URL) that is told about new objects or records"),
+    ("lookup://", "the LookupEvents API, polled"),
+)
+
+SOURCES = Path(__file__).with_name("csrc")
+_MODULE = "_tfdrift_cffi"
+_C_TYPES = {
+    Type.STRING: "FALCO_STRING",
+    Type.UINT64: "FALCO_UINT64",
+    Type.BOOL: "FALCO_BOOL",
+    Type.ABSTIME: "FALCO_ABSTIME",
+    Type.RELTIME: "FALCO_RELTIME",
+}
+_WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wvla")
+_HARDENING = ("-O2", "-g", "-fPIC", "-fvisibility=hidden", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2")
+_LINKING = ("-shared", "-Wl,-z,nodelete", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,--no-undefined", "-Wl,--enable-new-dtags")
+_INIT = f"""
+from {_MODULE} import lib
+import sys
+import traceback
+try:
+    if "tfdrift_plugin.bridge" in sys.modules:
+        raise RuntimeError("another copy of libtfdrift.so runs in this process; restart the process")
+    import tfdrift_plugin.bridge
+except Exception:
+    lib.tfdrift_set_bridge_error("".join(traceback.format_exception_only(*sys.exc_info()[:2])).encode())
+    raise
+"""
+
+
+class BuildError(Exception):
+    """The plugin cannot be built here; the message says what is missing and how to get it."""
+
+
+@dataclass(frozen=True)
+class Python:
+    """The CPython that the plugin embeds."""
+
+    version: str  # 3.11
+    include: Path
+    library: Path  # the shared libpython
+    prefix: Path
+    stdlib: Path
+
+    @staticmethod
+    def running() -> "Python":
+        """The Python that runs the build.
+
+        :raises BuildError: if it has no shared library or no headers.
+        """
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        include = Path(sysconfig.get_paths()["include"])
+        name = sysconfig.get_config_var("INSTSONAME") or f"libpython{version}.so.1.0"
+        folder = Path(sysconfig.get_config_var("LIBDIR") or "/usr/lib")
+        folders = [folder, folder / str(sysconfig.get_config_var("MULTIARCH")), Path(sys.base_prefix) / "lib"]
+        library = next((path for f in folders if ".so" in name and (path := f / name).is_file()), None)
+        if library is None:
+            raise BuildError(
+                f"{sys.executable} has no shared library {name}, which the plugin embeds.\n"
+                f"  Debian, Ubuntu: apt-get install libpython{version}-dev\n"
+                f"  Fedora, RHEL, Amazon Linux: dnf install python{version}-devel\n"
+                f"  pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force {version}"
+            )
+        if not (include / "Python.h").is_file():
+            raise BuildError(
+                f"{include}/Python.h is missing.\n"
+                f"  Debian, Ubuntu: apt-get install libpython{version}-dev\n"
+                f"  Fedora, RHEL, Amazon Linux: dnf install python{version}-devel"
+            )
+        stdlib = Path(sysconfig.get_paths()["stdlib"])
+        return Python(version, include, library, Path(sys.base_prefix), stdlib)
+
+
+def compiler() -> list[str]:
+    """The C compiler's command (``CC``, else ``cc`` or ``gcc``).
+
+    :raises BuildError: if there is none.
+    """
+    command = shlex.split(os.environ.get("CC", "")) or [
+        next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), "cc")
+    ]
+    if shutil.which(command[0]) is None:
+        raise BuildError(
+            f"no C compiler: {command[0]} is not on PATH.\n"
+            "  Debian, Ubuntu: apt-get install gcc libc6-dev\n"
+            "  Fedora, RHEL, Amazon Linux: dnf install gcc"
+        )
+    return command
+
+
+def fields_json() -> str:
+    """The answer to ``plugin_get_fields``."""
+    return json.dumps([_field_json(f.name, f.type, f.desc, f.is_list, f.path) for f in FIELDS], ensure_ascii=True)
+
+
+def _field_json(name: str, kind: Type, desc: str, is_list: bool, path: bool) -> dict[str, object]:
+    entry: dict[str, object] = {"name": name, "type": str(kind), "desc": desc.replace("`", "'")}
+    if is_list:
+        entry["isList"] = True
+    if path:
+        entry["arg"] = {"isRequired": False, "isKey": True}
+    return entry
+
+
+def header(python: Python) -> str:
+    """``generated.h``: everything that C needs to know from the Python definitions."""
+    open_params = [{"value": value, "desc": desc} for value, desc in OPEN_PARAMS]
+    texts = {
+        "VERSION": tfdrift_core.__version__,
+        "API_VERSION": API_VERSION,
+        "NAME": NAME,
+        "SOURCE": NAME,
+        "SOURCES_JSON": json.dumps([NAME]),
+        "DESCRIPTION": DESCRIPTION,
+        "CONTACT": CONTACT,
+        "PYTHON_VERSION": python.version,
+        "FIELDS_JSON": fields_json(),
+        "SCHEMA_JSON": json.dumps(json.loads(config.schema_text())),
+        "OPEN_PARAMS_JSON": json.dumps(open_params),
+    }
+    numbers: Mapping[str, int] = {
+        "PLUGIN_ID": PLUGIN_ID,
+        "PAYLOAD_VERSION": payload.VERSION,
+        "RAW_NUMBER": payload.RAW,
+        "FIELD_COUNT": len(FIELDS),
+    }
+    rows = ", ".join(
+        f"{{{f.number}, {_C_TYPES[f.type]}, {int(f.is_list)}, {int(f.path)}, {_c_string(f.name)}}}" for f in FIELDS
+    )
+    lines = [
+        "/* Made by build_plugin.py from the Python definitions. */",
+        "#ifndef TFD_GENERATED_H",
+        "#define TFD_GENERATED_H",
+    ]
+    lines += [f"#define TFD_{name} {_c_string(text)}" for name, text in texts.items()]
+    lines += [f"#define TFD_{name} {number}" for name, number in numbers.items()]
+    lines += [f"#define TFD_FIELDS {{ {rows} }}", "#endif", ""]
+    return "\n".join(lines)
+
+
+def _c_string(text: str) -> str:
+    # Octal escapes end after three digits, so that nothing that follows can become part of them.
+    return (
+        '"'
+        + "".join(c if c.isascii() and c.isprintable() and c not in '"\\?' else f"\\{ord(c):03o}" for c in text)
+        + '"'
+    )
+
+
+def _declarations() -> tuple[str, str]:
+    """CFFI's declarations from ``bridge.h``: what Python implements, and what C offers."""
+    text = (SOURCES / "bridge.h").read_text(encoding="utf-8")
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    statements = [" ".join(s.split()) + ";" for s in body.split(";") if s.strip()]
+    python = [s.removeprefix("extern ") for s in statements if s.startswith("extern ")]
+    c = [s for s in statements if not s.startswith("extern ")]
+    return "\n".join(python), "\n".join(c)
+
+
+def _emit_bridge(target: Path) -> None:
+    python, c = _declarations()
+    ffi = cffi.FFI()
+    ffi.cdef(
+        f'typedef struct tfd_plugin falco_plugin;\ntypedef struct tfd_instance falco_instance;\n{c}\nextern "Python+C" {{ {python} }}'
+    )
+    ffi.set_source(_MODULE, '#include "bridge.h"')
+    ffi.embedding_api("")
+    ffi.embedding_init_code(_INIT)
+    ffi.emit_c_code(str(target))
+
+
+def compile_library(
+    output: Path, work: Path, python: Python, rpath: str, *, flags: Sequence[str] = (), link: Sequence[str] = ()
+) -> None:
+    """Compile and link the shared object.  ``work`` is for generated and object files; ``flags`` go to both steps.
+
+    :raises BuildError: with the compiler's output.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    (work / "generated.h").write_text(header(python), encoding="ascii")
+    bridge = work / "bridge.c"
+    _emit_bridge(bridge)
+    cc = compiler()
+    includes = [f"-I{SOURCES}", f"-I{work}", "-isystem", str(python.include)]
+    objects: list[str] = []
+    for source in (*sorted(SOURCES.glob("*.c")), bridge):
+        target = work / f"{source.stem}.o"
+        # CFFI's C is not ours to clean.
+        warnings = ("-w",) if source == bridge else _WARNINGS
+        _run([*cc, *warnings, *_HARDENING, *flags, *includes, "-c", str(source), "-o", str(target)])
+        objects.append(str(target))
+    temporary = output.with_suffix(".new")
+    libraries = [str(python.library), "-ldl", "-lpthread", f"-Wl,-rpath,{rpath}", "-Wl,-soname,libtfdrift.so"]
+    _run([*cc, *_LINKING, *flags, "-o", str(temporary), *objects, *libraries, *link])
+    # A running process may have the old file mapped: replace it, never write into it.
+    temporary.replace(output)
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    if done.returncode != 0:
+        raise BuildError(f"{shlex.join(command)}\nfailed:\n{done.stdout}{done.stderr}")
+
+
+def runtime_conf(home: str, paths: Sequence[str]) -> str:
+    """``runtime.conf``, which tells the library where its Python is."""
+    lines = ["# Where libtfdrift.so finds Python; relative paths start in this directory.", f"home={home}"]
+    return "\n".join([*lines, *(f"path={path}" for path in paths), ""])
+
+
+def build(output: Path, *, flags: Sequence[str] = (), link: Sequence[str] = ()) -> Path:
+    """Build for this machine: the library uses the Python, and the modules, that run the build.
+
+    :raises BuildError: if something is missing.
+    """
+    python = Python.running()
+    compile_library(output, output.parent / "work", python, str(python.library.parent), flags=flags, link=link)
+    own = [
+        str(Path(module.__file__ or "").parents[1].resolve())
+        for module in (tfdrift_core, sys.modules[__package__ or ""])
+    ]
+    installed = [path for key in ("purelib", "platlib") if Path(path := sysconfig.get_paths()[key]).is_dir()]
+    standard = [str(python.stdlib), str(python.stdlib / "lib-dynload")]
+    runtime = output.parent / f"{NAME}-{tfdrift_core.__version__}"
+    runtime.mkdir(parents=True, exist_ok=True)
+    text = runtime_conf(str(python.prefix), list(dict.fromkeys([*standard, *own, *installed])))
+    (runtime / "runtime.conf").write_text(text, encoding="utf-8")
+    return output

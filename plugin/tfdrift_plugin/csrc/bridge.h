@@ -1,0 +1,33 @@
+/* What C and the Python bridge offer each other.  tfdrift_plugin/build.py gives these declarations to CFFI, too. */
+#ifndef TFD_BRIDGE_H
+#define TFD_BRIDGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "falco_abi.h"
+
+/* In Python.  1 is success; 0, which CFFI also returns after an exception, is failure.  Called without the GIL. */
+extern int tfdrift_py_ready(void);
+extern int tfdrift_py_init(falco_plugin *plugin, const char *config);
+extern int tfdrift_py_destroy(falco_plugin *plugin);
+extern int tfdrift_py_open(falco_plugin *plugin, falco_instance *instance, const char *params);
+extern int tfdrift_py_close(falco_plugin *plugin, falco_instance *instance);
+extern int tfdrift_py_select(falco_plugin *plugin, const char *field, const char *path, const char *record, size_t size);
+
+/* In C.  Texts are UTF-8 that ends with a NUL, and are copied. */
+void tfdrift_set_bridge_error(const char *text);
+const char *tfdrift_bridge_error(void);
+void tfdrift_set_error(falco_plugin *plugin, const char *text);
+void tfdrift_log(falco_plugin *plugin, int severity, const char *text);
+void tfdrift_set_metric(falco_plugin *plugin, const char *name, uint64_t value, int monotonic);
+void tfdrift_set_selected(falco_plugin *plugin, const char *text);
+
+/* Copies an event into the queue and waits while that is full.  0 once the instance is being closed. */
+int tfdrift_push(falco_instance *instance, uint64_t time, const char *payload, size_t size);
+/* No more events will come: next_batch gives EOF once the queue is empty. */
+void tfdrift_finish(falco_instance *instance);
+/* How many events Falco is done with. */
+uint64_t tfdrift_handed_over(falco_instance *instance);
+
+#endif

@@ -1,0 +1,208 @@
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+/* Python.h comes first: it sets feature macros. */
+#include "runtime.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge.h"
+#include "generated.h"
+
+enum { MAX_PATHS = 16 };
+
+/* Where Python's files are: runtime.conf in the directory tfdrift-<version> beside this library.  Each line is
+ * home=DIR or path=DIR; a DIR that does not start with a slash is relative to runtime.conf. */
+typedef struct {
+    char file[PATH_MAX];
+    char home[PATH_MAX];
+    char paths[MAX_PATHS][PATH_MAX];
+    size_t path_count;
+} layout;
+
+static const char *own_library(char *path) {
+    Dl_info info;
+    if (dladdr((void *)own_library, &info) == 0 || info.dli_fname == NULL)
+        return NULL;
+    return realpath(info.dli_fname, path);
+}
+
+static bool join(char *out, const char *directory, const char *name) {
+    int size = name[0] == '/' ? snprintf(out, PATH_MAX, "%s", name) : snprintf(out, PATH_MAX, "%s/%s", directory, name);
+    return size > 0 && size < PATH_MAX;
+}
+
+static bool read_layout(layout *found, char *error, size_t size) {
+    char library[PATH_MAX], directory[PATH_MAX], line[PATH_MAX];
+    if (own_library(library) == NULL) {
+        snprintf(error, size, "cannot tell where libtfdrift.so was loaded from: %s", strerror(errno));
+        return false;
+    }
+    *strrchr(library, '/') = 0;
+    if (!join(directory, library, "tfdrift-" TFD_VERSION) || !join(found->file, directory, "runtime.conf")) {
+        snprintf(error, size, "the path %s is too long; install libtfdrift.so in a directory nearer to the root", library);
+        return false;
+    }
+    FILE *file = fopen(found->file, "re");
+    if (file == NULL) {
+        snprintf(error, size,
+                 "cannot read %s: %s; unpack the whole artifact, libtfdrift.so together with the directory beside it",
+                 found->file, strerror(errno));
+        return false;
+    }
+    bool good = true;
+    while (good && fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\r\n")] = 0;
+        if (strncmp(line, "home=", 5) == 0)
+            good = join(found->home, directory, line + 5);
+        else if (strncmp(line, "path=", 5) == 0)
+            good = found->path_count < MAX_PATHS && join(found->paths[found->path_count++], directory, line + 5);
+    }
+    fclose(file);
+    if (!good || found->home[0] == 0 || found->path_count == 0) {
+        snprintf(error, size, "%s is damaged; unpack the artifact again", found->file);
+        return false;
+    }
+    return true;
+}
+
+/* Falco loads plugins with RTLD_LOCAL, but Python's extension modules expect libpython's symbols to be global. */
+static void promote_libpython(void) {
+    Dl_info info;
+    if (dladdr((void *)Py_InitializeFromConfig, &info) != 0 && info.dli_fname != NULL)
+        dlopen(info.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
+}
+
+static PyStatus set_text(PyConfig *config, wchar_t **item, const char *text) {
+    return PyConfig_SetBytesString(config, item, text);
+}
+
+static PyStatus add_path(PyConfig *config, const char *path) {
+    wchar_t *wide = Py_DecodeLocale(path, NULL);
+    if (wide == NULL)
+        return PyStatus_NoMemory();
+    PyStatus status = PyWideStringList_Append(&config->module_search_paths, wide);
+    PyMem_RawFree(wide);
+    return status;
+}
+
+/* Falco runs as root: nothing outside of the layout may decide what Python loads. */
+static PyStatus configure(PyConfig *config, const layout *found) {
+    char program[PATH_MAX + 16];
+    snprintf(program, sizeof program, "%s/bin/python3", found->home);
+    config->site_import = 0;
+    config->write_bytecode = 0;
+    config->install_signal_handlers = 0;
+    config->pathconfig_warnings = 0;
+    config->module_search_paths_set = 1;
+    wchar_t **prefixes[] = {&config->home, &config->prefix, &config->exec_prefix, &config->base_prefix,
+                            &config->base_exec_prefix};
+    PyStatus status = set_text(config, &config->program_name, program);
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes && !PyStatus_Exception(status); i++)
+        status = set_text(config, prefixes[i], found->home);
+    if (!PyStatus_Exception(status))
+        status = set_text(config, &config->executable, program);
+    for (size_t i = 0; i < found->path_count && !PyStatus_Exception(status); i++)
+        status = add_path(config, found->paths[i]);
+    return status;
+}
+
+static bool start_interpreter(const layout *found, char *error, size_t size) {
+    promote_libpython();
+    PyPreConfig before;
+    PyPreConfig_InitIsolatedConfig(&before);
+    before.utf8_mode = 1;
+    PyStatus status = Py_PreInitialize(&before);
+    if (!PyStatus_Exception(status)) {
+        PyConfig config;
+        PyConfig_InitIsolatedConfig(&config);
+        status = configure(&config, found);
+        if (!PyStatus_Exception(status))
+            status = Py_InitializeFromConfig(&config);
+        PyConfig_Clear(&config);
+    }
+    if (!PyStatus_Exception(status))
+        return true;
+    snprintf(error, size, "cannot start Python from %s: %s", found->file,
+             status.err_msg != NULL ? status.err_msg : "it asked to exit");
+    return false;
+}
+
+/* A Python program loaded this library: its interpreter serves, and finds our modules behind its own. */
+static bool join_interpreter(const layout *found, char *error, size_t size) {
+    PyObject *path = PySys_GetObject("path");
+    for (size_t i = 0; i < found->path_count; i++) {
+        PyObject *item = PyUnicode_DecodeFSDefault(found->paths[i]);
+        if (path == NULL || item == NULL || (PySequence_Contains(path, item) == 0 && PyList_Append(path, item) != 0)) {
+            Py_XDECREF(item);
+            PyErr_Clear();
+            snprintf(error, size, "cannot extend the module path of the Python that runs in this process");
+            return false;
+        }
+        Py_DECREF(item);
+    }
+    return true;
+}
+
+/* Python leaves SIGPIPE alone here, and so does Falco: a closed TLS connection would end the process. */
+static void ignore_sigpipe(void) {
+    struct sigaction action;
+    if (sigaction(SIGPIPE, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL) {
+        memset(&action, 0, sizeof action);
+        action.sa_handler = SIG_IGN;
+        sigaction(SIGPIPE, &action, NULL);
+    }
+}
+
+static bool start(char *error, size_t size) {
+    static layout found;
+    memset(&found, 0, sizeof found);
+    if (strncmp(Py_GetVersion(), TFD_PYTHON_VERSION ".", sizeof TFD_PYTHON_VERSION) != 0) {
+        snprintf(error, size, "this process runs Python %.20s, but libtfdrift.so was built for " TFD_PYTHON_VERSION,
+                 Py_GetVersion());
+        return false;
+    }
+    if (!read_layout(&found, error, size))
+        return false;
+    PyGILState_STATE gil = PyGILState_UNLOCKED;
+    bool joined = Py_IsInitialized() != 0;
+    if (joined) {
+        gil = PyGILState_Ensure();
+        if (!join_interpreter(&found, error, size)) {
+            PyGILState_Release(gil);
+            return false;
+        }
+    } else if (!start_interpreter(&found, error, size)) {
+        return false;
+    }
+    /* CFFI's start-up uses this type's version tag as a lock (before Python 3.12) and waits for ever if it is taken. */
+    PyType_Modified(&PyCapsule_Type);
+    bool ready = tfdrift_py_ready() == 1;
+    if (joined)
+        PyGILState_Release(gil);
+    else
+        PyEval_SaveThread();
+    if (!ready) {
+        const char *reason = tfdrift_bridge_error();
+        snprintf(error, size, "cannot load tfdrift's Python modules%s%s", reason[0] != 0 ? ": " : "", reason);
+    }
+    return ready;
+}
+
+bool tfd_runtime_start(char *error, size_t size) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static bool started;
+    pthread_mutex_lock(&lock);
+    if (!started)
+        started = start(error, size);
+    bool ready = started;
+    pthread_mutex_unlock(&lock);
+    ignore_sigpipe();
+    return ready;
+}
