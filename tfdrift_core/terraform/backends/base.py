@@ -1,0 +1,113 @@
+"""What every state backend gives the store, and what all of them need."""
+
+import dataclasses
+import difflib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from tfdrift_core.config import Aws, ConfigError
+from tfdrift_core.terraform.scan import StateError
+
+DEFAULT_WORKSPACE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One state that a backend holds.
+
+    ``origin`` names it to the user and is unique.  ``key`` is the backend's own.  ``version`` changes when the state
+    does; it is "" where the backend learns it only by reading.
+    """
+
+    origin: str
+    key: str
+    workspace: str = DEFAULT_WORKSPACE
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of one state and the version they are."""
+
+    data: bytes
+    version: str
+
+
+class Backend(Protocol):
+    """A place that holds states.  Every method may raise ``StateError``, whose message says what the user can do."""
+
+    origin: str
+
+    def list(self) -> Sequence[Ref]:
+        """The states that are there now, cheaply: no state is read."""
+        ...
+
+    def read(self, ref: Ref, known: str) -> Content | None:
+        """The state, or None when its version still is ``known`` and that could be told without reading it."""
+        ...
+
+    def locked(self, ref: Ref) -> bool:
+        """Whether a Terraform run holds the state's lock; False where the backend cannot tell cheaply."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What backends share: AWS access, the size limit in bytes, timeouts in seconds (one wait, one whole download)."""
+
+    aws: Aws = field(default_factory=Aws)
+    limit: int = 1 << 30
+    timeout: float = 30.0
+    deadline: float = 300.0
+    clock: Callable[[], float] = time.monotonic
+
+
+Options = TypeVar("Options")
+
+
+def options(kind: type[Options], given: Mapping[str, Any], backend: str) -> Options:
+    """``given`` as the options of ``backend``, a dataclass whose fields without default are required.
+
+    :raises ConfigError: when an option is unknown to this backend or one is missing.
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name in given:
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(fields)}"
+            raise ConfigError(f"state backend {backend}: unknown option {name!r}; {hint}")
+    missing = [f.name for f in fields.values() if f.default is dataclasses.MISSING and f.name not in given]
+    if missing:
+        raise ConfigError(f"state backend {backend}: {', '.join(missing)} is missing; add it")
+    return kind(**given)
+
+
+def gather(chunks: Iterable[bytes], context: Context, size: int | None = None) -> bytes:
+    """Join ``chunks`` as they arrive, within the size limit and the deadline of ``context``."""
+    check_size(size or 0, context)
+    end = context.clock() + context.deadline
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+        check_size(len(data), context)
+        if context.clock() > end:
+            raise StateError(
+                f"the server is too slow: {len(data)} bytes in {context.deadline:.0f} s; it is tried again later"
+            )
+    return bytes(data)
+
+
+def check_size(size: int, context: Context) -> None:
+    if size > context.limit:
+        raise StateError(
+            f"the state has {_megabytes(size)} or more, the limit is {_megabytes(context.limit)}; "
+            "raise max_state_size, or split the state"
+        )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / (1 << 20):,.0f} MB" if size >= 1 << 20 else f"{size} bytes"

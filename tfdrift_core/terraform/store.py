@@ -1,0 +1,254 @@
+"""Loads all configured states, keeps them fresh, and offers one index over them."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tfdrift_core.config import Account, Config, Region
+from tfdrift_core.metrics import Metrics
+from tfdrift_core.terraform import backends
+from tfdrift_core.terraform.backends import Backend, Context, Ref
+from tfdrift_core.terraform.index import Blocks, Index, Scopes, State, no_blocks, no_scopes
+from tfdrift_core.terraform.scan import StateError
+
+log = logging.getLogger("tfdrift.state")
+
+_READERS = 8
+_LEAST_GAP = 1_000_000_000  # a burst of records that are newer than the copy checks it once a second, not once each
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One state as the store sees it.  Times are in nanoseconds since the epoch, 0 for never.
+
+    ``state`` is the last good copy, None when there never was one.  ``error`` says why the last check failed,
+    ``fault`` what is wrong with the content of ``version``.
+    """
+
+    origin: str
+    workspace: str = ""
+    state: State | None = None
+    version: str = ""
+    loaded_at: int = 0
+    checked_at: int = 0
+    error: str = ""
+    fault: str = ""
+
+
+@dataclass(slots=True)
+class _Place:
+    """One ``state:`` entry: its backend, its states, and when they were last checked with success, and at all."""
+
+    backend: Backend
+    account: str = ""
+    refs: Sequence[Ref] = ()
+    statuses: dict[str, Status] = field(default_factory=dict)
+    checked_at: int = 0
+    tried_at: int = 0
+
+    @property
+    def failing(self) -> bool:
+        return any(status.error for status in self.statuses.values())
+
+
+class StateStore:
+    """The states of a configuration.
+
+    A new store is empty; the first ``refresh`` loads everything.  ``index`` is swapped as a whole and never changes
+    after that, so it may be read from any thread; ``refresh`` may be called from any thread too.  No failure of a
+    state is raised: the last good copy stays, ``errors`` and the log (once) tell, and ``state_errors`` counts.
+
+    :raises ConfigError: when the configuration names a backend or option that does not exist.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        metrics: Metrics | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        blocks: Blocks = no_blocks,
+        scopes: Scopes = no_scopes,
+        context: Context | None = None,
+    ) -> None:
+        self._config = config
+        self._metrics = metrics or Metrics()
+        self._clock = clock
+        self._blocks = blocks
+        self._scopes = scopes
+        self._interval = int(config.refresh_interval * 1e9)
+        context = context or Context(config.aws, config.max_state_size)
+        self._places = [_place(spec, context) for spec in config.state]
+        self._told: dict[str, str] = {}
+        self._told_twins: set[str] = set()
+        self._lock = threading.Lock()
+        self._index = Index()
+
+    @property
+    def index(self) -> Index:
+        return self._index
+
+    @property
+    def statuses(self) -> Sequence[Status]:
+        """Every state, and every place that has none to show, in the order of the configuration."""
+        first: dict[str, Status] = {}
+        for place in self._places:
+            for origin, status in place.statuses.items():
+                first.setdefault(origin, status)
+        return tuple(first.values())
+
+    @property
+    def errors(self) -> Mapping[str, str]:
+        """Origin to message for everything whose last check failed."""
+        return {s.origin: s.error for s in self.statuses if s.error}
+
+    def loaded_at(self, origin: str) -> int:
+        """When the copy of this state was read, in nanoseconds since the epoch; 0 when there is none."""
+        return next((s.loaded_at for s in self.statuses if s.origin == origin), 0)
+
+    def refresh(self, *, force: bool = False) -> bool:
+        """Look for new versions where ``refresh_interval`` has passed, or everywhere; whether the index changed."""
+        now = self._clock()
+        return self._check(lambda place: force or not place.tried_at or now - place.tried_at >= self._interval)
+
+    def ensure_fresh(self, newer_than_ns: int) -> bool:
+        """Look for new versions of every state that was last checked before that time; whether the index changed.
+
+        A place that just failed is not asked again before its next turn: the last good copy has to do.
+        """
+        now = self._clock()
+        return self._check(
+            lambda place: (
+                place.checked_at <= newer_than_ns
+                and now - place.tried_at >= (self._interval if place.failing else _LEAST_GAP)
+            )
+        )
+
+    def applying(self) -> bool:
+        """Whether a Terraform run holds the lock of any state, as far as the backends can tell cheaply."""
+        return any(_locked(place.backend, ref) for place in self._places for ref in place.refs)
+
+    def close(self) -> None:
+        for place in self._places:
+            place.backend.close()
+
+    def _check(self, due: Callable[[_Place], bool]) -> bool:
+        with self._lock:
+            places = [place for place in self._places if due(place)]
+            if not places:
+                return False
+            started = self._clock()
+            with ThreadPoolExecutor(_READERS, "tfdrift-state") as pool:
+                listed = list(pool.map(_listed, places))
+                seen: set[str] = set()
+                for place, (refs, _) in zip(places, listed, strict=True):
+                    place.refs = [ref for ref in refs if ref.origin not in seen]  # two places may name one file
+                    seen.update(ref.origin for ref in place.refs)
+                work = [(place, ref) for place in places for ref in place.refs]
+                results = list(pool.map(lambda item: self._one(*item), work))
+            for place, (_, error) in zip(places, listed, strict=True):
+                place.tried_at = started
+                if error:
+                    kept = place.statuses or {place.backend.origin: Status(place.backend.origin)}
+                    place.statuses = {origin: replace(status, error=error) for origin, status in kept.items()}
+                else:
+                    place.statuses = {
+                        r.origin: r for (owner, _), r in zip(work, results, strict=True) if owner is place
+                    }
+                if not place.failing:
+                    place.checked_at = started
+            return self._publish()
+
+    def _one(self, place: _Place, ref: Ref) -> Status:
+        known = replace(place.statuses.get(ref.origin) or Status(ref.origin), workspace=ref.workspace)
+        now = self._clock()
+        if ref.version and ref.version == known.version:
+            return replace(known, error=known.fault, checked_at=known.checked_at if known.fault else now)
+        try:
+            content = place.backend.read(ref, known.version)
+            if content is None or content.version == known.version:
+                return replace(known, error=known.fault, checked_at=known.checked_at if known.fault else now)
+        except StateError as error:
+            return replace(known, error=str(error))
+        try:
+            state = State(content.data, ref.origin, ref.workspace, self._scopes_of(place), self._blocks)
+        except StateError as error:
+            return replace(known, version=content.version, error=str(error), fault=str(error))
+        return Status(ref.origin, ref.workspace, state, content.version, now, now)
+
+    def _scopes_of(self, place: _Place) -> Scopes:
+        def scopes(origin: str, alias: str) -> tuple[str, str]:
+            account = place.account or _entry(self._config.accounts, origin, alias, "id")
+            region = _entry(self._config.regions, origin, alias, "name")
+            provider_account, provider_region = self._scopes(origin, alias)
+            return account or provider_account, region or provider_region
+
+        return scopes
+
+    def _publish(self) -> bool:
+        statuses = self.statuses
+        self._tell({s.origin: s.error for s in statuses if s.error})
+        states = tuple(s.state for s in statuses if s.state)
+        changed = states != self._index.states
+        if changed:
+            index = Index(states, self._index.used)
+            for state in set(states) - set(self._index.states):
+                for note in state.notes:
+                    log.info("%s: %s", state.origin, note)
+            for twin, first in index.duplicates.items():
+                line = f"{twin.address} of {twin.state} is also {first.address} of {first.state}; it is reported once"
+                if line not in self._told_twins:
+                    log.info(line)
+                    self._told_twins.add(line)
+            self._index = index
+        self._metrics.set("state_resources", len(self._index))
+        self._metrics.set("states", len(states))
+        self._metrics.set("states_failing", sum(1 for s in statuses if s.error))
+        oldest = min((s.checked_at for s in statuses if s.checked_at), default=0)
+        self._metrics.set("state_age", (self._clock() - oldest) // 1_000_000_000 if oldest else 0)
+        return changed
+
+    def _tell(self, errors: Mapping[str, str]) -> None:
+        for origin, error in errors.items():
+            self._metrics.add("state_errors")
+            if self._told.get(origin) != error:
+                log.error("state %s: %s", origin, error)
+        for origin in self._told.keys() - errors.keys():
+            log.info("state %s: well again", origin)
+        self._told = dict(errors)
+
+
+def _place(spec: Mapping[str, Any], context: Context) -> _Place:
+    return _Place(backends.create(spec, context), spec.get("account", ""))
+
+
+def _listed(place: _Place) -> tuple[Sequence[Ref], str]:
+    try:
+        return place.backend.list(), ""
+    except StateError as error:
+        return (), str(error)
+
+
+def _locked(backend: Backend, ref: Ref) -> bool:
+    try:
+        return backend.locked(ref)
+    except StateError:
+        return False  # the next check of the state itself reports it
+
+
+def _entry(entries: Sequence[Account | Region], origin: str, alias: str, name: str) -> str:
+    """What the user's mapping says about a state and provider; a single entry without conditions is for all."""
+    for entry in entries:
+        if not entry.state and not entry.provider and len(entries) > 1:
+            continue
+        if entry.state and not any(fnmatchcase(origin, pattern) for pattern in entry.state):
+            continue
+        if entry.provider and alias not in entry.provider:
+            continue
+        return str(getattr(entry, name))
+    return ""
