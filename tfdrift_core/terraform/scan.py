@@ -27,6 +27,7 @@ _VALUE = re.compile(_nested(_DEPTH) + b"|" + _STRING + rb"|[-+.\w]++", re.DOTALL
 _KEY = re.compile(rb"[\s,]*+(" + _STRING + rb")\s*+:\s*+", re.DOTALL)
 _ITEM = re.compile(rb"[\s,]*+(?=\{)")
 _SPACE = re.compile(rb"\s*+")
+_OBJECT = re.compile(rb"\s*+\{")
 _SMALL = {b"version", b"terraform_version", b"serial", b"lineage"}
 _ENCRYPTED = {b"encrypted_data", b"encryption_version"}
 
@@ -59,7 +60,7 @@ def scan(raw: bytes) -> Scan:
     :raises StateError: when it is not a complete, unencrypted state of format 4.
     """
     reader = _Reader(raw)
-    if not raw.strip():
+    if _SPACE.fullmatch(raw):
         raise StateError("the state is empty; run terraform apply, or remove it from the configuration")
     found = Scan()
     header: dict[bytes, Any] = {}
@@ -152,7 +153,7 @@ class _Reader:
         self._at += 1
 
     def _fault(self, wanted: str) -> StateError:
-        if not self._raw.lstrip().startswith(b"{"):
+        if not _OBJECT.match(self._raw):
             return StateError("this is not JSON, so not a Terraform state; check the location")
         rest = self._raw[self._at : self._at + 1]
         seen = "the end: the state is cut off" if not rest else "something else: the state is damaged"
