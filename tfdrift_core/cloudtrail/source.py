@@ -11,12 +11,14 @@ class Batch:
 
     ``documents`` holds undecoded JSON (already decompressed): each item is a ``{"Records": [...]}`` object, one
     record, or JSON lines.  ``origin`` names the place for messages (``s3://bucket/key``, a path).  ``token`` is
-    whatever the source needs to acknowledge the batch.
+    whatever the source needs to acknowledge the batch.  ``durable`` is false where a restart begins anew, as it does
+    with a local file: what was read then counts as new again.
     """
 
     origin: str
     documents: tuple[bytes, ...]
     token: object = None
+    durable: bool = True
 
 
 class Source(Protocol):

@@ -1,0 +1,303 @@
+"""Local files, directories and standard input, read once or followed while they grow."""
+
+import glob
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from isal import isal_zlib
+
+from tfdrift_core.cloudtrail.ledger import Ledger
+from tfdrift_core.cloudtrail.pump import Pump
+from tfdrift_core.cloudtrail.source import Batch, SourceError
+from tfdrift_core.metrics import Metrics
+
+MAX_DOCUMENT: Final = 256 << 20
+"""Bytes of one decompressed document; a larger one is read as far as this."""
+
+CHUNK: Final = 4 << 20
+POLL: Final = 0.5
+STDIN: Final = "-"
+
+_READ = 1 << 20
+_GZIP = b"\x1f\x8b"
+_SUFFIXES = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+_NOT_RECORDS = frozenset({"CloudTrail-Digest", "CloudTrail-Insight"})
+
+_log = logging.getLogger("tfdrift.cloudtrail")
+
+
+class DamagedError(ValueError):
+    """A compressed stream ends early, or is not what it says; what came before has been given."""
+
+
+def decompressed(stream: BinaryIO) -> Iterator[bytes]:
+    """The bytes of ``stream`` in pieces, decompressed where they are gzip (several members allowed).
+
+    :raises DamagedError: behind the last piece that could be had.
+    """
+    head = stream.read(_READ)
+    if not head.startswith(_GZIP):
+        while head:
+            yield head
+            head = stream.read(_READ)
+        return
+    inflater, data = isal_zlib.decompressobj(31), head
+    try:
+        while data:
+            piece = inflater.decompress(data, CHUNK)
+            if piece:
+                yield piece
+            if inflater.eof:
+                data = inflater.unused_data.lstrip(b"\0") or stream.read(_READ)
+                if not data:
+                    return
+                if not data.startswith(_GZIP):
+                    raise DamagedError("something that is not gzip follows the gzip data")
+                inflater = isal_zlib.decompressobj(31)
+            else:
+                data = inflater.unconsumed_tail or stream.read(_READ)
+    except isal_zlib.IsalError as error:  # type: ignore[misc]  # its stub declares a value
+        raise DamagedError(f"the gzip data is damaged: {error}") from error
+    raise DamagedError("the gzip data is cut off")
+
+
+def documents(stream: BinaryIO) -> Iterator[bytes]:
+    """The documents of ``stream``: JSON lines in pieces of whole lines, everything else as one.
+
+    :raises DamagedError: behind the last document.
+    """
+    held = bytearray()
+    lines: bool | None = None
+    damage: DamagedError | None = None
+    pieces = decompressed(stream)
+    while True:
+        try:
+            piece = next(pieces, None)
+        except DamagedError as error:
+            damage, piece = error, None
+        if piece is None:
+            break
+        held += piece
+        if len(held) >= CHUNK:
+            lines = _lines(held) if lines is None else lines
+            end = held.rfind(b"\n") + 1
+            if lines and end:
+                yield bytes(held[:end])
+                del held[:end]
+            elif len(held) > MAX_DOCUMENT:
+                damage = DamagedError(
+                    f"the document has more than {MAX_DOCUMENT:,} bytes; split it, or write JSON lines"
+                )
+                break
+    if held:
+        yield bytes(held)
+    if damage is not None:
+        raise damage
+
+
+def _lines(data: bytearray) -> bool:
+    return data.lstrip()[:1] == b"{" and data[: max(data.find(b"\n"), 0)].rstrip().endswith(b"}")
+
+
+def listing(pattern: str) -> list[Path]:
+    """The files that a path, directory or glob names, sorted.
+
+    :raises SourceError: when there is none, or one cannot be looked at.
+    """
+    path = Path(pattern)
+    try:
+        if path.is_dir():
+            found = [Path(top, name) for top, _, names in os.walk(path, onerror=_raise) for name in names]
+            files = [file for file in found if _holds_records(file)]
+            if not files:
+                raise SourceError(f"{pattern}: no {', '.join(_SUFFIXES[:2])} or .jsonl file in this directory")
+        elif path.exists():
+            files = [path]
+        else:
+            files = [
+                Path(name)
+                for name in glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+                if not Path(name).is_dir()
+            ]
+            if not files:
+                raise SourceError(f"{pattern}: no such file or directory, and no file matches it as a pattern")
+    except OSError as error:
+        raise SourceError(f"{pattern}: cannot be listed: {error.strerror or error}") from error
+    return sorted(files)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _holds_records(path: Path) -> bool:
+    return path.name.endswith(_SUFFIXES) and not _NOT_RECORDS.intersection(path.parts)
+
+
+class Files:
+    """Local files, each once; ends behind the last one.  Nothing is remembered: the next run reads them again."""
+
+    finite = True
+
+    def __init__(self, pattern: str, metrics: Metrics) -> None:
+        self.name = "stdin" if pattern == STDIN else pattern
+        self._pattern, self._metrics = pattern, metrics
+        self._pump = Pump(self.name)
+
+    def batches(self) -> Iterator[Batch | None]:
+        files = [] if self._pattern == STDIN else listing(self._pattern)
+        unreadable = [file for file in files if not os.access(file, os.R_OK)]
+        if unreadable:
+            raise SourceError(f"{unreadable[0]}: permission denied; make it readable for user {os.geteuid()}")
+        self._pump.start(self._read_stdin if self._pattern == STDIN else lambda: self._read_all(files))
+        yield from self._pump.batches()
+
+    def acknowledge(self, batch: Batch) -> None:
+        """Nothing to do: files are read anew by the next run."""
+
+    def close(self) -> None:
+        if self._pattern == STDIN:
+            # A read of standard input cannot be interrupted; the daemon thread ends with the process.
+            self._pump.stop.set()
+        else:
+            self._pump.close()
+
+    def _read_stdin(self) -> None:
+        self._read(sys.stdin.buffer, "stdin")
+
+    def _read_all(self, files: list[Path]) -> None:
+        for file in files:
+            try:
+                with file.open("rb") as stream:
+                    self._read(stream, str(file))
+            except OSError as error:
+                self._fault(str(file), error.strerror or error)
+            if self._pump.stop.is_set():
+                return
+
+    def _read(self, stream: BinaryIO, origin: str) -> None:
+        try:
+            for document in documents(stream):
+                if not self._pump.put(Batch(origin, (document,), durable=False)):
+                    return
+        except DamagedError as error:
+            self._fault(origin, error)
+
+    def _fault(self, origin: str, problem: object) -> None:
+        self._metrics.add("errors_files")
+        _log.error("%s: %s; what was before is read", origin, problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Behind which byte of which file a batch ends."""
+
+    path: str
+    inode: int
+    offset: int
+
+
+class Follow:
+    """A file that grows, or a directory that files are put into, for ever.
+
+    JSON lines are read line by line as they are written.  Any other file is read as a whole once its size has stayed
+    the same for one look.  A file that was replaced or has become shorter is read from its beginning.
+    """
+
+    finite = False
+
+    def __init__(self, pattern: str, ledger: Ledger, metrics: Metrics, *, beginning: bool = True) -> None:
+        self.name = pattern
+        self._pattern, self._ledger, self._metrics, self._beginning = pattern, ledger, metrics, beginning
+        self._pump = Pump(pattern)
+        self._at: dict[str, tuple[int, int]] = {}
+        self._size: dict[str, int] = {}
+        self._key = f"files {Path(pattern).absolute()}"
+
+    def batches(self) -> Iterator[Batch | None]:
+        saved = self._ledger.checkpoint(self._key)
+        self._acknowledged: dict[str, tuple[int, int]] = {path: tuple(at) for path, at in (saved or {}).items()}
+        self._at = dict(self._acknowledged)
+        if saved is None and not self._beginning:
+            for file in self._files():
+                status = file.stat()
+                self._at[str(file)] = (status.st_ino, status.st_size)
+        self._pump.start(self._watch)
+        yield from self._pump.batches()
+
+    def acknowledge(self, batch: Batch) -> None:
+        place = batch.token
+        assert isinstance(place, _Place)
+        self._acknowledged[place.path] = (place.inode, place.offset)
+        self._ledger.save(self._key, self._acknowledged)
+
+    def close(self) -> None:
+        self._pump.close()
+
+    def _files(self) -> list[Path]:
+        try:
+            return listing(self._pattern)
+        except SourceError:
+            # It may appear later: that is what following means.
+            return []
+
+    def _watch(self) -> None:
+        missing = False
+        while not self._pump.stop.is_set():
+            begun = time.monotonic()
+            files = self._files()
+            if not files and not missing:
+                _log.warning("%s: nothing there yet; waiting for it", self._pattern)
+            missing = not files
+            for file in files:
+                try:
+                    self._look(file)
+                except OSError as error:
+                    self._metrics.add("errors_files")
+                    _log.error("%s: %s", file, error.strerror or error)
+            # A directory with very many files is looked at less often: a hundredth of one core is enough.
+            self._pump.stop.wait(max(POLL, 100 * (time.monotonic() - begun)))
+
+    def _look(self, file: Path) -> None:
+        name, status = str(file), file.stat()
+        inode, offset = self._at.get(name, (status.st_ino, 0))
+        if inode != status.st_ino or status.st_size < offset:
+            inode, offset = status.st_ino, 0
+        still = self._size.get(name) == status.st_size
+        self._size[name] = status.st_size
+        if status.st_size == offset:
+            return
+        with file.open("rb") as stream:
+            head = stream.read(_READ)
+            if head.startswith(_GZIP) or not _lines(bytearray(head)):
+                if still and (head.startswith(_GZIP) or head.rstrip()[-1:] in b"]}" or len(head) == _READ):
+                    stream.seek(0)
+                    self._whole(stream, _Place(name, inode, status.st_size))
+                return
+            stream.seek(offset)
+            while data := stream.read(CHUNK):
+                end = data.rfind(b"\n") + 1
+                if not end:
+                    break
+                offset += end
+                place = _Place(name, inode, offset)
+                if not self._pump.put(Batch(name, (data[:end],), place)):
+                    return
+                self._at[name] = (inode, offset)
+                stream.seek(offset)
+
+    def _whole(self, stream: BinaryIO, place: _Place) -> None:
+        held: list[bytes] = []
+        try:
+            held.extend(documents(stream))
+        except DamagedError as error:
+            self._metrics.add("errors_files")
+            _log.error("%s: %s; what was before is read", place.path, error)
+        if self._pump.put(Batch(place.path, tuple(held), place)):
+            self._at[place.path] = (place.inode, place.offset)

@@ -1,0 +1,74 @@
+"""How a source reports trouble, waits, and recovers."""
+
+import logging
+import random
+import threading
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tfdrift_core.metrics import Metrics
+
+AWS_ERRORS: Final = (ClientError, BotoCoreError, OSError)
+"""What a call to AWS may raise: its own answer, what botocore found before or after it, a broken connection."""
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
+
+_log = logging.getLogger("tfdrift.cloudtrail")
+
+_ADVICE = {
+    "AccessDenied": "tfdrift doctor --iam-policy prints the policy that is needed",
+    "AccessDeniedException": "tfdrift doctor --iam-policy prints the policy that is needed",
+    "AWS.SimpleQueueService.NonExistentQueue": "create the queue, or correct its name, region and account",
+    "QueueDoesNotExist": "create the queue, or correct its name, region and account",
+    "ExpiredToken": "the credentials have expired",
+    "ExpiredTokenException": "the credentials have expired",
+    "RequestTimeTooSkewed": "set the clock of this machine",
+    "SignatureDoesNotMatch": "check the secret key, and the clock of this machine",
+    "NoSuchBucket": "create the bucket, or correct its name",
+    "NoCredentialsError": "give the process a role, or set aws.profile",
+}
+
+
+def code_of(error: Exception) -> str:
+    """AWS's error code (``AccessDenied``), or the exception's name where the error is not AWS's answer."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "")) or type(error).__name__
+    return type(error).__name__
+
+
+class Health:
+    """The state of one thing that works or fails as a whole: logs each change of state once, counts every error.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, what: str, kind: str, metrics: Metrics, stop: threading.Event) -> None:
+        self.what, self._metric, self._metrics, self._stop = what, f"errors_{kind}", metrics, stop
+        self._lock = threading.Lock()
+        self._code = ""
+        self._failures = 0
+
+    def failed(self, error: Exception, doing: str) -> None:
+        """Counts the error, logs it when it is a new one, and waits before the next attempt (or until the end)."""
+        self._metrics.add(self._metric)
+        code = code_of(error)
+        with self._lock:
+            changed, self._code = self._code != code, code
+            wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0**self._failures)
+            self._failures = min(self._failures + 1, 16)
+        if changed:
+            advice = f" ({_ADVICE[code]})" if code in _ADVICE else ""
+            _log.error("%s: cannot %s: %s%s; will keep trying", self.what, doing, error, advice)
+        self._stop.wait(random.uniform(wait / 2, wait))  # noqa: S311 - jitter, not a secret
+
+    def worked(self) -> None:
+        if self._code:
+            with self._lock:
+                self._code, self._failures = "", 0
+            _log.warning("%s: works again", self.what)
+
+    def note(self, message: str, *details: object) -> None:
+        """One thing that went wrong and that waiting does not mend."""
+        self._metrics.add(self._metric)
+        _log.error("%s: " + message, self.what, *details)
