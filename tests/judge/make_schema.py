@@ -23,6 +23,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.judge import terraform
+
 Codes = dict[str, Any]
 OUT = Path(__file__).parents[2] / "tfdrift_core/catalog/schema.txt.gz"
 _SCALARS = {"string": "s", "number": "n", "bool": "b", "dynamic": "d"}
@@ -258,7 +260,7 @@ def main() -> None:
     parser.add_argument("--schema", type=Path, help="output of terraform providers schema -json (made when not given)")
     parser.add_argument("--bindings", type=Path, required=True, help="wheel of cdktf-cdktf-provider-aws")
     arguments = parser.parse_args()
-    base = from_provider(json.loads(arguments.schema.read_bytes()))
+    base = from_provider(json.loads(arguments.schema.read_bytes()) if arguments.schema else terraform.schema())
     names = secrets(base)
     newer = {name: mark(codes, names) for name, codes in from_bindings(arguments.bindings).items()}
     schema = {**newer, **{name: merge(codes, newer.get(name, {})) for name, codes in base.items()}}
