@@ -71,7 +71,8 @@ class Effect:
     fallback: bool = False
     transform: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    clear: tuple[str, ...] = ()
     inferred: bool = False
 
 
@@ -176,7 +177,8 @@ def _effect(entry: Mapping[str, Any]) -> Effect:
         fallback=entry.get("fallback", False),
         transform=entry.get("transform", ""),
         options=entry.get("with", {}),
-        keys=entry.get("key", {}),
+        keys={name: _tuple(members) for name, members in entry.get("key", {}).items()},
+        clear=_tuple(entry.get("clear")),
         inferred=entry.get("inferred", False),
     )
     for text in expressions(effect):

@@ -1,7 +1,7 @@
 """Applies what a call did to the attributes of a resource."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfdrift_core.drift.catalog import Effect, Tags
@@ -34,7 +34,7 @@ def apply(
     """The attributes after the call; ``None`` when the call deleted the resource."""
     if effect.delete:
         return None
-    result = dict(attributes)
+    result = {**attributes, **dict.fromkeys(effect.clear)}
     if effect.transform:
         changed = transforms[effect.transform](scope, attributes, block, effect.options)
         if changed is None:
@@ -117,9 +117,9 @@ def _elements(node: Node | None, values: Any, effect: Effect, name: str) -> list
     return made
 
 
-def _matches(element: Any, other: Any, key: str) -> bool:
-    if key and isinstance(element, dict):
-        return same(element.get(key), other.get(key) if isinstance(other, dict) else other)
+def _matches(element: Any, other: Any, keys: Sequence[str]) -> bool:
+    if keys and isinstance(element, dict):
+        return all(same(element.get(key), other.get(key) if isinstance(other, dict) else other) for key in keys)
     return same(element, other)
 
 
@@ -130,11 +130,11 @@ def _add(result: Mapping[str, Any], name: str, values: Any, block: Block | None,
     if isinstance(values, dict) and (isinstance(current, dict) or (node is not None and node.kind == "map")):
         return {**(current or {}), **convert(node, values)}
     elements = list(current) if isinstance(current, list) else []
-    key = effect.keys.get(name, "")
+    keys = effect.keys.get(name, ())
     for element in _elements(node, values, effect, name):
         for index, present in enumerate(elements):
-            if _matches(present, element, key):
-                elements[index] = element if key else present
+            if _matches(present, element, keys):
+                elements[index] = element if keys else present
                 break
         else:
             elements.append(element)
@@ -148,10 +148,15 @@ def _remove(result: Mapping[str, Any], name: str, values: Any, block: Block | No
         return {key: value for key, value in current.items() if key not in gone}
     if not isinstance(current, list):
         return current
-    key = effect.keys.get(name, "")
-    if not key:
-        gone = _elements(_node(block, name), gone, effect, name)
-    return [element for element in current if not any(_matches(element, other, key) for other in gone)]
+    keys = effect.keys.get(name, ())
+    gone = [
+        made
+        for value in gone
+        for made in (
+            [value] if keys and not isinstance(value, dict) else _elements(_node(block, name), value, effect, name)
+        )
+    ]
+    return [element for element in current if not any(_matches(element, other, keys) for other in gone)]
 
 
 def _pairs(value: Any) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def merge(
     result = dict(current) if isinstance(current, dict) else blank(block) if block else {}
     for name, value in logged.items():
         attribute = attribute_name(name, renames)
-        if attribute is None:
+        if attribute is None or value is None:
             continue
         node = block.attributes.get(attribute) if block else None
         if node is None and (block is not None or attribute not in result):

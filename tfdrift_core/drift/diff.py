@@ -9,6 +9,10 @@ from tfdrift_core.drift.values import difference, is_empty, same
 
 Path = tuple[str | int, ...]
 
+_PROTOCOLS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58", "all": "-1"}
+_ALIASES: Mapping[str, Mapping[str, str]] = {"protocol": _PROTOCOLS, "ip_protocol": _PROTOCOLS}
+"""Texts that mean the same, by attribute."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -52,8 +56,13 @@ def _value(old: Any, new: Any, node: Node | None, path: Path) -> Iterator[Differ
     if isinstance(old, list | None) and isinstance(new, list | None):
         yield from _list(old or [], new or [], node, path)
         return
-    if not same(old, new):
+    aliases = _ALIASES.get(str(path[-1]), {})
+    if not same(_alias(old, aliases), _alias(new, aliases)):
         yield Difference(path, old, new)
+
+
+def _alias(value: Any, aliases: Mapping[str, str]) -> Any:
+    return aliases.get(value, value) if isinstance(value, str) else value
 
 
 def _map(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Iterator[Difference]:

@@ -6,7 +6,7 @@ compared with what the earlier one left.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,9 +123,18 @@ class Engine:
                 events.append(event)
         return Outcome(tuple(events), relevant, expected, terraform_ran)
 
-    def resolve(self, index: StateIndex, type: str, matches: Iterable[Match], scope: Scope) -> list[Instance]:
-        """The instances that the first match with any result names."""
+    def resolve(self, index: StateIndex, type: str, matches: Sequence[Match], scope: Scope) -> list[Instance]:
+        """The instances that the first match with any result names.
+
+        No match at all stands for a setting of the account and region, of which each has one.
+        """
         record: Record = scope["_record"]
+        if not matches:
+            return [
+                instance
+                for instance in index.all(type)
+                if instance.account in ("", record.account) and instance.region in ("", record.region)
+            ]
         for match in matches:
             values = [(name, evaluate(expression, scope)) for name, expression in match.items()]
             name, value = values[0]
@@ -154,6 +163,14 @@ class Engine:
             cached = self._nested[type, name] = (index, table)
         return cached[1].get(value, ())
 
+    def snapshot(self) -> Mapping[_Key, Overlay]:
+        """What the engine remembers, for ``restore``."""
+        return dict(self._overlays)
+
+    def restore(self, snapshot: Mapping[_Key, Overlay]) -> None:
+        """Forget what was processed since the snapshot."""
+        self._overlays = dict(snapshot)
+
     def overlay(self, instance: Instance) -> Overlay:
         """What is known of a resource now."""
         state = instance.attributes
@@ -168,6 +185,12 @@ class Engine:
             self._overlays.pop(key, None)
         else:
             self._overlays[key] = overlay
+
+
+def _created_match(effect: Effect) -> tuple[Match, ...]:
+    """What a create without a match may re-create: the resource that has the new id."""
+    create = effect.create
+    return ({"id": create.id or create.arn or create.name},) if create else ()
 
 
 def _holds(attributes: Attributes, name: str, wanted: Any) -> bool:
@@ -219,7 +242,8 @@ class _Batch:
         for type in effect.types:
             if type != ANY and not self._index.has_type(type):
                 continue
-            for instance in self._engine.resolve(self._index, type, effect.matches, scope):
+            matches = effect.matches or (_created_match(effect) if effect.create else ())
+            for instance in self._engine.resolve(self._index, type, matches, scope):
                 track = self._track(instance)
                 if track.current is None and effect.create is None:
                     continue

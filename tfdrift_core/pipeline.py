@@ -1,0 +1,185 @@
+"""Joins source, state, engine and sink: the one loop that everything else serves."""
+
+import logging
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tfdrift_core.cloudtrail.open import open_sources
+from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.cloudtrail.scan import scan
+from tfdrift_core.cloudtrail.source import Batch, Source
+from tfdrift_core.config import Config, ConfigError
+from tfdrift_core.drift import catalog
+from tfdrift_core.drift.classify import Expectations
+from tfdrift_core.drift.engine import Engine, Outcome
+from tfdrift_core.metrics import Metrics
+from tfdrift_core.sink import Sink
+from tfdrift_core.terraform.store import StateStore
+
+log = logging.getLogger("tfdrift.pipeline")
+
+_APPLY_POLL = 0.5
+_MAX_REASONS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivered:
+    """A batch that may be acknowledged once ``last`` events have been handed over."""
+
+    batch: Batch
+    last: int
+
+
+class Pipeline:
+    """One configured pipeline.
+
+    Making it validates the whole configuration and touches neither network nor source; ``open`` says what to read and
+    ``run`` reads it on the calling thread until the source ends or ``stop`` is set.
+
+    :raises ConfigError: when the configuration cannot work.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        metrics: Metrics | None = None,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.metrics = metrics or Metrics()
+        self._config = config
+        self._clock = clock
+        try:
+            events = catalog.load(config.catalog)
+        except catalog.CatalogError as error:
+            raise ConfigError(str(error)) from error
+        self._engine = Engine(
+            events,
+            Expectations.parse(config.expected),
+            emit_expected=config.emit_expected,
+            coalesce=config.coalesce,
+        )
+        self.store = StateStore(config, metrics=self.metrics)
+        self._source: Source | None = None
+        self._delivered: deque[_Delivered] = deque()
+        self._sent = 0
+        self._lock_is_stale = False
+        self._reasons: set[str] = set()
+
+    def open(self, params: str) -> None:
+        """Choose what to read: a source's URL or path, or "" for the configured ``sources``.
+
+        :raises ConfigError, SourceError: when there is nothing to read or it cannot be read.
+        """
+        self._source = open_sources(params, self._config, self.metrics)
+
+    def close(self) -> None:
+        """Let go of source and state.  ``run`` must have returned."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+        self.store.close()
+
+    def run(self, sink: Sink, stop: threading.Event) -> None:
+        """Read, compare and report until the source ends, ``stop`` is set or the sink closes."""
+        source = self._source
+        if source is None:
+            raise ConfigError("the pipeline was run before it was opened")
+        self._delivered.clear()
+        self._sent = 0
+        self.store.refresh(force=True)
+        for batch in source.batches():
+            if stop.is_set():
+                return
+            self._acknowledge(source, sink)
+            self.store.refresh()
+            if batch is not None and not self._work(batch, sink, stop):
+                return
+        while self._delivered and not stop.wait(0.01):
+            self._acknowledge(source, sink)
+
+    def _acknowledge(self, source: Source, sink: Sink) -> None:
+        done = sink.handed_over()
+        while self._delivered and self._delivered[0].last <= done:
+            source.acknowledge(self._delivered.popleft().batch)
+
+    def _work(self, batch: Batch, sink: Sink, stop: threading.Event) -> bool:
+        """Report the drift of one batch; False once the sink has closed."""
+        outcome = self._process(self._scan(batch), stop)
+        self._count(outcome)
+        for event in outcome.events:
+            if not sink.put(event):
+                return False
+            self._sent += 1
+        self._delivered.append(_Delivered(batch, self._sent))
+        return True
+
+    def _scan(self, batch: Batch) -> list[Record]:
+        records: list[Record] = []
+        for document in batch.documents:
+            found = scan(document, batch.origin)
+            records.extend(found.records)
+            self.metrics.add("records_read", found.read)
+            if found.bad:
+                self.metrics.add("records_bad", found.bad)
+            for error in found.errors:
+                log.warning("%s", error)
+        return records
+
+    def _process(self, records: Sequence[Record], stop: threading.Event) -> Outcome:
+        """Compare with state; when that shows drift and state may be older than the record, with newer state again."""
+        before = self._engine.snapshot()
+        outcome = self._engine.process(self.store.index, records, self._clock())
+        if outcome.terraform_ran:
+            self.store.ensure_fresh(self._clock())
+        if not outcome.events:
+            return outcome
+        self._wait_for_apply(stop)
+        newest = max(event.record.time for event in outcome.events)
+        index = self.store.index
+        if self.store.ensure_fresh(newest) or outcome.terraform_ran and self.store.index is not index:
+            self._engine.restore(before)
+            outcome = self._engine.process(self.store.index, records, self._clock())
+        return outcome
+
+    def _wait_for_apply(self, stop: threading.Event) -> None:
+        """While Terraform holds a state's lock its next version may explain the change: wait for it, within bounds.
+
+        A lock that outlives the wait was left behind; it is not waited for again until it has gone.
+        """
+        if self._config.apply_wait <= 0 or not self.store.applying():
+            self._lock_is_stale = False
+            return
+        if self._lock_is_stale:
+            return
+        deadline = time.monotonic() + self._config.apply_wait
+        while time.monotonic() < deadline:
+            if stop.wait(_APPLY_POLL):
+                return
+            if not self.store.applying():
+                return
+        self._lock_is_stale = True
+        log.warning(
+            "a state has been locked for more than %g s; drift is reported without waiting for it any longer",
+            self._config.apply_wait,
+        )
+
+    def _count(self, outcome: Outcome) -> None:
+        self.metrics.add("records_relevant", outcome.relevant)
+        for event in outcome.events:
+            self.metrics.add(f"drift_{event.kind}")
+        for reason, count in outcome.expected.items():
+            self.metrics.add(f"expected_{self._reason(reason)}", count)
+        self.metrics.set("state_resources", len(self.store.index))
+
+    def _reason(self, reason: str) -> str:
+        """A metric name for a reason; users may write any number of them, so the number of names is bounded."""
+        name = re.sub(r"[^a-z0-9]+", "_", reason.lower()).strip("_")[:40] or "other"
+        if name not in self._reasons and len(self._reasons) >= _MAX_REASONS:
+            return "other"
+        self._reasons.add(name)
+        return name
