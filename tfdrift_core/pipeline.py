@@ -1,7 +1,6 @@
 """Joins source, state, engine and sink: the one loop that everything else serves."""
 
 import logging
-import re
 import threading
 import time
 from collections import deque
@@ -15,7 +14,7 @@ from tfdrift_core.cloudtrail.source import Batch, Source
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.drift import catalog
 from tfdrift_core.drift.classify import Expectations
-from tfdrift_core.drift.engine import Engine, Outcome
+from tfdrift_core.drift.engine import Engine, Result
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.sink import Sink
 from tfdrift_core.terraform.store import StateStore
@@ -23,7 +22,6 @@ from tfdrift_core.terraform.store import StateStore
 log = logging.getLogger("tfdrift.pipeline")
 
 _APPLY_POLL = 0.5
-_MAX_REASONS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,6 @@ class Pipeline:
         self._delivered: deque[_Delivered] = deque()
         self._sent = 0
         self._lock_is_stale = False
-        self._reasons: set[str] = set()
 
     def open(self, params: str) -> None:
         """Choose what to read: a source's URL or path, or "" for the configured ``sources``.
@@ -109,9 +106,9 @@ class Pipeline:
 
     def _work(self, batch: Batch, sink: Sink, stop: threading.Event) -> bool:
         """Report the drift of one batch; False once the sink has closed."""
-        outcome = self._process(self._scan(batch), stop)
-        self._count(outcome)
-        for event in outcome.events:
+        result = self._process(self._scan(batch), stop)
+        self._count(result)
+        for event in result.events:
             if not sink.put(event):
                 return False
             self._sent += 1
@@ -130,21 +127,20 @@ class Pipeline:
                 log.warning("%s", error)
         return records
 
-    def _process(self, records: Sequence[Record], stop: threading.Event) -> Outcome:
+    def _process(self, records: Sequence[Record], stop: threading.Event) -> Result:
         """Compare with state; when that shows drift and state may be older than the record, with newer state again."""
-        before = self._engine.snapshot()
-        outcome = self._engine.process(self.store.index, records, self._clock())
-        if outcome.terraform_ran:
+        before, index = self._engine.snapshot(), self.store.index
+        result = self._engine.process(index, records, self._clock())
+        if result.terraform_ran:
             self.store.ensure_fresh(self._clock())
-        if not outcome.events:
-            return outcome
+        if not result.events:
+            return result
         self._wait_for_apply(stop)
-        newest = max(event.record.time for event in outcome.events)
-        index = self.store.index
-        if self.store.ensure_fresh(newest) or outcome.terraform_ran and self.store.index is not index:
+        self.store.ensure_fresh(max(event.record.time for event in result.events))
+        if self.store.index is not index:
             self._engine.restore(before)
-            outcome = self._engine.process(self.store.index, records, self._clock())
-        return outcome
+            result = self._engine.process(self.store.index, records, self._clock())
+        return result
 
     def _wait_for_apply(self, stop: threading.Event) -> None:
         """While Terraform holds a state's lock its next version may explain the change: wait for it, within bounds.
@@ -168,18 +164,10 @@ class Pipeline:
             self._config.apply_wait,
         )
 
-    def _count(self, outcome: Outcome) -> None:
-        self.metrics.add("records_relevant", outcome.relevant)
-        for event in outcome.events:
+    def _count(self, result: Result) -> None:
+        self.metrics.add("records_relevant", result.relevant)
+        for event in result.events:
             self.metrics.add(f"drift_{event.kind}")
-        for reason, count in outcome.expected.items():
-            self.metrics.add(f"expected_{self._reason(reason)}", count)
+        for reason, count in result.expected.items():
+            self.metrics.add(f"expected_{reason}", count)
         self.metrics.set("state_resources", len(self.store.index))
-
-    def _reason(self, reason: str) -> str:
-        """A metric name for a reason; users may write any number of them, so the number of names is bounded."""
-        name = re.sub(r"[^a-z0-9]+", "_", reason.lower()).strip("_")[:40] or "other"
-        if name not in self._reasons and len(self._reasons) >= _MAX_REASONS:
-            return "other"
-        self._reasons.add(name)
-        return name

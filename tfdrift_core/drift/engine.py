@@ -15,7 +15,15 @@ import jmespath
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.catalog import Catalog, Effect, Match
 from tfdrift_core.drift.change import Transform, apply
-from tfdrift_core.drift.classify import Change, Expectations, Verdict, classify, expected_change
+from tfdrift_core.drift.classify import (
+    Cause,
+    Change,
+    Expectations,
+    Outcome,
+    Verdict,
+    classify,
+    expected_change,
+)
 from tfdrift_core.drift.diff import Difference, diff, path_text
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
 from tfdrift_core.drift.expression import Scope, evaluate
@@ -68,7 +76,7 @@ class _Touch:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Result:
     """What a batch gave: events in the order of their records, and counts for the metrics."""
 
     events: tuple[DriftEvent, ...]
@@ -97,7 +105,7 @@ class Engine:
         self._overlays: dict[_Key, Overlay] = {}
         self._nested: dict[tuple[str, str], tuple[StateIndex, dict[str, list[Instance]]]] = {}
 
-    def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Outcome:
+    def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Result:
         """The drift that ``records``, in their order, made; ``now`` is the time to stamp events with, in nanoseconds.
 
         With ``coalesce`` what the records of one batch do to a resource is reported as one net change, by the last
@@ -112,16 +120,16 @@ class Engine:
             batch = _Batch(self, index, now)
             for record in group:
                 verdict = classify(record, self._expectations)
-                if not verdict.is_change:
+                if verdict.outcome is Outcome.NOT_A_CHANGE:
                     continue
                 relevant += 1
-                if verdict.reason:
-                    expected[verdict.reason] = expected.get(verdict.reason, 0) + 1
-                    terraform_ran = terraform_ran or verdict.by_terraform
+                if verdict.outcome is Outcome.EXPECTED:
+                    expected[verdict.cause] = expected.get(verdict.cause, 0) + 1
+                    terraform_ran = terraform_ran or verdict.cause is Cause.TERRAFORM
                 batch.apply(record, verdict)
             for event in batch.finish():
                 events.append(event)
-        return Outcome(tuple(events), relevant, expected, terraform_ran)
+        return Result(tuple(events), relevant, expected, terraform_ran)
 
     def resolve(self, index: StateIndex, type: str, matches: Sequence[Match], scope: Scope) -> list[Instance]:
         """The instances that the first match with any result names.
@@ -284,11 +292,12 @@ class _Batch:
         before = track.current
         differences = diff(before if before is not None else track.baseline, after, block) if after is not None else []
         gone = after is None and before is not None
+        reason = reason or verdict.reason
         touch = _Touch(record, confidence, reason, tuple(dict.fromkeys(d.attribute for d in differences)))
-        if verdict.reason:
-            self._withhold(track, differences, gone, touch, verdict.reason)
+        if verdict.outcome is Outcome.EXPECTED:
+            self._withhold(track, differences, gone, touch)
             track.start = after
-            if verdict.by_terraform and after is not None:
+            if verdict.cause is Cause.TERRAFORM and after is not None:
                 track.baseline = after
         elif gone:
             track.deleted = touch
@@ -300,15 +309,11 @@ class _Batch:
                 track.touched[difference.attribute] = _Touch(record, confidence, reason, tuple(dict.fromkeys(names)))
         track.current = after
 
-    def _withhold(
-        self, track: _Track, differences: Sequence[Difference], gone: bool, touch: _Touch, reason: str
-    ) -> None:
+    def _withhold(self, track: _Track, differences: Sequence[Difference], gone: bool, touch: _Touch) -> None:
         if not self._engine._emit_expected:
             return
-        if gone:
-            self._emit(_event(track.instance, Kind.EXPECTED, touch, None, self._now, reason))
-        for difference in differences:
-            self._emit(_event(track.instance, Kind.EXPECTED, touch, difference, self._now, reason))
+        for difference in (None,) if gone else differences:
+            self._emit(_event(track.instance, Kind.EXPECTED, touch, difference, self._now, touch.reason))
 
     def _infer(self, record: Record, verdict: Verdict, scope: Scope) -> None:
         for guess in infer(self._index, record, scope):
@@ -318,7 +323,7 @@ class _Batch:
             track = self._track(guess.instance)
             if track.current is None:
                 continue
-            if guess.attributes == track.current and not verdict.reason:
+            if guess.attributes == track.current and verdict.outcome is Outcome.CHANGE:
                 touch = _Touch(record, Confidence.INFERRED, guess.reason, ())
                 self._emit(_event(guess.instance, Kind.MODIFIED, touch, None, self._now, guess.reason))
                 continue
@@ -343,12 +348,15 @@ class _Batch:
     def _unmanaged(
         self, record: Record, verdict: Verdict, resource: Resource, confidence: Confidence, reason: str
     ) -> None:
-        if verdict.reason and not self._engine._emit_expected:
+        expected = verdict.outcome is Outcome.EXPECTED or expected_change(
+            record, Change(resource), self._engine._expectations
+        )
+        if expected and not self._engine._emit_expected:
             return
         self._emit(
             DriftEvent(
                 record=record,
-                kind=Kind.EXPECTED if verdict.reason else Kind.UNMANAGED,
+                kind=Kind.EXPECTED if expected else Kind.UNMANAGED,
                 resource=resource,
                 id=_event_id(record, resource.type, resource.id, ""),
                 confidence=confidence,
@@ -385,23 +393,23 @@ class _Batch:
         if difference is not None and ignored(instance.ignore_changes, difference.path):
             reason = "lifecycle.ignore_changes"
         else:
-            reason = expected_change(_context(touch.record, instance, difference), self._engine._expectations)
+            change = _change_of(touch.record, instance, difference)
+            reason = expected_change(touch.record, change, self._engine._expectations)
         if reason and not self._engine._emit_expected:
             return
         kind = Kind.EXPECTED if reason else Kind.DELETED if difference is None else Kind.MODIFIED
         self._emit(_event(instance, kind, touch, difference, self._now, reason or touch.reason))
 
 
-def _context(record: Record, instance: Instance, difference: Difference | None) -> Change:
+def _change_of(record: Record, instance: Instance, difference: Difference | None) -> Change:
     attributes = instance.attributes
+    tags = attributes.get("tags_all") or attributes.get("tags")
+    attribute = difference.attribute if difference else ""
     return Change(
-        record=record,
-        address=instance.address,
-        type=instance.type,
-        id=str(attributes.get("id") or ""),
-        arn=str(attributes.get("arn") or ""),
-        attribute=path_text(difference.path) if difference else "",
-        tags={str(k): str(v) for k, v in (attributes.get("tags_all") or attributes.get("tags") or {}).items()},
+        resource=_resource(instance, record, attribute),
+        attribute=attribute,
+        path=path_text(difference.path) if difference else "",
+        tags={str(k): str(v) for k, v in tags.items()} if isinstance(tags, dict) else {},
     )
 
 
