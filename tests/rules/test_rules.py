@@ -1,0 +1,144 @@
+"""Every rule fires for what it is about, and only then; no drift is silent."""
+
+import re
+import runpy
+from collections import Counter
+
+import pytest
+import yaml
+from tfdrift_plugin.host.rules import Rule, load
+
+from tests.rules.sample_events import ROOT, RULES, Sample, SampleEvent, catalogue, samples
+
+SAMPLES = samples()
+COMMON_OUTPUT = (
+    "(resource=%resource type=%tf.type kind=%drift.kind path=%drift.path attribute=%drift.attribute "
+    "from=%drift.old_value to=%drift.new_value added=%drift.added removed=%drift.removed user=%drift.user "
+    "user_arn=%drift.user.arn user_type=%drift.user.type role=%drift.user.role srcip=%drift.srcip "
+    "console=%drift.console mfa=%drift.mfa agent=%drift.useragent call=%ct.name service=%cloud.service "
+    "account=%cloud.account region=%cloud.region resource_id=%cloud.resource.id state=%tf.state file=%tf.file "
+    "line=%tf.line confidence=%drift.confidence reason=%drift.reason time=%ct.time record=%ct.id id=%drift.id "
+    "hint=%drift.hint)"
+)
+
+
+def rules_with(*overrides: str) -> tuple[Rule, ...]:
+    documents = [(RULES.name, RULES.read_text()), *((f"override{i}.yaml", text) for i, text in enumerate(overrides))]
+    loaded = load(documents, catalogue(), "tfdrift", {"tfdrift": "0.1.0"})
+    assert loaded.warnings == ()
+    return loaded.rules
+
+
+@pytest.fixture(scope="module")
+def rules() -> tuple[Rule, ...]:
+    return rules_with()
+
+
+def first(rules: tuple[Rule, ...], sample: Sample) -> Rule | None:
+    return next((rule for rule in rules if rule.enabled and rule.matches(SampleEvent(sample.values))), None)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def test_the_right_rule_is_the_first_to_match(rules: tuple[Rule, ...], sample: Sample) -> None:
+    found = first(rules, sample)
+    assert (found is not None and found.name == sample.rule) == sample.matches, found and found.name
+
+
+def test_every_rule_has_samples_of_both_kinds(rules: tuple[Rule, ...]) -> None:
+    names = [rule.name for rule in rules]
+    assert len(names) == len(set(names))
+    for kind in (True, False):
+        assert {sample.rule for sample in SAMPLES if sample.matches is kind} == set(names)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def test_no_drift_is_silent(rules: tuple[Rule, ...], sample: Sample) -> None:
+    assert first(rules, sample) is not None
+
+
+def test_outputs_carry_what_a_responder_needs(rules: tuple[Rule, ...]) -> None:
+    for rule in rules:
+        assert " ".join(rule.output.split()) == f"{rule.name} {COMMON_OUTPUT}"
+
+
+def test_tags_name_technique_and_control(rules: tuple[Rule, ...]) -> None:
+    for rule in rules:
+        assert {"tfdrift", "aws"} <= set(rule.tags)
+        assert any(re.fullmatch(r"NIST_800-53_[A-Z]{2}-\d+", tag) for tag in rule.tags), rule.name
+        if rule.name != "Expected change":
+            assert any(re.fullmatch(r"T\d{4}(\.\d{3})?", tag) for tag in rule.tags), rule.name
+
+
+def test_levels(rules: tuple[Rule, ...]) -> None:
+    levels = Counter(rule.priority.name for rule in rules)
+    assert set(levels) == {"Critical", "Error", "Warning", "Notice", "Informational"}
+    by_name = {rule.name: rule.priority.name for rule in rules}
+    assert by_name["Managed resource deleted"] == "Error"
+    assert by_name["Managed resource changed"] == "Warning"
+    assert by_name["Resource created outside Terraform"] == "Notice"
+    assert [rule.name for rule in rules][-2:] == ["Managed resource changed", "Expected change"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tfdrift_trusted_users", "hanako.suzuki@example.com"),
+        ("tfdrift_trusted_roles", "AWSReservedSSO_AdministratorAccess_9f3c1b7d2e8a4065"),
+        ("tfdrift_ignored_accounts", '"111122223333"'),
+        ("tfdrift_ignored_resources", "aws_instance.this"),
+        ("tfdrift_ignored_modules", "module.web"),
+        ("tfdrift_ignored_types", "aws_instance"),
+        ("tfdrift_ignored_paths", "instance_type"),
+    ],
+)
+def test_lists_of_exceptions_silence(name: str, value: str) -> None:
+    rules = rules_with(f"- list: {name}\n  items: [{value}]\n  override: {{items: append}}\n")
+    sample = next(s for s in SAMPLES if s.matches and s.rule == "EC2 instance type changed")
+    assert first(rules, Sample(sample.rule, True, sample.values | {"tf.module": "module.web"})) is None
+
+
+def test_unmanaged_resources_have_their_own_level() -> None:
+    rules = rules_with(
+        "- rule: Resource created outside Terraform\n  priority: ERROR\n  override: {priority: replace}\n"
+        "- list: tfdrift_ignored_unmanaged_types\n  items: [aws_sqs_queue]\n  override: {items: replace}\n"
+    )
+    mine = [s for s in SAMPLES if s.matches and s.rule == "Resource created outside Terraform"]
+    found = [first(rules, sample) for sample in mine]
+    assert [rule and rule.priority.name for rule in found] == [None, "Error"]
+
+
+def test_a_macro_silences_what_lists_cannot_tell() -> None:
+    rules = rules_with(
+        "- macro: tfdrift_exception\n"
+        "  condition: or (drift.user.role startswith AWSReservedSSO_ and tf.type = aws_instance)\n"
+        "  override: {condition: append}\n"
+    )
+    by_rule = {s.rule: s for s in SAMPLES if s.matches}
+    assert first(rules, by_rule["EC2 instance type changed"]) is None
+    assert first(rules, by_rule["Database made public"]) is not None
+
+
+def test_the_overview_rule_fires() -> None:
+    text = (ROOT / "rules" / "examples" / "overview_rule.yaml").read_text()
+    (rule,) = load([("overview_rule.yaml", text)], catalogue(), "tfdrift", {}).rules
+    sample = next(s for s in SAMPLES if s.matches and s.rule == "EC2 instance type changed")
+    event = SampleEvent(sample.values | {"evt.name": sample.values["ct.name"], "user": "taro", "resource": "i-1"})
+    assert rule.matches(event)
+    assert rule.format.text(event).decode() == (
+        "EC2 Instance Type Changed (instance=i-1 from=t3.micro to=t3.small user=taro)"
+    )
+
+
+def test_the_file_is_plain_yaml() -> None:
+    for item in yaml.safe_load(RULES.read_text()):
+        assert item.get("source", "tfdrift") == "tfdrift"
+        if "rule" in item:
+            assert item["priority"] == item["priority"].upper()
+
+
+def test_the_readme_is_generated_from_the_rules() -> None:
+    readme = ROOT / "rules" / "readme.py"
+    generated = runpy.run_path(str(readme))["markdown"](RULES.read_text())
+    assert readme.with_name("README.md").read_text() == generated, "run: python rules/readme.py"
+    for rule in yaml.safe_load(RULES.read_text()):
+        assert "rule" not in rule or f"| {rule['rule']} |" in generated
