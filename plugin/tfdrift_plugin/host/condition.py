@@ -245,17 +245,19 @@ def walk(node: Expr) -> Iterator[Expr]:
         yield from walk(child)
 
 
-def expand(node: Expr, macros: Mapping[str, Expr]) -> Expr:
-    """The tree with every macro replaced by its (expanded) condition.  Raises `ConditionError` for an unknown one."""
+def expand(node: Expr, macros: Mapping[str, Expr], inside: tuple[str, ...] = ()) -> Expr:
+    """The tree with every macro replaced by its condition, all the way down.  Raises `ConditionError`."""
     match node:
+        case Macro(name=name) if name in inside:
+            raise ConditionError(f"reference loop in macro '{name}'", node.line, node.column)
+        case Macro(name=name) if name not in macros:
+            raise ConditionError(f"Undefined macro '{name}' used in filter.", node.line, node.column)
         case Macro(name=name):
-            if name not in macros:
-                raise ConditionError(f"Undefined macro '{name}' used in filter.", node.line, node.column)
-            return macros[name]
+            return expand(macros[name], macros, (*inside, name))
         case Not(child=child):
-            return Not(expand(child, macros))
+            return Not(expand(child, macros, inside))
         case Group(op=op, children=several):
-            return Group(op, tuple(expand(child, macros) for child in several))
+            return Group(op, tuple(expand(child, macros, inside) for child in several))
         case _:
             return node
 

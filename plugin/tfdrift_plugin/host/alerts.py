@@ -1,0 +1,65 @@
+"""Alerts: which rules an event matches, and what Falco prints for it (``formats.cpp``, ``falco_engine.cpp``)."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from tfdrift_plugin.host.abi import NANOSECONDS, PluginEvent, hostname
+from tfdrift_plugin.host.fields import Catalogue
+from tfdrift_plugin.host.output import compile_format
+from tfdrift_plugin.host.rules import Rule
+
+
+class Alerts:
+    """Evaluates ``rules`` in their order; with ``all_rules`` an event may raise several alerts, else one."""
+
+    def __init__(
+        self, rules: Sequence[Rule], catalogue: Catalogue, *, json_output: bool, iso_time: bool, all_rules: bool
+    ) -> None:
+        self.rules = [rule for rule in rules if rule.enabled]
+        self.json_output = json_output
+        self.all_rules = all_rules
+        self.prefix = compile_format("%evt.time.iso8601: " if iso_time else "%evt.time: ", catalogue)
+        self.hostname = hostname()
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def of(self, event: PluginEvent) -> Iterator[bytes]:
+        """The lines to print for an event, without line ends."""
+        for rule in self.rules:
+            if rule.matches(event):
+                self.counts[rule.priority.name, rule.name] += 1
+                yield self._line(rule, event)
+                if not self.all_rules:
+                    return
+
+    def _line(self, rule: Rule, event: PluginEvent) -> bytes:
+        text = self.prefix.text(event) + rule.priority.name.encode() + b" " + rule.format.text(event)
+        if not self.json_output:
+            return text
+        seconds, nanoseconds = divmod(event.time, NANOSECONDS)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        # The time fields of the prefix are numbers in JSON.
+        times = {field.name: event.time for field in self.prefix.keys}
+        alert = {
+            "hostname": self.hostname,
+            "output": text.decode("utf-8", "replace"),
+            "output_fields": {**rule.format.values(event), **times},
+            "priority": rule.priority.name,
+            "rule": rule.name,
+            "source": rule.source,
+            "tags": rule.tags,
+            "time": f"{stamp}.{nanoseconds:09d}Z",
+        }
+        return json.dumps(alert, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+    def summary(self, events: int) -> str:
+        """What Falco prints when it ends, and how many events there were."""
+        priorities: Counter[str] = Counter()
+        for (priority, _), count in self.counts.items():
+            priorities[priority] += count
+        lines = [f"Events detected: {self.counts.total()} (of {events} drift events)", "Rule counts by severity:"]
+        lines += [f"   {priority.upper()}: {count}" for priority, count in priorities.most_common()]
+        lines += ["Triggered rules by rule name:"]
+        lines += [f"   {name}: {count}" for (_, name), count in self.counts.most_common()]
+        return "\n".join(lines)
