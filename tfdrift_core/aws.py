@@ -11,17 +11,18 @@ from tfdrift_core import __version__
 from tfdrift_core.config import Aws
 
 
-def session(aws: Aws) -> boto3.Session:
-    """A session with the usual credential chain, or with the role of ``aws`` on top of it.
+def session(aws: Aws, base: boto3.Session | None = None) -> boto3.Session:
+    """A session with the usual credential chain (or that of ``base``), or with the role of ``aws`` on top of it.
 
     Nothing is asked of AWS here: the role is assumed at the first call and again before its credentials expire.
     """
-    core = get_session()
-    if aws.profile:
-        core.set_config_variable("profile", aws.profile)
-    if aws.region:
-        core.set_config_variable("region", aws.region)
-    base = boto3.Session(botocore_session=core)
+    if base is None:
+        core = get_session()
+        if aws.profile:
+            core.set_config_variable("profile", aws.profile)
+        if aws.region:
+            core.set_config_variable("region", aws.region)
+        base = boto3.Session(botocore_session=core)
     if not aws.role_arn:
         return base
     parameters = {"RoleArn": aws.role_arn, "RoleSessionName": aws.session_name}

@@ -49,8 +49,18 @@ class Account:
     name: str = ""
     role_arn: str = ""
     external_id: str = ""
+    session_name: str = ""
     state: tuple[str, ...] = ()
     provider: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The role that every account of the organization has: a name, or an ARN with ``{account}`` in it."""
+
+    role: str = ""
+    external_id: str = ""
+    session_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,7 @@ class Config:
     sources: tuple[Source, ...] = ()
     aws: Aws = Aws()
     accounts: tuple[Account, ...] = ()
+    organization: Organization = Organization()
     regions: tuple[Region, ...] = ()
     expected: Mapping[str, Any] = field(default_factory=dict)
     catalog: tuple[str, ...] = ()
@@ -256,6 +267,7 @@ def _build(document: Mapping[str, Any]) -> Config:
             "catalog": tuple(values.get("catalog", ())),
             "sources": tuple(_source(s) for s in values.get("sources", ())),
             "aws": Aws(**aws),
+            "organization": Organization(**values.get("organization", {})),
             "accounts": tuple(Account(**_scope(a, "id")) for a in values.get("accounts", ())),
             "regions": tuple(Region(**_scope(r, "name")) for r in values.get("regions", ())),
         }
