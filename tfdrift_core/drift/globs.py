@@ -24,5 +24,9 @@ class Globs:
         return cls(texts, tuple(compile_glob(text) for text in texts))
 
     def match(self, *texts: str) -> bool:
-        """Whether any glob is any of ``texts``; an empty text is no match for anything."""
-        return any(glob.match(text) for text in texts if text for glob in self.compiled)
+        """Whether any glob is any of ``texts``; a text that is empty is unknown, and matches nothing."""
+        return any(self.match_any(text) for text in texts if text)
+
+    def match_any(self, text: str) -> bool:
+        """Whether any glob is ``text``, which may be empty."""
+        return any(glob.match(text) for glob in self.compiled)
