@@ -4,13 +4,15 @@ The other half is ``csrc/plugin.c``.  Every function that C calls returns 1 for 
 through ``_failed`` and returns 0, which C takes as failure.
 """
 
+from __future__ import annotations
+
 import logging
 import threading
 import traceback
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from _tfdrift_cffi import ffi, lib
@@ -21,6 +23,9 @@ from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.fields import PATH_ROOTS, select, to_text
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from _tfdrift_cffi import _Pointer
 
 log = logging.getLogger("tfdrift.plugin")
 
@@ -38,11 +43,17 @@ _TRACE = 8
 class _Plugin:
     """One ``plugin_init``.  ``handle`` is C's struct and is not to be used once ``alive`` is false."""
 
-    handle: Any
+    handle: _Pointer
     settings: config.Config
     metrics: Metrics
+    pipeline: Pipeline | None
     alive: bool = True
-    workers: "dict[Any, _Worker]" = field(default_factory=dict)
+    workers: dict[_Pointer, _Worker] = field(default_factory=dict)
+
+    def take_pipeline(self) -> Pipeline:
+        """The pipeline that validated the configuration, or another one when that is already in use."""
+        pipeline, self.pipeline = self.pipeline, None
+        return pipeline or Pipeline(self.settings, self.metrics)
 
     def publish(self) -> None:
         for values, monotonic in ((self.metrics.counters(), 1), (self.metrics.gauges(), 0)):
@@ -50,7 +61,7 @@ class _Plugin:
                 lib.tfdrift_set_metric(self.handle, _c(name), max(int(value), 0), monotonic)
 
 
-_plugins: dict[Any, _Plugin] = {}
+_plugins: dict[_Pointer, _Plugin] = {}
 _current = threading.local()
 
 
@@ -75,31 +86,39 @@ def _c(text: str) -> bytes:
 class _QueueSink:
     """Puts events into the C queue, which blocks while it is full and Falco is behind."""
 
-    def __init__(self, handle: Any, metrics: Metrics) -> None:
+    def __init__(self, handle: _Pointer, metrics: Metrics) -> None:
         self._handle = handle
         self._metrics = metrics
+        self._pushed = 0
+        self._lost = 0
+        self._before = 0
+
+    def restart(self) -> None:
+        """Count anew, for a pipeline that starts again."""
+        self._before = self._pushed
 
     def put(self, event: DriftEvent) -> bool:
         data = payload.encode(event)
-        result: int = lib.tfdrift_push(self._handle, event.record.time or event.time, data, len(data))
+        result = lib.tfdrift_push(self._handle, event.record.time or event.time, data, len(data))
         if result < 0:
             log.error("event %s of %d bytes does not fit into memory; it is left out", event.id, len(data))
             self._metrics.add("events_too_large")
+            self._lost += 1
+        self._pushed += result != 0
         return result != 0
 
     def handed_over(self) -> int:
-        count: int = lib.tfdrift_handed_over(self._handle)
-        return count
+        return lib.tfdrift_handed_over(self._handle) + self._lost - self._before
 
 
 class _Worker:
     """The threads of one ``plugin_open``: one runs the pipeline, one publishes its metrics."""
 
-    def __init__(self, plugin: _Plugin, handle: Any, params: str) -> None:
+    def __init__(self, plugin: _Plugin, handle: _Pointer, params: str) -> None:
         self._plugin = plugin
         self._handle = handle
         self._stop = threading.Event()
-        self._pipeline = Pipeline(plugin.settings, plugin.metrics)
+        self._pipeline = plugin.take_pipeline()
         self._pipeline.open(params)
         self._threads = [
             threading.Thread(target=work, name=f"tfdrift-{name}", daemon=True)
@@ -134,6 +153,8 @@ class _Worker:
                 )
                 self._plugin.metrics.add("errors_internal")
                 self._stop.wait(_RESTART_SECONDS)
+                sink.restart()
+        self._pipeline.close()
         lib.tfdrift_finish(self._handle)
 
     def _publish(self) -> None:
@@ -150,7 +171,7 @@ def _failed(_: type[BaseException], error: BaseException, trace: TracebackType |
         lib.tfdrift_set_error(handle, _c(f"internal error, please report it: {type(error).__name__}: {error}"))
 
 
-@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
+@ffi.def_extern(error=0, onerror=_failed)
 def tfdrift_py_ready() -> int:
     root = logging.getLogger("tfdrift")
     root.addHandler(_FalcoHandler())
@@ -160,29 +181,33 @@ def tfdrift_py_ready() -> int:
     return 1
 
 
-@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
-def tfdrift_py_init(handle: Any, text: Any) -> int:
+@ffi.def_extern(error=0, onerror=_failed)
+def tfdrift_py_init(handle: _Pointer, text: _Pointer) -> int:
     try:
         settings = config.load(ffi.string(text).decode("utf-8", "replace"))
+        metrics = Metrics()
+        plugin = _Plugin(handle, settings, metrics, Pipeline(settings, metrics))
     except config.ConfigError as error:
         lib.tfdrift_set_error(handle, _c(str(error)))
         return 0
-    _plugins[handle] = _Plugin(handle, settings, Metrics())
+    _plugins[handle] = plugin
     return 1
 
 
-@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
-def tfdrift_py_destroy(handle: Any) -> int:
+@ffi.def_extern(error=0, onerror=_failed)
+def tfdrift_py_destroy(handle: _Pointer) -> int:
     plugin = _plugins.pop(handle, None)
     if plugin is None:
         return 1
     ended = [worker.end() for worker in plugin.workers.values()]
+    if plugin.pipeline is not None:
+        plugin.pipeline.close()
     plugin.alive = False
     return int(all(ended))
 
 
-@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
-def tfdrift_py_open(handle: Any, instance: Any, params: Any) -> int:
+@ffi.def_extern(error=0, onerror=_failed)
+def tfdrift_py_open(handle: _Pointer, instance: _Pointer, params: _Pointer) -> int:
     plugin = _current.plugin = _plugins[handle]
     try:
         worker = _Worker(plugin, instance, ffi.string(params).decode("utf-8", "replace"))
@@ -196,15 +221,15 @@ def tfdrift_py_open(handle: Any, instance: Any, params: Any) -> int:
     return 1
 
 
-@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
-def tfdrift_py_close(handle: Any, instance: Any) -> int:
+@ffi.def_extern(error=0, onerror=_failed)
+def tfdrift_py_close(handle: _Pointer, instance: _Pointer) -> int:
     plugin = _plugins.get(handle)
     worker = plugin.workers.pop(instance, None) if plugin is not None else None
     return int(worker is None or worker.end())
 
 
-@ffi.def_extern(error=0, onerror=_failed)  # type: ignore[untyped-decorator]
-def tfdrift_py_select(handle: Any, name: Any, path: Any, record: Any, size: int) -> int:
+@ffi.def_extern(error=0, onerror=_failed)
+def tfdrift_py_select(handle: _Pointer, name: _Pointer, path: _Pointer, record: _Pointer, size: int) -> int:
     root = PATH_ROOTS[ffi.string(name).decode()]
     start = _parsed(bytes(ffi.buffer(record, size))).get(root)
     text = to_text(select(start, ffi.string(path).decode("utf-8", "replace")))

@@ -192,7 +192,8 @@ def _emit_bridge(target: Path) -> None:
     python, c = _declarations()
     ffi = cffi.FFI()
     ffi.cdef(
-        f'typedef struct tfd_plugin falco_plugin;\ntypedef struct tfd_instance falco_instance;\n{c}\nextern "Python+C" {{ {python} }}'
+        "typedef struct tfd_plugin falco_plugin; typedef struct tfd_instance falco_instance;\n"
+        f'{c}\nextern "Python+C" {{ {python} }}'
     )
     ffi.set_source(_MODULE, '#include "bridge.h"')
     ffi.embedding_api("")
