@@ -41,10 +41,11 @@ class Comparison:
     wrong: list[tuple[Item, DriftEvent, str]] = field(default_factory=list)
     extra: list[tuple[DriftEvent, str]] = field(default_factory=list)
     unmanaged: list[DriftEvent] = field(default_factory=list)
+    raised: str = ""
 
     @property
     def good(self) -> bool:
-        return not (self.missing or self.wrong or self.extra)
+        return not (self.missing or self.wrong or self.extra or self.raised)
 
     @property
     def lacks_unmanaged(self) -> bool:

@@ -5,80 +5,99 @@
     python -m tests.oracle.score --scenario 's3_lifecycle_*' --show      with the records and the resources in state
     python -m tests.oracle.score --summary               the table alone
 
-The judgements are ``oracle/`` in the folder that TFDRIFT_SHARED names, else in ``../shared`` beside the checkout.
+Two suites: ``judge`` is ``tests/judge/judged``, the judgements that this repository makes itself; ``oracle`` is
+``oracle/`` in the folder that TFDRIFT_SHARED names, else in ``../shared`` beside the checkout.
 Exit code: 0 when every scenario that is not excluded is right, 1 when one is not, 2 when there is nothing to score.
 """
 
 import argparse
-import importlib
 import json
 import os
 import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.oracle.compare import Comparison, compare, describe, describe_event, precision, recall
-from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.drift.catalog import Catalog
+from tfdrift_core.drift.catalog import load as load_catalog
+from tfdrift_core.replay import replay
+from tfdrift_core.terraform.index import Index
+from tfdrift_core.terraform.model import StateIndex
 
-EXCLUDED = Path(__file__).with_name("excluded.yaml")
 ROOT = Path(__file__).parents[2]
-Replay = Callable[..., list[DriftEvent]]
 Scenario = Mapping[str, Any]
 
 
-def oracle() -> Path:
-    """The folder of the judgements; it may not exist."""
-    return Path(os.environ.get("TFDRIFT_SHARED") or ROOT.parent / "shared") / "oracle"
+@dataclass(frozen=True)
+class Suite:
+    """A folder of judgements: ``scenarios.jsonl`` and ``states/<base>.tfstate``, and where the configurations are."""
+
+    folder: Path
+    configurations: Path
+    exclusions: Path
+
+    @property
+    def present(self) -> bool:
+        return (self.folder / "scenarios.jsonl").is_file()
+
+    @cached_property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        with (self.folder / "scenarios.jsonl").open(encoding="utf-8") as lines:
+            return tuple(json.loads(line) for line in lines)
+
+    @cached_property
+    def excluded(self) -> Mapping[str, str]:
+        """Scenario to the evidence that the judge is wrong."""
+        return yaml.safe_load(self.exclusions.read_text(encoding="utf-8")) or {}
+
+    def state(self, base: str) -> bytes:
+        return (self.folder / "states" / f"{base}.tfstate").read_bytes()
+
+    @cached_property
+    def _indexes(self) -> dict[str, StateIndex]:
+        return {}
+
+    def index(self, base: str) -> StateIndex:
+        """The base's state, with its configuration, as TFDrift reads them."""
+        if base not in self._indexes:
+            self._indexes[base] = Index.from_state_json(self.state(base), origin=base)
+        return self._indexes[base]
+
+
+SHARED = Path(os.environ.get("TFDRIFT_SHARED") or ROOT.parent / "shared")
+SUITES = {
+    "oracle": Suite(SHARED / "oracle", SHARED / "oracle" / "config", Path(__file__).with_name("excluded.yaml")),
+    "judge": Suite(
+        ROOT / "tests" / "judge" / "judged",
+        ROOT / "tests" / "judge" / "bases",
+        ROOT / "tests" / "judge" / "excluded.yaml",
+    ),
+}
 
 
 @cache
-def scenarios() -> tuple[Scenario, ...]:
-    with (oracle() / "scenarios.jsonl").open(encoding="utf-8") as lines:
-        return tuple(json.loads(line) for line in lines)
+def catalog() -> Catalog:
+    return load_catalog()
 
 
-@cache
-def excluded() -> Mapping[str, str]:
-    return yaml.safe_load(EXCLUDED.read_text(encoding="utf-8")) or {}
-
-
-@cache
-def state(base: str) -> bytes:
-    return (oracle() / "states" / f"{base}.tfstate").read_bytes()
-
-
-@cache
-def config(base: str) -> str:
-    return (oracle() / "config" / f"{base}.tf").read_text(encoding="utf-8")
-
-
-def replay_function() -> Replay:
-    replay: Replay = importlib.import_module("tfdrift_core.replay").replay
-    return replay
-
-
-def judge(scenario: Scenario, replay: Replay) -> Comparison:
+def judge(suite: Suite, scenario: Scenario) -> Comparison:
     """Replays one scenario and compares; an exception of the product is passed on."""
-    events = replay(
-        [state(scenario["base"])],
-        list(scenario["records"]),
-        config=[oracle() / "config" / f"{scenario['base']}.tf"],
-    )
-    return compare(scenario, events)
+    return compare(scenario, replay(suite.index(scenario["base"]), scenario["records"], catalog=catalog()))
 
 
-def chosen(services: Sequence[str], names: Sequence[str], events: Sequence[str] = ()) -> list[Scenario]:
+def chosen(suite: Suite, services: Sequence[str], names: Sequence[str], events: Sequence[str] = ()) -> list[Scenario]:
     return [
         scenario
-        for scenario in scenarios()
+        for scenario in suite.scenarios
         if (not services or scenario["service"] in services)
         and (not names or any(fnmatch(scenario["name"], name) for name in names))
         and (not events or any(fnmatch(r["eventName"], event) for r in scenario["records"] for event in events))
@@ -108,7 +127,7 @@ def table(results: Iterable[Comparison]) -> str:
     return "\n".join(lines)
 
 
-def explain(scenario: Scenario, result: Comparison, show: bool = False) -> str:
+def explain(suite: Suite, scenario: Scenario, result: Comparison, show: bool = False) -> str:
     """What differs in one scenario, with the calls that were made."""
     calls = ", ".join(
         f"{r['eventName']}{' !' + r['errorCode'] if r.get('errorCode') else ''}" for r in scenario["records"]
@@ -117,6 +136,8 @@ def explain(scenario: Scenario, result: Comparison, show: bool = False) -> str:
     lines = [
         f"{'ok  ' if result.good else 'FAIL'} {result.name}  [{scenario['kind']}, {scenario['base']}]  {calls}{note}"
     ]
+    if result.raised:
+        lines.append(result.raised)
     lines += [f"  - missing  {describe(item)}" for item in result.missing]
     for item, event, difference in result.wrong:
         lines += [
@@ -131,7 +152,7 @@ def explain(scenario: Scenario, result: Comparison, show: bool = False) -> str:
     if show or result.lacks_unmanaged:
         lines += [f"    unmanaged {describe_event(event)}" for event in result.unmanaged] or ["    no unmanaged event"]
     if show:
-        lines += _records(scenario) + _instances(scenario)
+        lines += _records(scenario) + _instances(suite, scenario)
     return "\n".join(lines)
 
 
@@ -143,11 +164,11 @@ def _records(scenario: Scenario) -> list[str]:
     ]
 
 
-def _instances(scenario: Scenario) -> list[str]:
+def _instances(suite: Suite, scenario: Scenario) -> list[str]:
     """The resources in state that were judged to drift."""
     wanted = {item["address"] for item in scenario["drift"]}
     lines = []
-    for resource in json.loads(state(scenario["base"]))["resources"]:
+    for resource in json.loads(suite.state(scenario["base"]))["resources"]:
         for instance in resource["instances"]:
             key = instance.get("index_key")
             index = "" if key is None else f"[{json.dumps(key)}]"
@@ -161,6 +182,7 @@ def _instances(scenario: Scenario) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", action="append", choices=sorted(SUITES), help="oracle, judge; both when not given")
     parser.add_argument("--service", action="append", default=[], help="only scenarios of this service")
     parser.add_argument("--scenario", action="append", default=[], help="only scenarios whose name fits (*, ?)")
     parser.add_argument("--event", action="append", default=[], help="only scenarios with such a call (*, ?)")
@@ -168,43 +190,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--summary", action="store_true", help="the table alone")
     parser.add_argument("--failing", action="store_true", help="names of the failing scenarios alone")
     arguments = parser.parse_args(argv)
-    if not (oracle() / "scenarios.jsonl").is_file():
-        print("no judgements: set TFDRIFT_SHARED to the folder that holds oracle/scenarios.jsonl", file=sys.stderr)
-        return 2
-    selected = chosen(arguments.service, arguments.scenario, arguments.event)
+    suites = [SUITES[name] for name in arguments.suite or SUITES if SUITES[name].present]
+    selected = [
+        (suite, scenario)
+        for suite in suites
+        for scenario in chosen(suite, arguments.service, arguments.scenario, arguments.event)
+    ]
     if not selected:
-        print("no scenario fits; services: " + ", ".join(sorted({s["service"] for s in scenarios()})), file=sys.stderr)
+        services = sorted({scenario["service"] for suite in suites for scenario in suite.scenarios})
+        print(f"no scenario fits; services: {', '.join(services) or 'none, set TFDRIFT_SHARED'}", file=sys.stderr)
         return 2
-    replay = replay_function()
-    results: list[Comparison] = []
     started = time.perf_counter()
-    for scenario in selected:
-        try:
-            result = judge(scenario, replay)
-        except Exception:  # noqa: BLE001 - whatever the product raises is this scenario's result
-            result = Comparison(
-                scenario["name"], scenario["service"], scenario["kind"], missing=list(scenario["drift"])
-            )
-            if not arguments.summary:
-                print(f"FAIL {scenario['name']}  raised\n{traceback.format_exc(limit=-4)}")
-        results.append(result)
-        if arguments.failing:
-            if not result.good:
-                print(result.name)
-        elif not arguments.summary and (arguments.show or not result.good):
-            mark = f"  (excluded: {excluded()[result.name]})\n" if result.name in excluded() else ""
-            print(mark + explain(scenario, result, arguments.show) + "\n")
-    counted = [result for result in results if result.name not in excluded()]
+    results = [_score(suite, scenario, arguments) for suite, scenario in selected]
+    counted = [
+        result for (suite, _), result in zip(selected, results, strict=True) if result.name not in suite.excluded
+    ]
     if not arguments.failing:
-        print(table(counted))
-        lacking = [result.name for result in counted if result.lacks_unmanaged]
-        created = sum(result.kind == "unmanaged" for result in counted)
-        print(
-            f"unmanaged resources said: {created - len(lacking)} of {created}"
-            + (f", not: {', '.join(lacking)}" if lacking else "")
-        )
+        print(summary(counted))
         print(f"excluded by name: {len(results) - len(counted)}; {time.perf_counter() - started:.1f} s")
     return 0 if all(result.good for result in counted) else 1
+
+
+def _score(suite: Suite, scenario: Scenario, arguments: argparse.Namespace) -> Comparison:
+    try:
+        result = judge(suite, scenario)
+    except Exception:  # noqa: BLE001 - whatever the product raises is this scenario's result
+        result = Comparison(scenario["name"], scenario["service"], scenario["kind"], missing=list(scenario["drift"]))
+        result.raised = traceback.format_exc(limit=-4)
+    if arguments.failing:
+        if not result.good:
+            print(result.name)
+    elif not arguments.summary and (arguments.show or not result.good):
+        if result.name in suite.excluded:
+            print(f"(excluded: {suite.excluded[result.name]})")
+        print(explain(suite, scenario, result, arguments.show) + "\n")
+    return result
+
+
+def summary(results: Sequence[Comparison]) -> str:
+    """The table, and which unmanaged resources were said."""
+    lacking = [result.name for result in results if result.lacks_unmanaged]
+    created = sum(result.kind == "unmanaged" for result in results)
+    said = f"unmanaged resources said: {created - len(lacking)} of {created}"
+    return f"{table(results)}\n{said}{', not: ' + ', '.join(lacking) if lacking else ''}"
 
 
 if __name__ == "__main__":

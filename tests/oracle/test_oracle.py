@@ -10,28 +10,39 @@ from tests.oracle.compare import compare
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.event import DriftEvent, Kind, Resource
 
-_PRESENT = (score.oracle() / "scenarios.jsonl").is_file()
-_SCENARIOS = score.scenarios() if _PRESENT else ()
+Case = tuple[score.Suite, dict[str, Any]]
+
+_SUITES = [suite for suite in score.SUITES.values() if suite.present]
+_CASES = [pytest.param((suite, scenario), id=scenario["name"]) for suite in _SUITES for scenario in suite.scenarios]
 
 
-@pytest.mark.parametrize("scenario", _SCENARIOS, ids=lambda scenario: scenario["name"])
-def test_scenario(scenario: dict[str, Any]) -> None:
-    result = score.judge(scenario, score.replay_function())
-    text = score.explain(scenario, result)
-    if scenario["name"] in score.excluded():
-        assert not result.good, f"{scenario['name']} is right now: take it off {score.EXCLUDED.name}"
+@pytest.mark.parametrize("case", _CASES)
+def test_scenario(case: Case) -> None:
+    suite, scenario = case
+    result = score.judge(suite, scenario)
+    if scenario["name"] in suite.excluded:
+        assert not result.good, f"{scenario['name']} is right now: take it off {suite.exclusions.name}"
     else:
-        assert result.good, text
+        assert result.good, score.explain(suite, scenario, result)
 
 
-def test_exclusions_name_scenarios() -> None:
-    if _PRESENT:
-        assert score.excluded().keys() <= {scenario["name"] for scenario in _SCENARIOS}
+@pytest.mark.parametrize("suite", _SUITES, ids=lambda suite: suite.folder.name)
+def test_exclusions_name_scenarios(suite: score.Suite) -> None:
+    assert suite.excluded.keys() <= {scenario["name"] for scenario in suite.scenarios}
 
 
-@pytest.mark.parametrize("scenario", _SCENARIOS, ids=lambda scenario: scenario["name"])
-def test_the_judgement_itself_scores_full(scenario: dict[str, Any]) -> None:
+@pytest.mark.parametrize("suite", _SUITES, ids=lambda suite: suite.folder.name)
+def test_precision_and_recall(suite: score.Suite, capsys: pytest.CaptureFixture[str]) -> None:
+    """Prints the table that the run is asked for."""
+    results = [score.judge(suite, scenario) for scenario in suite.scenarios]
+    with capsys.disabled():
+        print(f"\n{suite.folder.name}:\n{score.summary([r for r in results if r.name not in suite.excluded])}")
+
+
+@pytest.mark.parametrize("case", _CASES)
+def test_the_judgement_itself_scores_full(case: Case) -> None:
     """Guards the scorer: events that say just what Terraform says are right."""
+    _, scenario = case
     events = [_event(item) for item in scenario["drift"]] if scenario["kind"] != "ignored" else []
     result = compare(scenario, events)
     assert result.good
