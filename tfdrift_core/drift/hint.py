@@ -7,8 +7,8 @@ from typing import Any
 
 from tfdrift_core.drift.event import DriftEvent, Kind
 
-# How ``terraform import`` names a resource where that is not the plain id: the "Import" section of the resource's page in
-# the provider's documentation.  Braces name request parameters, or ``id``, ``arn`` and ``name`` of the resource.
+# How ``terraform import`` names a resource where that is not the plain id: the "Import" section of the resource's page
+# in the provider's documentation.  Braces name request parameters, or ``id``, ``arn`` and ``name`` of the resource.
 IMPORT_IDS: Mapping[str, str] = {
     "aws_api_gateway_stage": "{restApiId}/{stageName}",
     "aws_appautoscaling_target": "{serviceNamespace}/{resourceId}/{scalableDimension}",
