@@ -232,7 +232,8 @@ class State:
 
     def _parse(self, span: tuple[int, int]) -> tuple[Attributes, tuple[tuple[str | int, ...], ...]]:
         document = self._document(span)
-        return _attributes(document), tuple(_path(p) for p in document.get("sensitive_attributes") or () if p)
+        paths = (_path(steps) for steps in document.get("sensitive_attributes") or ())
+        return _attributes(document), tuple(path for path in paths if path)
 
 
 def _attributes(document: Mapping[str, Any]) -> dict[str, Any]:
