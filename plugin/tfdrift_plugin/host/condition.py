@@ -202,7 +202,7 @@ EXPECTED = {
     "IDENTIFIER": "a field check or an identifier",
     "NUMBER": "a number value",
     "BARE": "a string value",
-    "_OR": "'or', 'and'",
+    "_AND": "'or', 'and'",
     "RPAR": "a ')' token",
 }
 
@@ -311,14 +311,30 @@ ORDER: dict[str, Callable[[bytes, bytes], bool]] = {
 }
 
 
-def _glob(flags: int) -> Callable[[bytes, bytes], bool]:
-    # The C library's own matcher, because it is libsinsp's: Python's fnmatch knows neither escapes nor classes.
-    return lambda value, pattern: bool(_LIBC.fnmatch(pattern, value, flags) == 0)
-
-
 _LIBC = ctypes.CDLL(None)
 _LIBC.fnmatch.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int]
+_LIBC.newlocale.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p]
+_LIBC.newlocale.restype = ctypes.c_void_p
+_LIBC.uselocale.argtypes = [ctypes.c_void_p]
+_LIBC.uselocale.restype = ctypes.c_void_p
+_LC_ALL_MASK = 0x1FBF
+_BYTES_LOCALE = _LIBC.newlocale(_LC_ALL_MASK, b"C", None)
 _FNM_CASEFOLD = 16
+
+
+def _glob(flags: int) -> Callable[[bytes, bytes], bool]:
+    """The C library's own matcher, because it is libsinsp's: Python's fnmatch knows neither escapes nor classes."""
+
+    def match(value: bytes, pattern: bytes) -> bool:
+        # Falco never leaves the C locale, in which `?` is a byte.
+        before = _LIBC.uselocale(_BYTES_LOCALE)
+        try:
+            return bool(_LIBC.fnmatch(pattern, value, flags) == 0)
+        finally:
+            _LIBC.uselocale(before)
+
+    return match
+
 
 STRING: dict[str, Callable[[bytes, bytes], bool]] = {
     **ORDER,

@@ -95,10 +95,13 @@ def _each(function: Callable[[bytes], bytes | None], values: tuple[Value, ...]) 
 
 
 def _decode64(value: bytes) -> bytes | None:
+    digits = value.removesuffix(b"=").removesuffix(b"=")
     try:
-        return base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
+        decoded = base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)
     except binascii.Error:
         return None
+    # libsinsp refuses a last digit with bits that belong to no byte, Python does not.
+    return decoded if base64.b64encode(decoded).rstrip(b"=") == digits else None
 
 
 TRANSFORMERS: dict[str, Callable[[bytes], bytes | None]] = {

@@ -1,0 +1,56 @@
+"""libsinsp as a judge: sysdig in the forky root with a plugin."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.real.forky import Root
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    code: int
+    lines: tuple[bytes, ...]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sysdig:
+    """``plugin`` is the shared object's path inside the root; ``config`` its init_config."""
+
+    root: Root
+    plugin: str
+    name: str
+    config: str = ""
+
+    def run(self, *arguments: str) -> Result:
+        config = [f":{self.config}"] if self.config else []
+        done = self.root.run(["sysdig", "-H", self.plugin + "".join(config), *arguments])
+        return Result(done.returncode, tuple(done.stdout.splitlines()), done.stderr.decode(errors="replace").strip())
+
+    def live(self, params: str, output: str, condition: str = "") -> Result:
+        """Prints ``output`` for every event of the source ``params`` that ``condition`` lets through."""
+        return self.run("-I", f"{self.name}:{params}", "-p", output, *([condition] if condition else []))
+
+    def record(self, params: str, capture: str) -> Result:
+        """Writes the events of the source ``params`` to a capture file of the root."""
+        return self.run("-I", f"{self.name}:{params}", "-w", capture)
+
+    def replay(self, capture: str, output: str, condition: str = "") -> Result:
+        return self.run("-r", capture, "-p", output, *([condition] if condition else []))
+
+
+def put(root: Root, source: Path, target: str) -> str:
+    """Copies a file into the root and gives its path there."""
+    inside = root.inside(target)
+    inside.parent.mkdir(parents=True, exist_ok=True)
+    if inside.exists():
+        # A library that still runs somewhere must not change under it.
+        inside.unlink()
+    shutil.copy(source, inside)
+    return target
+
+
+def numbers(result: Result) -> Sequence[int]:
+    return [int(line) for line in result.lines]
