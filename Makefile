@@ -1,0 +1,62 @@
+# make run and make test are all that is needed on a fresh machine; everything they make stays in this directory.
+
+# The first Python that is new enough, best one with the shared library that the plugin embeds.
+NEW := sys.version_info >= (3, 11)
+SHARED := $(NEW) and sysconfig.get_config_var("Py_ENABLE_SHARED")
+try = $(firstword $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+  $$p -c 'import sys, sysconfig; sys.exit(not ($(1)))' 2>/dev/null && echo $$p; done; true))
+ifndef PYTHON
+PYTHON := $(or $(call try,$(SHARED)),$(call try,$(NEW)),python3)
+endif
+VENV := .venv
+BIN := $(VENV)/bin
+FALCO ?= falco
+PYTEST_ARGS ?= -n auto --dist worksteal
+
+.DEFAULT_GOAL := help
+.PHONY: help env build run test lint bundle clean install uninstall
+
+help:
+	@echo "make run      the sample infrastructure and a day of its CloudTrail, in Falco where there is one"
+	@echo "make test     all tests"
+	@echo "make build    build/libtfdrift.so"
+	@echo "make lint     style and types"
+	@echo "make env      the Python environment in $(VENV)"
+	@echo "make clean    remove what was made"
+
+env: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not ($(NEW)))' 2>/dev/null || { \
+	  echo "error: TFDrift needs Python 3.11 or newer; $(PYTHON) is not." >&2; \
+	  echo "  Debian, Ubuntu: apt-get install python3 python3-venv libpython3-dev" >&2; \
+	  echo "  Fedora, RHEL, Amazon Linux: dnf install python3.11 python3.11-devel" >&2; \
+	  echo "  Another one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { \
+	  echo "error: $(PYTHON) cannot make a virtual environment." >&2; \
+	  echo "  Debian, Ubuntu: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@echo "installing into $(VENV)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . --group dev
+	@touch $@
+
+build: env
+	@$(BIN)/python build_plugin.py
+
+run: build
+	@if command -v $(FALCO) >/dev/null; then \
+	  TFDRIFT_ROOT=$(CURDIR) $(FALCO) -U -c examples/falco.yaml --disable-source syscall; \
+	else \
+	  TFDRIFT_ROOT=$(CURDIR) $(BIN)/tfdrift run -c examples/falco.yaml; \
+	fi
+
+test: build
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: env
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf build dist $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
