@@ -14,7 +14,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def test_names_can_be_used_in_conditions() -> None:
-    """Falco's grammar needs a dot; names without one are for outputs, and Falco's own evt.* fields must not be hidden."""
+    """Falco needs a dot in conditions; names without one are for outputs; its own evt.* fields must not be hidden."""
     reserved = re.compile(r"evt\.(num|time|datetime|rawtime|reltime|plugin|source|is_async|asynctype|hostname)")
     for field in FIELDS:
         assert re.fullmatch(r"[a-z]+[a-z0-9_]*(\.[a-z]+[a-z0-9_]*)*", field.name)
@@ -113,7 +113,9 @@ ROLE = {
         ({}, None, None),
     ],
 )
-def test_ct_user_is_what_falcos_cloudtrail_plugin_gives(identity: dict[str, Any], user: str | None, original: str) -> None:
+def test_ct_user_is_what_falcos_cloudtrail_plugin_gives(
+    identity: dict[str, Any], user: str | None, original: str
+) -> None:
     shown = values(drift_event({"userIdentity": identity}))
     assert (shown.get("ct.user"), shown.get("ct.originaluser")) == (user, original)
 

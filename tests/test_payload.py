@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.events import drift_event, events
 from tfdrift_core import payload
@@ -46,7 +45,14 @@ def test_entries_ascend_and_the_record_is_last() -> None:
 def test_numbers_of_old_captures_stay() -> None:
     """A number says forever what it said when it was first released."""
     known = {1: "drift.kind", 2: "drift.attribute", 4: "drift.old_value", 5: "drift.new_value", 11: "drift.id"}
-    known |= {12: "drift.user", 40: "tf.address", 61: "cloud.service", 67: "resource", 106: "ct.name", 132: "ct.request"}
+    known |= {
+        12: "drift.user",
+        40: "tf.address",
+        61: "cloud.service",
+        67: "resource",
+        106: "ct.name",
+        132: "ct.request",
+    }
     first = {f.number: f.name for f in reversed(FIELDS)}
     assert {number: first[number] for number in known} == known
 

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ def compile_program(source: Path, target: Path, includes: Sequence[Path], *more:
 
 
 @pytest.fixture(scope="session")
-def library() -> Iterator[Path]:
+def library() -> Path:
     """``build/libtfdrift.so``, made from the sources as they are now."""
     output = ROOT / "build" / "libtfdrift.so"
     output.parent.mkdir(exist_ok=True)
@@ -34,7 +34,7 @@ def library() -> Iterator[Path]:
         inputs = [*build.SOURCES.iterdir(), *(ROOT / "tfdrift_core").glob("*.*"), Path(build.__file__)]
         if not output.is_file() or output.stat().st_mtime < max(path.stat().st_mtime for path in inputs):
             build.build(output)
-    yield output
+    return output
 
 
 @pytest.fixture(scope="session")
