@@ -1,0 +1,63 @@
+"""Fetches CloudTrail's files from S3: large ones in parallel parts, and decompressed, with a limit on memory."""
+
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from tfdrift_core.cloudtrail.files import MAX_DOCUMENT, DamagedError, documents
+
+PART: Final = 8 << 20
+MAX_OBJECT: Final = 128 << 20
+"""Bytes of one compressed object; CloudTrail's own files have a few megabytes."""
+
+_TOTAL = re.compile(r"/(\d+)$")
+_EMPTY = frozenset({"InvalidRange", "416"})
+GONE: Final = frozenset({"NoSuchKey", "404", "NotFound"})
+
+
+def fetch(client: Any, bucket: str, key: str, parts: ThreadPoolExecutor) -> bytes:
+    """The object's bytes.  One request for most; what is beyond the first part is read in parallel ranges.
+
+    :raises ClientError: and botocore's other errors, as they come.
+    :raises DamagedError: when it has more than ``MAX_OBJECT`` bytes.
+    """
+    try:
+        first = client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{PART - 1}")
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _EMPTY:
+            return b""
+        raise
+    match = _TOTAL.search(first.get("ContentRange", ""))
+    total = int(match[1]) if match else first["ContentLength"]
+    if total > MAX_OBJECT:
+        first["Body"].close()
+        raise DamagedError(f"the object has {total:,} bytes, more than {MAX_OBJECT:,}")
+    head: bytes = first["Body"].read()
+    if len(head) >= total:
+        return head
+
+    def part(begin: int) -> bytes:
+        # Without the tag, parts of an object and of its successor could be put together.
+        span = f"bytes={begin}-{min(begin + PART, total) - 1}"
+        body: bytes = client.get_object(Bucket=bucket, Key=key, Range=span, IfMatch=first["ETag"])["Body"].read()
+        return body
+
+    return b"".join([head, *parts.map(part, range(len(head), total, PART))])
+
+
+def unpack(data: bytes) -> tuple[tuple[bytes, ...], str]:
+    """The documents of one object, and what is wrong with it if something is."""
+    held: list[bytes] = []
+    size = 0
+    try:
+        for document in documents(io.BytesIO(data)):
+            held.append(document)
+            size += len(document)
+            if size > MAX_DOCUMENT:
+                return tuple(held), f"more than {MAX_DOCUMENT:,} bytes when decompressed"
+    except DamagedError as error:
+        return tuple(held), str(error)
+    return tuple(held), ""

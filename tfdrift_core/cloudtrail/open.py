@@ -1,0 +1,204 @@
+"""From what a user writes to a source."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote
+
+from tfdrift_core import aws
+from tfdrift_core.cloudtrail.accounts import lookup_clients
+from tfdrift_core.cloudtrail.files import Files, Follow
+from tfdrift_core.cloudtrail.ledger import Ledger
+from tfdrift_core.cloudtrail.lookup import Lookup
+from tfdrift_core.cloudtrail.merged import Merged
+from tfdrift_core.cloudtrail.places import scope
+from tfdrift_core.cloudtrail.s3 import S3
+from tfdrift_core.cloudtrail.source import Source, SourceError
+from tfdrift_core.cloudtrail.sqs import Sqs, parse_queue
+from tfdrift_core.config import Aws, Config, ConfigError, duration
+from tfdrift_core.config import Source as Entry
+from tfdrift_core.metrics import Metrics
+
+POSSIBLE: Final = "a path, a directory, a pattern, - (standard input), file://, sqs://, s3:// or lookup://"
+
+_AWS_OPTIONS = frozenset({"profile", "region", "role_arn", "external_id", "session_name", "endpoint_url"})
+_SCOPE = frozenset({"accounts", "regions"})
+_RANGE = frozenset({"start", "end", "follow"})
+_BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+
+
+def open_sources(open_params: str, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+    """The source that ``open_params`` names, or those of ``init_config.sources``, merged.
+
+    :raises SourceError: with what to write instead.
+    """
+    entries = [Entry(open_params.strip())] if open_params.strip() else list(config.sources)
+    if not entries:
+        raise SourceError(f"no source: set open_params, or sources in init_config, to {POSSIBLE}")
+    sources = [open_source(entry, config, ledger, metrics) for entry in entries]
+    return sources[0] if len(sources) == 1 else Merged(sources, metrics)
+
+
+def open_source(entry: str | Entry, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+    """One source.  Options follow the URL (``s3://bucket/prefix?start=7d``) or are the entry's other members.
+
+    Nothing is asked of AWS here, and no file is opened.
+
+    :raises SourceError: with what to write instead.
+    """
+    entry = Entry(entry) if isinstance(entry, str) else entry
+    scheme, rest, query = _split(entry.url)
+    maker = _MAKERS.get(scheme)
+    if maker is None:
+        raise SourceError(f"{entry.url}: unknown kind of source {scheme}://; possible are {POSSIBLE}")
+    make, known = maker
+    options = {**query, **entry.options}
+    for name in options:
+        if name not in known:
+            raise SourceError(f"{entry.url}: unknown option {name}; known here: {', '.join(sorted(known)) or 'none'}")
+    try:
+        return make(rest, _Options(entry.url, options), config, ledger, metrics)
+    except ConfigError as error:
+        raise SourceError(f"{entry.url}: {error}") from error
+
+
+def _split(url: str) -> tuple[str, str, dict[str, str]]:
+    match = re.match(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://(.*)$", url, re.DOTALL)
+    if match is None:
+        return "", url, {}
+    # A query may follow any of them but a plain path, where ? is part of a pattern.
+    rest, _, query = match[2].partition("?")
+    return match[1].lower(), rest, dict(parse_qsl(query, keep_blank_values=True))
+
+
+class _Options:
+    """Options as they were written, in a URL or in YAML."""
+
+    def __init__(self, url: str, values: Mapping[str, Any]) -> None:
+        self._url, self._values = url, values
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self._values.get(name, default)
+        words = {"true": True, "1": True, "yes": True, "": True, "false": False, "0": False, "no": False}
+        found = value if isinstance(value, bool) else words.get(str(value).lower())
+        if found is None:
+            raise SourceError(f"{self._url}: {name} is {value!r}; write true or false")
+        return found
+
+    def seconds(self, name: str, default: float) -> float:
+        return duration(self._values[name]) if name in self._values else default
+
+    def number(self, name: str, default: int) -> int:
+        text = str(self._values.get(name, default))
+        if not text.isdigit() or text == "0":
+            raise SourceError(f"{self._url}: {name} is {text!r}; write a whole number from 1")
+        return int(text)
+
+    def texts(self, name: str) -> list[str]:
+        value = self._values.get(name, [])
+        return value.split(",") if isinstance(value, str) else [str(item) for item in value]
+
+    def moment(self, name: str) -> float | None:
+        """A time, or how long ago, as seconds since the epoch."""
+        if name not in self._values:
+            return None
+        text = str(self._values[name])
+        if re.fullmatch(r"[0-9.]+ ?[smhd]", text):
+            return time.time() - duration(text)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise SourceError(
+                f"{self._url}: {name} is {text!r}; write a time such as 2026-01-31T08:00:00Z, or how long ago: 12h, 7d"
+            ) from None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+    def aws(self, config: Config) -> Aws:
+        own = {name: str(value) for name, value in self._values.items() if name in _AWS_OPTIONS}
+        return replace(config.aws, **own)  # type: ignore[arg-type]  # every one of them is text
+
+    def range(self) -> tuple[float | None, float | None, bool]:
+        start, end = self.moment("start"), self.moment("end")
+        if start is not None and end is not None and start >= end:
+            raise SourceError(f"{self._url}: start is not before end")
+        return start, end, self.flag("follow", end is None)
+
+
+def _file(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+    if not rest:
+        raise SourceError(f"no source: write {POSSIBLE}")
+    if options.flag("follow", False):
+        return Follow(rest, ledger, metrics)
+    return Files(rest, metrics)
+
+
+def _file_url(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+    return _file(unquote(rest), options, config, ledger, metrics)
+
+
+def _sqs(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+    queue = parse_queue(rest)
+    wanted = scope(options.texts("accounts"), options.texts("regions"))
+    visibility = options.seconds("visibility", 120.0)
+    if not 10 <= visibility <= 43_200:
+        raise SourceError(f"sqs://{rest}: visibility is {visibility:g} seconds; SQS and TFDrift need 10 to 43200")
+    client = _clients(options.aws(config))
+    receivers = options.number("receivers", 4)
+    return Sqs(queue, client, wanted, metrics, visibility=visibility, receivers=receivers)
+
+
+def _s3(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+    bucket, _, prefix = rest.partition("/")
+    if not _BUCKET.match(bucket):
+        raise SourceError(f"s3://{rest}: {bucket!r} is not a bucket name; write s3://bucket/prefix")
+    wanted = scope(options.texts("accounts"), options.texts("regions"))
+    start, end, follow = options.range()
+    return S3(
+        bucket,
+        prefix,
+        _clients(options.aws(config)),
+        wanted,
+        ledger,
+        metrics,
+        start=start,
+        end=end,
+        follow=follow,
+        interval=options.seconds("interval", 60.0),
+        overlap=options.seconds("overlap", 3600.0),
+    )
+
+
+def _lookup(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+    if rest.strip("/"):
+        raise SourceError(f"lookup://{rest}: write lookup:// alone, and accounts and regions as options")
+    accounts, regions, reach = options.texts("accounts"), options.texts("regions"), options.aws(config)
+    start, end, follow = options.range()
+    return Lookup(
+        lambda: lookup_clients(config, reach, accounts, regions),
+        ledger,
+        metrics,
+        start=start,
+        end=end,
+        follow=follow,
+        interval=options.seconds("interval", 15.0),
+        overlap=options.seconds("overlap", 900.0),
+    )
+
+
+def _clients(reach: Aws) -> Callable[[str, str], Any]:
+    session = aws.session(reach)
+    return lambda service, region: aws.client(reach, service, region, within=session)
+
+
+_Maker = Callable[[str, _Options, Config, Ledger, Metrics], Source]
+
+_MAKERS: Mapping[str, tuple[_Maker, frozenset[str]]] = {
+    "": (_file, frozenset({"follow"})),
+    "file": (_file_url, frozenset({"follow"})),
+    "sqs": (_sqs, _AWS_OPTIONS | _SCOPE | {"visibility", "receivers"}),
+    "s3": (_s3, _AWS_OPTIONS | _SCOPE | _RANGE | {"interval", "overlap"}),
+    "lookup": (_lookup, _AWS_OPTIONS | _SCOPE | _RANGE | {"interval", "overlap"}),
+}

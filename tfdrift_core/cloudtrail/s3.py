@@ -1,0 +1,231 @@
+"""CloudTrail's files in S3: history from a start to an end, or new files as they come."""
+
+import heapq
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from tfdrift_core.cloudtrail.files import DamagedError
+from tfdrift_core.cloudtrail.health import AWS_ERRORS, Health, code_of
+from tfdrift_core.cloudtrail.ledger import Ledger
+from tfdrift_core.cloudtrail.objects import GONE, fetch, unpack
+from tfdrift_core.cloudtrail.places import Scope, parse_key
+from tfdrift_core.cloudtrail.pump import Pump
+from tfdrift_core.cloudtrail.source import Batch
+from tfdrift_core.metrics import Metrics
+
+FETCHERS: Final = 8
+AHEAD: Final = 16
+"""Objects that are fetched or wait decompressed in front of the queue."""
+
+INTERVAL: Final = 60.0
+OVERLAP: Final = 3600.0
+"""Seconds before the newest file that are listed again: CloudTrail may deliver an older file later."""
+
+_ROOT = "AWSLogs/"
+_IN_REGION = re.compile(r"AWSLogs/.*/CloudTrail/[a-z0-9-]+/")
+_SHARD = re.compile(r"(?P<account>\d{12})/CloudTrail/(?P<region>[a-z0-9-]+)/$")
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class _Object:
+    """``time``: of the file name, or of the upload where the name tells none."""
+
+    time: float
+    key: str
+    shard: str
+
+
+class S3:
+    """Objects below ``s3://bucket/prefix``, oldest first.
+
+    A finite pass ends at ``end`` (or now).  A following one looks again every ``interval`` seconds.  How far each
+    account and region has come is remembered; what is listed again after a restart is told apart by the records' ids.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        make_client: Callable[[str, str], Any],
+        scope: Scope,
+        ledger: Ledger,
+        metrics: Metrics,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        follow: bool = True,
+        interval: float = INTERVAL,
+        overlap: float = OVERLAP,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``start`` and ``end`` are seconds since the epoch; without ``start`` a following source begins at what is
+        new, a finite one at the very first file."""
+        self.name = f"s3://{bucket}/{prefix}"
+        self.finite = not follow
+        self._bucket, self._prefix, self._make_client = bucket, prefix, make_client
+        self._scope, self._ledger, self._metrics = scope, ledger, metrics
+        self._interval, self._overlap, self._clock = interval, overlap, clock
+        self._start = start if start is not None else (clock() if follow else 0.0)
+        self._end = end if end is not None else (float("inf") if follow else clock())
+        self._pump = Pump(self.name)
+        self._health = Health(self.name, "s3", metrics, self._pump.stop)
+        self._key = f"{self.name} {'follow' if follow else f'{start} {end}'}"
+        self._reached: dict[str, float | None] = {}
+        self._acknowledged: dict[str, float] = {}
+        self._given: dict[str, dict[str, float]] = {}
+
+    def batches(self) -> Iterator[Batch | None]:
+        self._client = self._make_client("s3", "")
+        saved = self._ledger.checkpoint(self._key)
+        if saved is None:
+            self._ledger.save(self._key, self._start)
+        else:
+            self._start = saved
+        self._pump.start(self._work)
+        yield from self._pump.batches()
+
+    def acknowledge(self, batch: Batch) -> None:
+        item = batch.token
+        assert isinstance(item, _Object)
+        if item.time > self._acknowledged.get(item.shard, 0.0):
+            self._acknowledged[item.shard] = item.time
+            self._ledger.save(f"{self._key} {item.shard}", item.time)
+
+    def close(self) -> None:
+        self._pump.close()
+
+    def _work(self) -> None:
+        with (
+            ThreadPoolExecutor(FETCHERS, thread_name_prefix="tfdrift-s3-fetch") as fetchers,
+            ThreadPoolExecutor(4, thread_name_prefix="tfdrift-s3-part") as parts,
+        ):
+            while not self._pump.stop.is_set():
+                begun = time.monotonic()
+                try:
+                    self._pass(fetchers, parts)
+                except AWS_ERRORS as error:
+                    self._health.failed(error, "list objects")
+                    continue
+                self._health.worked()
+                if self.finite:
+                    return
+                self._pump.stop.wait(max(self._interval, time.monotonic() - begun))
+
+    def _pass(self, fetchers: ThreadPoolExecutor, parts: ThreadPoolExecutor) -> None:
+        ahead: deque[tuple[_Object, Future[Batch | None]]] = deque()
+        listed = heapq.merge(*(self._objects(shard) for shard in self._shards(self._prefix)))
+        try:
+            for item in listed:
+                ahead.append((item, fetchers.submit(self._fetch, item, parts)))
+                if len(ahead) >= AHEAD and not self._give(*ahead.popleft()):
+                    return
+            while ahead:
+                if not self._give(*ahead.popleft()):
+                    return
+        finally:
+            for _, future in ahead:
+                future.cancel()
+
+    def _give(self, item: _Object, future: Future[Batch | None]) -> bool:
+        batch = future.result()
+        if batch is None or not self._pump.put(batch):
+            return False
+        reached = self._reached[item.shard] = max(item.time, self._reached[item.shard] or 0.0)
+        given = self._given.setdefault(item.shard, {})
+        given[item.key] = item.time
+        oldest = reached - self._overlap
+        for key in [key for key, moment in given.items() if moment < oldest]:
+            del given[key]
+        return True
+
+    def _fetch(self, item: _Object, parts: ThreadPoolExecutor) -> Batch | None:
+        origin = f"s3://{self._bucket}/{item.key}"
+        while not self._pump.stop.is_set():
+            try:
+                documents, problem = unpack(fetch(self._client, self._bucket, item.key, parts))
+            except DamagedError as error:
+                documents, problem = (), str(error)
+            except AWS_ERRORS as error:
+                if code_of(error) not in GONE:
+                    self._health.failed(error, f"read {origin}")
+                    continue
+                documents, problem = (), "was deleted before it was read"
+            else:
+                self._health.worked()
+            if problem:
+                self._health.note("%s: %s; what was before is read", origin, problem)
+            return Batch(origin, documents, item)
+        return None
+
+    def _shards(self, prefix: str) -> list[str]:
+        """The prefixes of accounts and regions below ``prefix``, unwanted ones left out before anything is read."""
+        if _ROOT not in prefix:
+            roots = [below for below in self._prefixes(prefix) if below == f"{prefix}{_ROOT}"]
+            return self._shards(roots[0]) if roots else [prefix]
+        if _IN_REGION.search(prefix):
+            return [prefix]
+        found: list[str] = []
+        for below in self._prefixes(prefix):
+            folder, name = below[:-1].rpartition("/")[::2]
+            if folder.endswith("/CloudTrail"):
+                found += [below] if self._scope.wants_region(name) else []
+            elif name == "CloudTrail" or name.startswith("o-") or (name.isdigit() and self._scope.wants_account(name)):
+                found += self._shards(below)
+        return found
+
+    def _prefixes(self, prefix: str) -> list[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=prefix, Delimiter="/"
+        )
+        return [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
+
+    def _objects(self, shard: str) -> Iterator[_Object]:
+        """The shard's wanted objects that are not read yet, by time."""
+        if shard not in self._reached:
+            self._reached[shard] = self._ledger.checkpoint(f"{self._key} {shard}")
+        reached = self._reached[shard]
+        begin = self._start if reached is None else max(self._start, reached - self._overlap)
+        # A file's name tells the minute only.
+        begin -= begin % 60
+        given = self._given.get(shard, {})
+        # Elsewhere keys come in any order of time; the user has narrowed such a prefix down.
+        listed = self._by_day(shard, begin) if _SHARD.search(shard) else sorted(self._list(shard, "", shard))
+        for item in listed:
+            if begin <= item.time <= self._end and item.key not in given:
+                yield item
+
+    def _by_day(self, shard: str, begin: float) -> Iterator[_Object]:
+        """Within a day's folder, the keys' order is that of time."""
+        if begin <= 0:
+            years = [prefix[len(shard) :].strip("/") for prefix in self._prefixes(shard)]
+            numbers = sorted(int(year) for year in years if year.isdigit())
+            if not numbers:
+                return
+            begin = datetime(numbers[0], 1, 1, tzinfo=UTC).timestamp()
+        moment = datetime.fromtimestamp(begin, UTC)
+        match = _SHARD.search(shard)
+        assert match is not None
+        after = f"{shard}{moment:%Y/%m/%d}/{match['account']}_CloudTrail_{match['region']}_{moment:%Y%m%dT%H%M}"
+        day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        last = min(self._end, self._clock()) + 3600
+        while day.timestamp() <= last:
+            yield from self._list(f"{shard}{day:%Y/%m/%d}/", after, shard)
+            after = ""
+            day += timedelta(days=1)
+
+    def _list(self, prefix: str, after: str, shard: str) -> Iterator[_Object]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=prefix, **({"StartAfter": after} if after else {})
+        )
+        for page in pages:
+            for item in page.get("Contents", []):
+                key = item["Key"]
+                if self._scope.wants(key):
+                    place = parse_key(key)
+                    yield _Object(place.time if place else item["LastModified"].timestamp(), key, shard)
