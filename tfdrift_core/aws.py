@@ -5,6 +5,17 @@ from typing import Any
 import boto3
 from botocore.config import Config as ClientConfig
 from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSLError,
+    TokenRetrievalError,
+)
 from botocore.session import get_session
 
 from tfdrift_core import __version__
@@ -56,3 +67,48 @@ def _client(within: boto3.Session, aws: Aws, service: str, region: str = "", **o
             **options,
         ),
     )
+
+
+def explain(error: BotoCoreError | ClientError, *, allow: str = "") -> str:
+    """What went wrong in a call to AWS and what to do about it, in one line; ``allow`` names permissions it needs."""
+    if isinstance(error, ClientError):
+        details = error.response.get("Error", {})
+        code = details.get("Code", "")
+        region = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
+        hint = next((hint for codes, hint in _HINTS if code in codes), "")
+        hint = hint.format(allow=allow or "the call", region=region or "the bucket's region")
+        said = details.get("Message", "") or code
+        return f"{code}: {said}" + (f"; {hint}" if hint else "")
+    hint = next((hint for kind, hint in _CLIENT_HINTS if isinstance(error, kind)), "it is tried again later")
+    return f"{error}; {hint}"
+
+
+_HINTS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"AccessDenied", "AccessDeniedException", "403", "Forbidden"}), "allow {allow} to this identity"),
+    (frozenset({"KMS.AccessDeniedException"}), "allow kms:Decrypt with the bucket's key to this identity"),
+    (
+        frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}),
+        "the credentials have expired: renew them (sign in again, or let a role provide them)",
+    ),
+    (
+        frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException", "InvalidToken"}),
+        "AWS does not know these credentials: check the profile, the environment and endpoint_url",
+    ),
+    (frozenset({"SignatureDoesNotMatch"}), "the secret key is wrong, or the clock is: check both"),
+    (frozenset({"RequestTimeTooSkewed"}), "the clock of this machine is wrong: set it"),
+    (frozenset({"NoSuchBucket"}), "check the name of the bucket and the account of the credentials"),
+    (frozenset({"NoSuchKey", "404", "NotFound"}), "check the key; terraform apply writes it first"),
+    (
+        frozenset({"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}),
+        "set region to {region}",
+    ),
+)
+_CLIENT_HINTS: tuple[tuple[type[BotoCoreError], str], ...] = (
+    (NoCredentialsError, "give credentials by profile, role, or the environment"),
+    (PartialCredentialsError, "complete them"),
+    (ProfileNotFound, "check aws.profile and the AWS configuration files of the user that runs Falco"),
+    (SSLError, "check the certificate of the endpoint; AWS_CA_BUNDLE names further authorities"),
+    (EndpointConnectionError, "check endpoint_url, the region and the network"),
+    (ConnectTimeoutError, "check endpoint_url, the region and the network"),
+    (TokenRetrievalError, "sign in again: aws sso login"),
+)

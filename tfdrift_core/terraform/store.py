@@ -229,7 +229,7 @@ def _place(spec: Mapping[str, Any], context: Context) -> _Place:
 
 def _listed(place: _Place) -> tuple[Sequence[Ref], str]:
     try:
-        return place.backend.list(), ""
+        return place.backend.refs(), ""
     except StateError as error:
         return (), str(error)
 

@@ -2,7 +2,10 @@
 
 import dataclasses
 import difflib
+import gzip
+import io
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -40,7 +43,7 @@ class Backend(Protocol):
 
     origin: str
 
-    def list(self) -> Sequence[Ref]:
+    def refs(self) -> Sequence[Ref]:
         """The states that are there now, cheaply: no state is read."""
         ...
 
@@ -111,3 +114,14 @@ def check_size(size: int, context: Context) -> None:
 
 def _megabytes(size: int) -> str:
     return f"{size / (1 << 20):,.0f} MB" if size >= 1 << 20 else f"{size} bytes"
+
+
+def gunzip(data: bytes, context: Context) -> bytes:
+    """``data`` decompressed where it is gzip, within the size limit; as it is otherwise."""
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            return gather(iter(lambda: file.read(1 << 20), b""), context)
+    except (OSError, EOFError, zlib.error) as error:
+        raise StateError(f"the compressed state is damaged ({error}); push it anew") from None

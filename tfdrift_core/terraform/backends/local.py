@@ -26,7 +26,7 @@ class Local:
         self._workspace = settings.workspace
         self._context = context
 
-    def list(self) -> Sequence[Ref]:
+    def refs(self) -> Sequence[Ref]:
         path = Path(self.origin).expanduser()
         try:
             if path.is_file():

@@ -1,0 +1,185 @@
+"""HCP Terraform and Terraform Enterprise: the ``cloud`` block and the older ``remote`` backend.
+
+API: https://developer.hashicorp.com/terraform/cloud-docs/api-docs (workspaces, state-versions); where the token comes
+from: https://developer.hashicorp.com/terraform/cli/config/config-file#credentials
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from tfdrift_core.config import ConfigError
+from tfdrift_core.terraform.backends.base import Content, Context, Ref, options
+from tfdrift_core.terraform.backends.web import Web, existing, from_environment
+from tfdrift_core.terraform.scan import StateError
+
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``workspaces`` is a list of names or patterns, or a map of ``name``, ``prefix``, ``project`` and ``tags``.
+
+    The token is in the variable that ``token_env`` names, else where Terraform itself looks for it.
+    """
+
+    organization: str
+    hostname: str = "app.terraform.io"
+    workspaces: Sequence[str] | Mapping[str, Any] = ()
+    token_env: str = ""
+    ca_file: str = ""
+
+
+class Hcp:
+    def __init__(self, settings: Options, context: Context) -> None:
+        self._settings = settings
+        # A scheme is for test servers and development: Terraform itself always uses https.
+        self._base = settings.hostname if "://" in settings.hostname else f"https://{settings.hostname}"
+        host = urlsplit(self._base).netloc
+        token = from_environment(settings.token_env, "API token") if settings.token_env else _token(host)
+        self._api = ""
+        self._projects: dict[str, str] = {}
+        self._workspaces: dict[str, Mapping[str, Any]] = {}
+        self.origin = f"hcp://{host}/{settings.organization}"
+        ca_file = existing(settings.ca_file, "ca_file")
+        where = settings.token_env or f"{_variable(host)} or terraform login"
+        self._web = Web(context, {"Authorization": f"Bearer {token}"}, credentials=where, ca_file=ca_file)
+        self._anonymous = Web(context, {}, credentials=where, ca_file=ca_file)
+
+    def refs(self) -> Sequence[Ref]:
+        wanted = self._wanted()
+        found = {}
+        for query in wanted.queries:
+            for workspace in self._pages(f"organizations/{self._settings.organization}/workspaces", query):
+                name = str(_attribute(workspace, "name"))
+                if not wanted.patterns or any(fnmatchcase(name, pattern) for pattern in wanted.patterns):
+                    found[name] = workspace
+        if not found:
+            raise StateError("no workspace matches; check organization and workspaces, and what the token may see")
+        self._workspaces = found
+        refs = ((name, _related(workspace, "current-state-version")) for name, workspace in found.items())
+        return [Ref(f"{self.origin}/{name}", found[name]["id"], name, version) for name, version in refs if version]
+
+    def read(self, ref: Ref, known: str) -> Content | None:
+        version = self._json(f"workspaces/{ref.key}/current-state-version")["data"]
+        identity = str(version.get("id", ""))
+        if identity == known:
+            return None
+        url = str(_attribute(version, "hosted-state-download-url") or "")
+        if not url:
+            raise StateError("the API gives no download address; the token may see the workspace, but not its state")
+        # Older servers give a signed address on another host, which must not see the token.
+        web = self._web if urlsplit(url).netloc == urlsplit(self._base).netloc else self._anonymous
+        return Content(web.get(url).data, identity)
+
+    def locked(self, ref: Ref) -> bool:
+        return bool(_attribute(self._workspaces.get(ref.workspace, {}), "locked"))
+
+    def close(self) -> None:
+        self._web.close()
+        self._anonymous.close()
+
+    def _wanted(self) -> "_Wanted":
+        given = self._settings.workspaces
+        if not isinstance(given, Mapping):
+            return _Wanted([{}], tuple(given))
+        query: dict[str, str] = {}
+        if prefix := given.get("prefix"):
+            return _Wanted([{"search[wildcard-name]": f"{prefix}*"}], (f"{prefix}*",))
+        if project := given.get("project"):
+            query["filter[project][id]"] = self._project(project)
+        tags = given.get("tags", ())
+        if isinstance(tags, Mapping):
+            for number, (key, value) in enumerate(tags.items()):
+                query[f"filter[tagged][{number}][key]"] = key
+                query[f"filter[tagged][{number}][value]"] = value
+        elif tags:
+            query["search[tags]"] = ",".join(tags)
+        return _Wanted([query], (given["name"],) if given.get("name") else ())
+
+    def _project(self, name: str) -> str:
+        if name not in self._projects:
+            path = f"organizations/{self._settings.organization}/projects"
+            found = [p["id"] for p in self._pages(path, {"filter[names]": name}) if _attribute(p, "name") == name]
+            if not found:
+                raise StateError(f"no project {name!r} is in {self._settings.organization}; check its name")
+            self._projects[name] = found[0]
+        return self._projects[name]
+
+    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+        page = 1
+        while page:
+            parameters = urlencode({**query, "page[size]": _PAGE, "page[number]": page})
+            document = self._json(f"{path}?{parameters}")
+            yield from document["data"]
+            page = (document.get("meta", {}).get("pagination") or {}).get("next-page") or 0
+
+    def _json(self, path: str) -> dict[str, Any]:
+        answer = self._web.get(urljoin(self._discovered(), path), {"Accept": "application/vnd.api+json"})
+        return _object(answer.data)
+
+    def _discovered(self) -> str:
+        """The API's address, by Terraform's service discovery protocol."""
+        if not self._api:
+            answer = self._anonymous.get(f"{self._base}/.well-known/terraform.json", missing_ok=True)
+            services = json.loads(answer.data) if answer.status == 200 and answer.data.startswith(b"{") else {}
+            path = services.get("tfe.v2.1") or services.get("tfe.v2") or "/api/v2/"
+            self._api = urljoin(f"{self._base}/.well-known/terraform.json", str(path).rstrip("/") + "/")
+            if urlsplit(self._api).netloc != urlsplit(self._base).netloc:
+                raise StateError(f"{self._base} names an API on another host, {self._api}; check hostname")
+        return self._api
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    queries: Sequence[Mapping[str, str]]
+    patterns: tuple[str, ...]
+
+
+def create(given: Mapping[str, Any], context: Context) -> Hcp:
+    return Hcp(options(Options, given, "hcp"), context)
+
+
+def _attribute(item: Mapping[str, Any], name: str) -> Any:
+    return (item.get("attributes") or {}).get(name)
+
+
+def _related(item: Mapping[str, Any], name: str) -> str:
+    data = ((item.get("relationships") or {}).get(name) or {}).get("data") or {}
+    return str(data.get("id") or "")
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or "data" not in document:
+        raise StateError("the answer is not one of HCP Terraform's API; check hostname")
+    return document
+
+
+def _variable(host: str) -> str:
+    """The environment variable that Terraform reads for a host: dots become ``_``, dashes ``__``."""
+    return "TF_TOKEN_" + host.partition(":")[0].replace("-", "__").replace(".", "_")
+
+
+def _token(host: str) -> str:
+    token = os.environ.get(_variable(host)) or os.environ.get("TFE_TOKEN")
+    credentials = Path("~/.terraform.d/credentials.tfrc.json").expanduser()
+    if not token and credentials.is_file():
+        try:
+            token = json.loads(credentials.read_text())["credentials"][host]["token"]
+        except (ValueError, KeyError, TypeError, OSError):
+            token = ""  # the message below names the file
+    if not token:
+        raise ConfigError(
+            f"state backend hcp: no API token for {host}; set {_variable(host)}, name a variable with token_env, "
+            f"or run terraform login (it writes {credentials})"
+        )
+    return str(token)

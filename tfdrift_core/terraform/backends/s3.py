@@ -1,0 +1,130 @@
+"""The ``s3`` backend: one key, a pattern of keys, or every state below a prefix.
+
+Where the workspaces are: https://developer.hashicorp.com/terraform/language/backend/s3
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tfdrift_core import aws
+from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, gather, options
+from tfdrift_core.terraform.scan import StateError
+
+_MAGIC = frozenset("*?[")
+_LOCK = ".tflock"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``key`` may be a pattern; ``prefix`` stands for every ``*.tfstate`` below it.
+
+    With ``workspace_key_prefix`` the key's other workspaces are loaded too, or only the one that ``workspace`` names.
+    """
+
+    bucket: str
+    key: str = ""
+    prefix: str = ""
+    workspace: str = ""
+    workspace_key_prefix: str = ""
+    region: str = ""
+    profile: str = ""
+    role_arn: str = ""
+    external_id: str = ""
+    session_name: str = ""
+    endpoint_url: str = ""
+    use_path_style: bool = False
+
+
+class S3:
+    def __init__(self, settings: Options, context: Context) -> None:
+        self._settings = settings
+        self._context = context
+        self._key = settings.key or f"{settings.prefix}*.tfstate"
+        if settings.workspace and settings.workspace != DEFAULT_WORKSPACE:
+            home = settings.workspace_key_prefix or "env:"
+            self._key = f"{home}/{settings.workspace}/{self._key}"
+        self._locks: frozenset[str] = frozenset()
+        self.origin = f"s3://{settings.bucket}/{self._key}"
+
+    def refs(self) -> Sequence[Ref]:
+        prefix = self._settings.workspace_key_prefix
+        patterns = [self._key, *([f"{prefix}/*/{self._key}"] if prefix and not self._settings.workspace else [])]
+        exact = [pattern for pattern in patterns if not _MAGIC & set(pattern)]
+        globs = [pattern for pattern in patterns if _MAGIC & set(pattern)]
+        found = {key: etag for pattern in globs for key, etag in self._matching(pattern)}
+        if globs:
+            self._locks = frozenset(key for key in found if key.endswith(_LOCK))
+        refs = [self._ref(key, "") for key in exact]
+        refs += [self._ref(key, etag) for key, etag in found.items() if not key.endswith(_LOCK) and key not in exact]
+        if not refs:
+            raise StateError("no state is there; check bucket, key and prefix")
+        return refs
+
+    def read(self, ref: Ref, known: str) -> Content | None:
+        condition = {"IfNoneMatch": known} if known else {}
+        try:
+            answer = self._client.get_object(Bucket=self._settings.bucket, Key=ref.key, **condition)
+            chunks = answer["Body"].iter_chunks(_CHUNK)
+            return Content(gather(chunks, self._context, answer.get("ContentLength")), answer["ETag"])
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("304", "NotModified"):
+                return None
+            if error.response.get("Error", {}).get("Code") == "NoSuchKey" and self._settings.workspace_key_prefix:
+                raise StateError(f"the workspace {ref.workspace} has no state; terraform apply writes it") from None
+            raise self._explained(error, f"s3:GetObject on arn:aws:s3:::{self._settings.bucket}/{ref.key}") from None
+        except BotoCoreError as error:
+            raise self._explained(error) from None
+
+    def locked(self, ref: Ref) -> bool:
+        lock = ref.key + _LOCK
+        if ref.version:
+            return lock in self._locks
+        try:
+            self._client.head_object(Bucket=self._settings.bucket, Key=lock)
+        except (ClientError, BotoCoreError):
+            return False  # without the lock file, or the right to see it, nothing is known of a run
+        return True
+
+    def close(self) -> None:
+        """boto3 closes its connections itself."""
+
+    @cached_property
+    def _client(self) -> Any:
+        given = {name: getattr(self._settings, name) for name in ("region", "profile", "endpoint_url", "session_name")}
+        access = replace(self._context.aws, **{name: value for name, value in given.items() if value})
+        if self._settings.role_arn:
+            access = replace(access, role_arn=self._settings.role_arn, external_id=self._settings.external_id)
+        style = {"addressing_style": "path"} if self._settings.use_path_style or access.endpoint_url else {}
+        return aws.client(access, "s3", s3=style)
+
+    def _matching(self, pattern: str) -> Iterator[tuple[str, str]]:
+        fixed = pattern[: min(pattern.index(c) for c in _MAGIC if c in pattern)]
+        permission = f"s3:ListBucket on arn:aws:s3:::{self._settings.bucket}"
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._settings.bucket, Prefix=fixed)
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    if fnmatchcase(item["Key"].removesuffix(_LOCK), pattern):
+                        yield item["Key"], item["ETag"]
+        except (ClientError, BotoCoreError) as error:
+            raise self._explained(error, permission) from None
+
+    def _ref(self, key: str, etag: str) -> Ref:
+        workspace = self._settings.workspace or DEFAULT_WORKSPACE
+        home = self._settings.workspace_key_prefix or "env:"
+        if key.startswith(f"{home}/"):
+            workspace = key.removeprefix(f"{home}/").partition("/")[0]
+        return Ref(f"s3://{self._settings.bucket}/{key}", key, workspace, etag)
+
+    def _explained(self, error: BotoCoreError | ClientError, permission: str = "") -> StateError:
+        return StateError(aws.explain(error, allow=permission))
+
+
+def create(given: Mapping[str, Any], context: Context) -> S3:
+    return S3(options(Options, given, "s3"), context)
