@@ -45,4 +45,16 @@ def _tags(current: Mapping[str, Any], scope: Scope, options: Mapping[str, Any]) 
     return {k: v for k, v in {**current, **put}.items() if k not in names and not k.startswith("aws:")}
 
 
-TRANSFORMS: Mapping[str, Transform] = {"block_element": _block_element}
+def _single_tag(
+    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """A resource that stands for one tag of another (``aws_ec2_tag``), after tags were put or removed there."""
+    name, value = str(attributes.get("key") or ""), attributes.get("value")
+    if "put" in options:
+        put = tag_map(evaluate(options["put"], scope))
+        return {"value": put[name]} if name in put else {}
+    removed = tag_map(evaluate(options["remove"], scope))
+    return None if name in removed and removed[name] in ("", value) else {}
+
+
+TRANSFORMS: Mapping[str, Transform] = {"block_element": _block_element, "single_tag": _single_tag}
