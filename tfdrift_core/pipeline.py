@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tfdrift_core.cloudtrail.ledger import Claim, Ledger
 from tfdrift_core.cloudtrail.open import open_sources
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.cloudtrail.scan import scan
-from tfdrift_core.cloudtrail.source import Batch, Source
+from tfdrift_core.cloudtrail.source import Batch, Source, SourceError
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.drift import catalog
 from tfdrift_core.drift.classify import Expectations
@@ -29,6 +30,7 @@ class _Delivered:
     """A batch that may be acknowledged once ``last`` events have been handed over."""
 
     batch: Batch
+    claim: Claim
     last: int
 
 
@@ -63,7 +65,9 @@ class Pipeline:
         )
         self.store = StateStore(config, metrics=self.metrics)
         self._source: Source | None = None
+        self._ledger: Ledger | None = None
         self._delivered: deque[_Delivered] = deque()
+        self._unread: deque[tuple[int, str]] = deque()
         self._sent = 0
         self._lock_is_stale = False
 
@@ -72,47 +76,68 @@ class Pipeline:
 
         :raises ConfigError, SourceError: when there is nothing to read or it cannot be read.
         """
-        self._source = open_sources(params, self._config, self.metrics)
+        ledger = Ledger(self._config.data_dir)
+        try:
+            self._source = open_sources(params, self._config, ledger, self.metrics)
+        except (ConfigError, SourceError):
+            ledger.close()
+            raise
+        self._ledger = ledger
 
     def close(self) -> None:
         """Let go of source and state.  ``run`` must have returned."""
         if self._source is not None:
             self._source.close()
             self._source = None
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
         self.store.close()
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
         """Read, compare and report until the source ends, ``stop`` is set or the sink closes."""
-        source = self._source
-        if source is None:
+        source, ledger = self._source, self._ledger
+        if source is None or ledger is None:
             raise ConfigError("the pipeline was run before it was opened")
         self._delivered.clear()
+        self._unread.clear()
         self._sent = 0
         self.store.refresh(force=True)
         for batch in source.batches():
             if stop.is_set():
                 return
-            self._acknowledge(source, sink)
+            self._acknowledge(source, ledger, sink)
             self.store.refresh()
-            if batch is not None and not self._work(batch, sink, stop):
+            if batch is not None and not self._work(batch, ledger, sink, stop):
                 return
         while self._delivered and not stop.wait(0.01):
-            self._acknowledge(source, sink)
+            self._acknowledge(source, ledger, sink)
 
-    def _acknowledge(self, source: Source, sink: Sink) -> None:
+    def _acknowledge(self, source: Source, ledger: Ledger, sink: Sink) -> None:
         done = sink.handed_over()
+        read = []
+        while self._unread and self._unread[0][0] <= done:
+            read.append(self._unread.popleft()[1])
+        if read:
+            ledger.handed(read)
         while self._delivered and self._delivered[0].last <= done:
-            source.acknowledge(self._delivered.popleft().batch)
+            delivered = self._delivered.popleft()
+            ledger.settle(delivered.claim)
+            source.acknowledge(delivered.batch)
 
-    def _work(self, batch: Batch, sink: Sink, stop: threading.Event) -> bool:
+    def _work(self, batch: Batch, ledger: Ledger, sink: Sink, stop: threading.Event) -> bool:
         """Report the drift of one batch; False once the sink has closed."""
-        result = self._process(self._scan(batch), stop)
+        claim = ledger.claim(batch, self._scan(batch))
+        result = self._process(claim.records, stop)
         self._count(result)
         for event in result.events:
+            if ledger.was_handed(claim, event.id):
+                continue
             if not sink.put(event):
                 return False
             self._sent += 1
-        self._delivered.append(_Delivered(batch, self._sent))
+            self._unread.append((self._sent, event.id))
+        self._delivered.append(_Delivered(batch, claim, self._sent))
         return True
 
     def _scan(self, batch: Batch) -> list[Record]:

@@ -7,7 +7,7 @@ compared with what the earlier one left.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jmespath
@@ -27,9 +27,10 @@ from tfdrift_core.drift.classify import (
 from tfdrift_core.drift.diff import Difference, diff, path_text
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
 from tfdrift_core.drift.expression import Scope, evaluate
+from tfdrift_core.drift.hint import hint
 from tfdrift_core.drift.ignore import ignored
 from tfdrift_core.drift.infer import infer
-from tfdrift_core.drift.present import present
+from tfdrift_core.drift.present import present, secrets_of
 from tfdrift_core.drift.schema import schema_for
 from tfdrift_core.drift.shape import canonical_request, canonical_response
 from tfdrift_core.drift.transforms import TRANSFORMS
@@ -366,7 +367,7 @@ class _Batch:
         )
 
     def _emit(self, event: DriftEvent) -> None:
-        self._events.append((self._order[id(event.record)], event))
+        self._events.append((self._order[id(event.record)], replace(event, hint=hint(event))))
 
     def finish(self) -> list[DriftEvent]:
         """Report the net change of every resource that the batch touched and remember what they are now."""
@@ -456,5 +457,6 @@ def _event(
         attributes=touch.attributes,
         confidence=touch.confidence,
         reason=reason,
+        redacted=secrets_of(instance),
         time=now,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfdrift_core.drift.diff import Difference, Path
-from tfdrift_core.drift.redact import sensitive_attribute
+from tfdrift_core.drift.redact import Redactor, secret_values, sensitive_attribute
 from tfdrift_core.drift.schema import Node, schema_for
 from tfdrift_core.drift.values import SENSITIVE, render
 from tfdrift_core.terraform.model import Instance
@@ -22,11 +22,12 @@ class Shown:
 def present(instance: Instance, difference: Difference) -> Shown:
     """The difference as text, as Terraform would print it."""
     mask = _Mask(instance)
+    redactor = Redactor.of(secrets_of(instance))
     node = _node(instance.type, difference.path)
     element = node.element if node is not None and node.element is not None else node
 
     def text(value: Any, inner: Node | None, path: Path) -> str | None:
-        return render(mask.value(value, inner, path))
+        return render(redactor.value(instance.type, path, mask.value(value, inner, path)))
 
     inside = (*difference.path, 0)
     return Shown(
@@ -35,6 +36,11 @@ def present(instance: Instance, difference: Difference) -> Shown:
         added=tuple(text(value, element, inside) or "" for value in difference.added),
         removed=tuple(text(value, element, inside) or "" for value in difference.removed),
     )
+
+
+def secrets_of(instance: Instance) -> frozenset[str]:
+    """The secret values that state holds for the resource."""
+    return secret_values(instance.type, instance.attributes, instance.sensitive)
 
 
 def _node(type: str, path: Path) -> Node | None:
