@@ -1,0 +1,283 @@
+"""From a line of Falco's output to Slack, PagerDuty, mail and a webhook: once, and again after a failure."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import apprise.plugins.pagerduty
+import apprise.plugins.slack
+import pytest
+
+from tests.notify.alerts import line
+from tests.notify.conftest import MailServer, Web
+from tfdrift_core.alert import Alert, AlertError, parse, priority_of
+from tfdrift_core.notify.message import MAX_ALERTS, MAX_VALUE, compose
+from tfdrift_core.notify.notifier import Notifier
+from tfdrift_core.notify.spool import KEEP_SEEN, Spool, SpoolError
+from tfdrift_core.notify.targets import Target, TargetError, load
+
+TFDRIFT = str(Path(sys.executable).with_name("tfdrift"))
+SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#drift"
+PAGERDUTY = "pagerduty://integrationkey0123456789abcdef@apikey0123456789/falco/tfdrift"
+
+
+@pytest.fixture
+def services(web: Web, monkeypatch: pytest.MonkeyPatch) -> Web:
+    """Slack's and PagerDuty's addresses point to the stand-in."""
+    monkeypatch.setattr(apprise.plugins.slack.NotifySlack, "webhook_url", f"{web.url}/slack")
+    regions = dict.fromkeys(apprise.plugins.pagerduty.PAGERDUTY_API_LOOKUP, f"{web.url}/pagerduty")
+    monkeypatch.setattr(apprise.plugins.pagerduty, "PAGERDUTY_API_LOOKUP", regions)
+    return web
+
+
+def targets(*urls: str, priority: str = "debug") -> list[Target]:
+    return load({"TFDRIFT_NOTIFY_URLS": "\n".join(urls)}, None, priority_of(priority))
+
+
+def notifier(tmp_path: Path, *urls: str, window: float = 5.0) -> Notifier:
+    return Notifier(targets(*urls), Spool(tmp_path / "spool.db"), window)
+
+
+def test_all_four_get_it_once(services: Web, mail: MailServer, tmp_path: Path) -> None:
+    webhook = f"json://127.0.0.1:{services.port}/webhook"
+    smtp = f"mailto://127.0.0.1:{mail.port}?from=tfdrift@example.com&to=platform@example.com&mode=insecure"
+    sender = notifier(tmp_path, SLACK, PAGERDUTY, smtp, webhook)
+    for _ in range(3):
+        sender.accept(parse(line()), 100.0)
+    sender.flush(105.0)
+    sender.flush(200.0)
+    assert (sender.sent, sender.failed, sender.duplicates) == (4, 0, 2)
+    by_path = {path.split("/")[1]: body for path, body in services.posts}
+    assert len(services.posts) == 3
+    assert "Security group opened to the world" in str(by_path["slack"])
+    assert by_path["slack"]["channel"] == "#drift"
+    assert by_path["pagerduty"]["event_action"] == "trigger"
+    assert by_path["pagerduty"]["routing_key"] == "integrationkey0123456789abcdef"
+    assert "aws_security_group.web" in str(by_path["pagerduty"])
+    assert by_path["webhook"]["type"] == "failure"
+    assert by_path["webhook"]["title"] == "Critical: Security group opened to the world: aws_security_group.web"
+    (message,) = mail.messages
+    assert message["Subject"] == "Critical: Security group opened to the world: aws_security_group.web"
+    text = message.get_body(("plain", "html"))
+    assert text is not None
+    assert "dev-taro" in text.get_content()
+    assert "terraform apply -target=aws_security_group.web" in text.get_content()
+
+
+def test_a_burst_is_one_message(services: Web, tmp_path: Path) -> None:
+    sender = notifier(tmp_path, f"json://127.0.0.1:{services.port}/webhook")
+    for second in range(4):
+        priority = "Critical" if second == 3 else "Warning"
+        sender.accept(parse(line(priority, **{"drift.id": f"d{second}"})), 100.0 + second)
+    sender.flush(104.0)
+    assert services.posts == []
+    sender.flush(105.0)
+    ((_, body),) = services.posts
+    assert body["title"] == "4 changes outside Terraform (1 Critical, 3 Warning)"
+    assert body["message"].index("Critical") < body["message"].index("Warning")
+
+
+def test_what_could_not_be_sent_is_sent_later_by_the_next_process(services: Web, tmp_path: Path) -> None:
+    url = f"json://127.0.0.1:{services.port}/webhook"
+    first = notifier(tmp_path, url)
+    services.status = 503
+    first.accept(parse(line()), 100.0)
+    first.flush(105.0)
+    assert (first.sent, first.failed, first.spool.waiting()) == (0, 1, 1)
+    assert first.next_due() == 115.0
+    first.spool.close()
+    services.status = 200
+    second = notifier(tmp_path, url)
+    second.accept(parse(line()), 110.0)
+    second.flush(114.0)
+    assert services.posts == []
+    second.flush(115.0)
+    assert (second.sent, second.duplicates, second.spool.waiting()) == (1, 1, 0)
+    assert len(services.posts) == 1
+
+
+def test_one_target_that_fails_holds_nobody_up(services: Web, mail: MailServer, tmp_path: Path) -> None:
+    services.status = 500
+    smtp = f"mailto://127.0.0.1:{mail.port}?from=tfdrift@example.com&to=platform@example.com&mode=insecure"
+    sender = notifier(tmp_path, f"json://127.0.0.1:{services.port}/webhook", smtp)
+    sender.accept(parse(line()), 100.0)
+    sender.flush(105.0)
+    assert len(mail.messages) == 1
+    sender.flush(500.0)
+    assert len(mail.messages) == 1
+
+
+def test_waits_longer_after_each_failure(services: Web, tmp_path: Path) -> None:
+    services.status = 500
+    sender = notifier(tmp_path, f"json://127.0.0.1:{services.port}/webhook", window=0.0)
+    sender.accept(parse(line()), 0.0)
+    now, waits = 0.0, []
+    for _ in range(12):
+        sender.flush(now)
+        due = sender.next_due()
+        assert due is not None
+        waits.append(due - now)
+        now = due
+    assert waits == [10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0, 2560.0, 3600.0, 3600.0, 3600.0]
+
+
+def test_two_processes_never_send_the_same_alert(services: Web, tmp_path: Path) -> None:
+    url = f"json://127.0.0.1:{services.port}/webhook"
+    one, two = notifier(tmp_path, url, window=0.0), notifier(tmp_path, url, window=0.0)
+    one.accept(parse(line()), 100.0)
+    (target,) = one.targets
+    assert len(one.spool.claim(target.key, 100.0, 100.0, 10)) == 1
+    two.flush(101.0)
+    assert services.posts == []
+    two.flush(401.0)
+    assert len(services.posts) == 1
+
+
+def test_ids_are_forgotten_in_the_end(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db")
+    alert = parse(line())
+    assert spool.add(alert, ["k"], 0.0, 0.0)
+    assert not spool.add(alert, ["k"], KEEP_SEEN, 0.0)
+    assert spool.add(alert, ["k"], KEEP_SEEN + 1, 0.0)
+
+
+def test_a_target_may_want_only_the_worst(services: Web, tmp_path: Path) -> None:
+    file = tmp_path / "urls"
+    file.write_text(
+        f"# pages\ncritical json://127.0.0.1:{services.port}/pager\n\njson://127.0.0.1:{services.port}/chat\n"
+    )
+    file.chmod(0o600)
+    sender = Notifier(load({}, file, "Warning"), Spool(tmp_path / "spool.db"), 0.0)
+    for priority in ("Critical", "Error", "Notice"):
+        sender.accept(parse(line(priority, **{"drift.id": priority})), 1.0)
+    sender.flush(1.0)
+    assert [path for path, _ in services.posts] == ["/pager", "/chat"]
+    assert "2 changes" in services.posts[1][1]["title"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("nonsense", "urls:1: it is not a URL that Apprise knows or is incomplete; see its list"),
+        ("foo://secret-token", "urls:1: foo is not a URL that Apprise knows or is incomplete; see its list"),
+        ("slack://secret-token", "urls:1: slack is not a URL that Apprise knows or is incomplete; see its list"),
+        ("worst json://h/", "urls:1: 'worst' is not a priority; use one of emergency, alert"),
+        ("# nothing", "nowhere to send to: put Apprise URLs into $TFDRIFT_NOTIFY_URLS"),
+    ],
+)
+def test_bad_targets(content: str, message: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "urls"
+    file.write_text(content)
+    with pytest.raises(TargetError) as error:
+        load({}, file, "Debug")
+    assert message in str(error.value)
+    assert "secret-token" not in str(error.value) + caplog.text
+
+
+def test_a_missing_file_and_a_bad_spool(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match=r"cannot read .*none"):
+        load({}, tmp_path / "none", "Debug")
+    (tmp_path / "spool.db").write_text("this is no database, and long enough to be looked at as one" * 10)
+    with pytest.raises(SpoolError, match=r"cannot use the spool .*spool\.db: file is not a database"):
+        Spool(tmp_path / "spool.db")
+
+
+def test_an_open_file_of_secrets_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "urls"
+    file.write_text("json://127.0.0.1/")
+    file.chmod(0o644)
+    load({}, file, "Debug")
+    assert "holds secrets and others may read it" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("10:06:02 Critical text output", "not JSON: .*set json_output: true"),
+        ("[]", "it has no rule"),
+        ('{"rule": 1}', "it has no rule"),
+        ('{"rule": "x", "priority": "Bad"}', "'Bad' is not a priority"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_lines_that_are_no_alerts(text: str, message: str) -> None:
+    with pytest.raises(AlertError, match=message):
+        parse(text)
+
+
+def alert(**fields: Any) -> Alert:
+    return parse(line(**fields))
+
+
+def test_the_message() -> None:
+    message = compose([alert()])
+    assert message.body.split("\n\n") == [
+        "**Critical: Security group opened to the world**",
+        "Resource: `aws_security_group.web` (111122223333, eu-central-1)",
+        'Change: `ingress`: + `{"cidr_blocks":["0.0.0.0/0"],"from_port":22}`',
+        "Who: `dev-taro` (IAMUser) from 198.51.100.24 with AuthorizeSecurityGroupIngress at 2026-03-17 10:06:02 UTC",
+        "Undo: terraform apply -target=aws_security_group.web. Keep: set ingress in network/main.tf:43.",
+        "CloudTrail: https://console.aws.amazon.com/cloudtrailv2/home?region=eu-central-1"
+        "#/events/8e2d1c7b-4a5f-4b3e-9c6d-0f1a2b3c4d5e",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"drift.kind": "deleted"}, "Change: deleted"),
+        ({"drift.kind": "unmanaged"}, "Change: created outside Terraform (aws_security_group)"),
+        (
+            {"drift.added": None, "drift.path": "instance_type", "drift.old_value": "a", "drift.new_value": "b"},
+            "Change: `instance_type`: `a` → `b`",
+        ),
+        ({"drift.added": None, "drift.new_value": "b"}, "Change: `ingress`: `(none)` → `b`"),
+        ({"drift.path": None}, "Change: unknown; see the call"),
+    ],
+)
+def test_kinds_of_change(fields: dict[str, object], expected: str) -> None:
+    assert expected in compose([alert(**fields)]).body.split("\n\n")
+
+
+def test_hostile_values_stay_text() -> None:
+    body = compose([alert(**{"drift.user": "<!channel> `x` \x1b[2J\n**b**", "drift.srcip": "<@U1>"})]).body
+    assert "<" not in body
+    assert "\x1b" not in body
+    assert body.count("\n\n") == 5
+
+
+def test_long_values_and_bursts_are_cut() -> None:
+    one = alert(**{"drift.added": ["x" * 5000]})
+    assert len(compose([one]).body) < MAX_VALUE + 1000
+    many = [alert(**{"drift.id": str(i)}) for i in range(MAX_ALERTS + 5)]
+    assert compose(many).body.endswith("… and 5 more.")
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [("cn-north-1", "console.amazonaws.cn"), ("us-gov-west-1", "console.amazonaws-us-gov.com")],
+)
+def test_links_lead_to_the_partition(region: str, host: str) -> None:
+    assert alert(**{"cloud.region": region}).link.startswith(f"https://{host}/cloudtrailv2/home?region={region}#")
+
+
+def test_the_command(web: Web, tmp_path: Path) -> None:
+    """As Falco runs it: alerts on stdin, then the pipe closes."""
+    environment = {**os.environ, "TFDRIFT_NOTIFY_URLS": f"json://127.0.0.1:{web.port}/webhook"}
+    command = [TFDRIFT, "notify", "--spool", str(tmp_path / "deep" / "spool.db")]
+    lines = "\n".join((line(), line(**{"drift.id": "d2"}), line(), "no alert"))
+    done = subprocess.run(command, input=lines, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "ignored a line: not JSON" in done.stderr
+    ((_, body),) = web.posts
+    assert body["title"] == "2 changes outside Terraform (2 Critical)"
+
+
+def test_the_command_without_targets(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "TFDRIFT_NOTIFY_URLS"}
+    command = [TFDRIFT, "notify", "--spool", str(tmp_path / "spool.db")]
+    done = subprocess.run(command, input="", env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "nowhere to send to" in done.stderr

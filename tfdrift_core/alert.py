@@ -1,0 +1,133 @@
+"""The alert that Falco prints as one JSON line, for whoever reads alerts: notifications and reports."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+from tfdrift_core.drift.event import DriftEvent, Kind
+from tfdrift_core.fields import values
+
+PRIORITIES = ("Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug")
+"""Falco's priorities, the most severe first."""
+
+CONSOLES = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+
+
+class AlertError(ValueError):
+    """A line that is not an alert; the message says why."""
+
+
+def priority_of(text: str) -> str:
+    """The name of a priority as Falco prints it, from any case; ``info`` stands for ``Informational``, as in Falco."""
+    wanted = text.strip().lower()
+    for name in PRIORITIES:
+        if name.lower() == wanted or (wanted == "info" and name == "Informational"):
+            return name
+    raise AlertError(f"{text!r} is not a priority; use one of {', '.join(PRIORITIES).lower()}")
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert.  ``fields`` are Falco's ``output_fields``, without those that were absent."""
+
+    rule: str
+    priority: str
+    time: str
+    output: str
+    fields: Mapping[str, Any]
+    tags: tuple[str, ...] = ()
+
+    def text(self, name: str) -> str:
+        """A field as text, "" where it is absent; a list is joined with commas."""
+        value = self.fields.get(name)
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, list):
+            return ", ".join(map(str, value))
+        return str(value)
+
+    @cached_property
+    def id(self) -> str:
+        """The drift's id, which is the same for a replayed record; without one, a digest of the alert."""
+        return self.text("drift.id") or hashlib.sha256(f"{self.time}\0{self.output}".encode()).hexdigest()[:32]
+
+    @property
+    def rank(self) -> int:
+        """The place in ``PRIORITIES``: the smaller, the more severe."""
+        return PRIORITIES.index(self.priority)
+
+    @property
+    def resource(self) -> str:
+        return self.text("resource") or self.text("tf.address") or self.text("cloud.resource.id")
+
+    @cached_property
+    def when(self) -> datetime | None:
+        """When the change was made: the record's time, else the alert's."""
+        for text in (self.text("ct.time"), self.time):
+            try:
+                moment = datetime.fromisoformat(text)
+            except ValueError:
+                continue
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return None
+
+    @property
+    def link(self) -> str:
+        """The record in the CloudTrail console, "" where the alert does not say which record or region."""
+        record, region = self.text("ct.id"), self.text("cloud.region")
+        if not record or not region:
+            return ""
+        partition = self.text("cloud.partition") or _partition(region)
+        host = CONSOLES.get(partition, CONSOLES["aws"])
+        return f"https://{host}/cloudtrailv2/home?region={quote(region, '')}#/events/{quote(record, '')}"
+
+
+def _partition(region: str) -> str:
+    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def parse(line: str | bytes) -> Alert:
+    """The alert of one line of Falco's JSON output.  Raises ``AlertError``."""
+    try:
+        raw = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise AlertError(f"not JSON: {error}; set json_output: true in falco.yaml") from error
+    if not isinstance(raw, dict) or not isinstance(raw.get("rule"), str):
+        raise AlertError("not an alert of Falco: it has no rule")
+    fields = raw.get("output_fields")
+    tags = raw.get("tags")
+    return Alert(
+        rule=raw["rule"],
+        priority=priority_of(str(raw.get("priority", ""))),
+        time=str(raw.get("time", "")),
+        output=str(raw.get("output", "")),
+        fields={k: v for k, v in fields.items() if v is not None} if isinstance(fields, dict) else {},
+        tags=tuple(map(str, tags)) if isinstance(tags, list) else (),
+    )
+
+
+_KIND_RULES = {
+    Kind.MODIFIED: ("Managed resource changed", "Warning"),
+    Kind.DELETED: ("Managed resource deleted", "Error"),
+    Kind.UNMANAGED: ("Resource created outside Terraform", "Notice"),
+    Kind.EXPECTED: ("Expected change", "Informational"),
+}
+
+
+def from_event(event: DriftEvent) -> Alert:
+    """A drift event that no rule has seen, under the name and at the priority of the last rule that would catch it."""
+    rule, priority = _KIND_RULES[event.kind]
+    fields = {name: list(value) if isinstance(value, tuple) else value for name, value in values(event).items()}
+    time = str(fields.get("ct.time", ""))
+    return Alert(rule, priority, time, f"{rule} ({event.resource.address or event.resource.id})", fields)

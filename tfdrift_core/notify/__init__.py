@@ -1,0 +1,1 @@
+"""Sends Falco's alerts to people, without falcosidekick."""
