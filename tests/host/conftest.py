@@ -1,4 +1,5 @@
 import pytest
+from tfdrift_plugin.host.abi import Library
 
 from tests.host import standin
 from tests.real.fixtures import forky_root
@@ -12,3 +13,8 @@ __all__ = ["forky_root", "standin_sysdig"]
 def standin_sysdig(forky_root: Root) -> Sysdig:
     library = standin.library()
     return Sysdig(forky_root, put(forky_root, library, f"/opt/standin/{library.name}"), "standin")
+
+
+@pytest.fixture(scope="session")
+def library() -> Library:
+    return Library(standin.library())

@@ -4,7 +4,7 @@ import json
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -30,7 +30,7 @@ FIELDS: Mapping[str, tuple[str, bool, bool]] = {
 IDS = {name: number for number, name in enumerate(FIELDS)}
 
 Value = str | bytes | int
-Event = Mapping[str, Value | Sequence[Value]]
+Event = Mapping[str, Value | list[Value] | list[str] | list[bytes] | list[int]]
 
 
 def fields_json() -> str:
@@ -69,8 +69,7 @@ def write(path: Path, events: Iterable[Event]) -> Path:
         for second, event in enumerate(events, 1):
             payload = b""
             for name, given in event.items():
-                values = given if isinstance(given, list | tuple) else [given]
-                for value in values:
+                for value in given if isinstance(given, list) else [given]:
                     data = _encode(FIELDS[name][0], value)
                     payload += struct.pack("<BI", IDS[name], len(data)) + data
             file.write(struct.pack("<QI", second * 10**9 + 5, len(payload)) + payload)

@@ -6,11 +6,12 @@ of this machine says where packages come from.  Run ``python -m tests.real.forky
 
 import fcntl
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
@@ -28,25 +29,34 @@ class MissingPartError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A Linux root directory in which commands run by ``chroot``."""
+    """A Linux root directory in which commands run by ``chroot``; they see ``shared`` directories at the same path."""
 
     path: Path
+    shared: tuple[Path, ...] = ()
 
     def inside(self, path: str | Path) -> Path:
         """Where ``path`` of the root is seen from outside."""
         return self.path / str(path).lstrip("/")
+
+    def sharing(self, *directories: Path) -> "Root":
+        for directory in directories:
+            self.inside(directory).mkdir(parents=True, exist_ok=True)
+        return replace(self, shared=(*self.shared, *directories))
 
     def run(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, timeout: float = RUN_SECONDS
     ) -> subprocess.CompletedProcess[bytes]:
         """Runs a command; a bad exit code does not raise.  Output is bytes, since what is printed may be anything."""
         clean = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/root", "TZ": "UTC", **(env or {})}
-        # libsinsp asks /proc about the machine.  The mount is this command's own, so that none can be left behind.
-        prepare = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
-        command = ["unshare", "--mount", "sh", "-c", prepare, str(self.path), *argv]
+        # libsinsp asks /proc about the machine.  The mounts are this command's own, so that none can be left behind.
+        mounts = [["mount", "-t", "proc", "proc", str(self.path / "proc")]]
+        mounts += [["mount", "--bind", "-o", "ro", str(one), str(self.inside(one))] for one in self.shared]
+        steps = [*mounts, ["exec", "chroot", str(self.path), *argv]]
+        script = " && ".join(map(shlex.join, steps))
         return subprocess.run(
-            command, env=clean, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
-        )
+            ["unshare", "--mount", "sh", "-c", script],
+            env=clean, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False,
+        )  # fmt: skip
 
 
 def root() -> Root:
