@@ -1,30 +1,24 @@
 """What has been handed over already, remembered over restarts: nothing is lost, nothing is reported twice.
 
 Three things are kept in ``data_dir``: the ids of records whose batches are done (``seen``), how far each source has
-come (``checkpoint``), and the ids of events that were handed over while their batch was not done yet (file ``handed``).
-A batch is first settled here and then acknowledged to its source.  After a crash at any point the source delivers an
-unacknowledged batch again: if it was settled, its records are dropped; if not, its events are made anew, with the same
-ids, and those in ``handed`` are dropped.
+come (``checkpoint``), and a journal of the events of batches that are not done.  A batch is first settled here and then
+acknowledged to its source.  After a crash at any point the source delivers an unacknowledged batch again: if it was
+settled, its records are dropped; if not, its events are made anew, with the same ids, and those that the journal shows
+as handed over are dropped.
 
-The pipeline's part::
-
-    claim = ledger.claim(batch, records)   # of all documents of the batch
-    for event in engine.process(claim.records):
-        if not ledger.was_handed(claim, event.id):
-            sink.put(event)
-    ...                                    # once sink.handed_over() has passed the batch's last event:
-    ledger.settle(claim)
-    source.acknowledge(batch)
-
-The sink's part: ``ledger.handed([event.id, ...])`` the moment that the reader has finished with events.
+The journal is a file of numbered event ids, each written before its event is offered to the reader, behind one number:
+how many events the reader has finished with.  That number is mapped into memory, so that the reader's side moves it
+with one store, from C too; nothing but the machine's own crash takes either back.
 """
 
 import fcntl
 import hashlib
 import json
 import logging
+import mmap
 import os
 import sqlite3
+import struct
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -57,8 +51,10 @@ GLOBAL_SERVICES: Final = frozenset(
 """Their records may reach every region's trail; https://docs.aws.amazon.com/awscloudtrail/latest/userguide/
 cloudtrail-concepts.html, "Global service events"."""
 
-_HANDED_BYTES = 16
-_HANDED_FILE_LIMIT = 1 << 20
+_DIGEST_BYTES = 16
+_HEADER = struct.Struct("=QQ")
+_ENTRY = struct.Struct(f"=Q{_DIGEST_BYTES}s")
+_JOURNAL_LIMIT = 1 << 20
 _LOCK_SECONDS = 10.0
 _VERSION = 1
 
@@ -92,24 +88,29 @@ class Ledger:
         self._lock = threading.Lock()
         self._claimed: set[bytes] = set()
         self._replayed: dict[bytes, None] = {}
-        self._handed: set[bytes] = set()
         self._settled = 0
         self._failed = False
-        self._handed_fd = self._lock_fd = -1
+        self._lock_fd = -1
         self._directory = Path(data_dir) if data_dir else None
         if self._directory is None:
-            _log.warning("no data_dir: checkpoints are kept in memory, and a restart begins anew")
             self._database = _connect(":memory:")
+            self._journal = _Journal(None)
             return
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock_fd = _exclusive(self._directory / "lock")
             self._database = _open(self._directory / "ledger.sqlite")
-            self._read_handed(self._directory / "handed")
+            self._journal = _Journal(self._directory / "journal")
         except (OSError, sqlite3.Error) as error:
             if self._lock_fd >= 0:
                 os.close(self._lock_fd)
             raise SourceError(f"data_dir {data_dir}: {error}; give a directory that this process may write") from error
+
+    def restart(self) -> None:
+        """Forget what is under way: the sources deliver it again."""
+        with self._lock:
+            self._claimed.clear()
+            self._journal.restart()
 
     def claim(self, batch: Batch, records: Iterable[Record]) -> Claim:
         """The records that are new, in the order of their time (files of CloudTrail are not ordered)."""
@@ -125,16 +126,21 @@ class Ledger:
         fresh.sort(key=lambda record: record.time)
         return Claim(fresh, tuple(keys), batch.durable)
 
-    def was_handed(self, claim: Claim, event_id: str) -> bool:
-        """Whether an event of a batch that is not settled was handed over before a crash."""
-        return claim.durable and bool(self._handed) and _digest(event_id) in self._handed
+    def offer(self, claim: Claim, event_id: str) -> bool:
+        """To be called before an event is given to the reader; False when the reader has had it before a crash."""
+        return self._journal.offer(event_id, claim.durable)
 
-    def handed(self, event_ids: Iterable[str]) -> None:
-        """The reader has finished with these events.  To be called at once: what a crash finds between the alert and
-        this call is reported again (with the same ``drift.id``)."""
-        if self._handed_fd >= 0:
-            # One system call: it is in the kernel's hands, and kill -9 cannot take it back.
-            os.write(self._handed_fd, b"".join(map(_digest, event_ids)))
+    def advance(self, count: int) -> None:
+        """The reader has finished with the first ``count`` events that were offered since the start.
+
+        To be called at once: what a crash finds between the alert and this call is reported again (with the same id).
+        """
+        self._journal.advance(count)
+
+    @property
+    def progress(self) -> mmap.mmap | None:
+        """Eight bytes in which C may advance instead, in the machine's byte order; None without ``data_dir``."""
+        return self._journal.header
 
     def settle(self, claim: Claim) -> None:
         """Every event of the batch has been handed over; call before acknowledging the batch to its source."""
@@ -151,7 +157,8 @@ class Ledger:
             if self._settled % 1000 == 0:
                 self._prune()
             if not self._claimed:
-                self._forget_handed()
+                # With no batch under way the journal tells nothing that ``seen`` does not.
+                self._journal.shorten()
 
     def checkpoint(self, name: str) -> Any:
         """What ``save`` was last given under this name, or None."""
@@ -166,10 +173,10 @@ class Ledger:
     def close(self) -> None:
         with self._lock:
             self._database.close()
-            for descriptor in (self._handed_fd, self._lock_fd):
-                if descriptor >= 0:
-                    os.close(descriptor)
-            self._handed_fd = self._lock_fd = -1
+            self._journal.close()
+            if self._lock_fd >= 0:
+                os.close(self._lock_fd)
+            self._lock_fd = -1
 
     def _known(self, key: bytes, durable: bool) -> bool:
         if key in self._claimed:
@@ -199,23 +206,66 @@ class Ledger:
             row = self._database.execute("SELECT at FROM seen ORDER BY at DESC LIMIT 1 OFFSET ?", (WINDOW_RECORDS,))
             self._write("DELETE FROM seen WHERE at <= ?", [row.fetchone()])
 
-    def _read_handed(self, path: Path) -> None:
-        self._handed_fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        data = path.read_bytes()
-        whole = len(data) - len(data) % _HANDED_BYTES
-        if whole != len(data):
-            os.ftruncate(self._handed_fd, whole)
-        self._handed = {data[at : at + _HANDED_BYTES] for at in range(0, whole, _HANDED_BYTES)}
 
-    def _forget_handed(self) -> None:
-        """With no batch under way, the file tells nothing that ``seen`` does not; it is emptied when it is large."""
-        if self._handed_fd >= 0 and os.fstat(self._handed_fd).st_size > _HANDED_FILE_LIMIT:
-            os.ftruncate(self._handed_fd, 0)
-            self._handed = set()
+class _Journal:
+    """The events of unfinished batches; without a path it remembers nothing."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._offered = 0
+        self._had: set[bytes] = set()
+        self._written: set[bytes] = set()
+        self._fd = -1
+        self.header: mmap.mmap | None = None
+        if path is None:
+            return
+        if path.exists():
+            data = path.read_bytes()
+            count = _HEADER.unpack_from(data)[0] if len(data) >= _HEADER.size else 0
+            whole = len(data) - (len(data) - _HEADER.size) % _ENTRY.size
+            entries = _ENTRY.iter_unpack(data[_HEADER.size : whole]) if len(data) > _HEADER.size else ()
+            self._had = {digest for number, digest in entries if number <= count}
+        fresh = path.with_suffix(".new")
+        # Number 0: handed over by an earlier process.
+        fresh.write_bytes(_HEADER.pack(0, 0) + b"".join(_ENTRY.pack(0, digest) for digest in self._had))
+        fresh.chmod(0o600)
+        fresh.replace(path)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        self.header = mmap.mmap(self._fd, _HEADER.size)
+
+    def offer(self, event_id: str, durable: bool) -> bool:
+        digest = _digest(event_id)
+        if durable and digest in self._had:
+            return False
+        self._offered += 1
+        if self._fd >= 0 and durable:
+            os.write(self._fd, _ENTRY.pack(self._offered, digest))
+            self._written.add(digest)
+        return True
+
+    def advance(self, count: int) -> None:
+        if self.header is not None and count > _HEADER.unpack_from(self.header)[0]:
+            _HEADER.pack_into(self.header, 0, count, 0)
+
+    def restart(self) -> None:
+        """What was offered in this process is still on its way to the reader."""
+        self._had |= self._written
+
+    def shorten(self) -> None:
+        if self._fd >= 0 and os.fstat(self._fd).st_size > _JOURNAL_LIMIT:
+            os.ftruncate(self._fd, _HEADER.size)
+            self._had.clear()
+            self._written.clear()
+
+    def close(self) -> None:
+        if self.header is not None:
+            # Not unmapped here: C may still have its address.
+            self.header = None
+            os.close(self._fd)
+            self._fd = -1
 
 
 def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_HANDED_BYTES).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
 
 
 def _keys(record: Record) -> list[bytes]:

@@ -1,5 +1,6 @@
 """From what a user writes to a source."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from tfdrift_core.cloudtrail.places import scope
 from tfdrift_core.cloudtrail.s3 import S3
 from tfdrift_core.cloudtrail.source import Source, SourceError
 from tfdrift_core.cloudtrail.sqs import Sqs, parse_queue
+from tfdrift_core.cloudtrail.tracked import Tracked
 from tfdrift_core.config import Aws, Config, ConfigError, duration
 from tfdrift_core.config import Source as Entry
 from tfdrift_core.metrics import Metrics
@@ -30,7 +32,7 @@ _RANGE = frozenset({"start", "end", "follow"})
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 
 
-def open_sources(open_params: str, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+def open_sources(open_params: str, config: Config, metrics: Metrics) -> Tracked:
     """The source that ``open_params`` names, or those of ``init_config.sources``, merged.
 
     :raises SourceError: with what to write instead.
@@ -38,8 +40,23 @@ def open_sources(open_params: str, config: Config, ledger: Ledger, metrics: Metr
     entries = [Entry(open_params.strip())] if open_params.strip() else list(config.sources)
     if not entries:
         raise SourceError(f"no source: set open_params, or sources in init_config, to {POSSIBLE}")
-    sources = [open_source(entry, config, ledger, metrics) for entry in entries]
-    return sources[0] if len(sources) == 1 else Merged(sources, metrics)
+    lasting = not all(_is_replay(entry) for entry in entries)
+    if lasting and not config.data_dir:
+        _log.warning("no data_dir: checkpoints are kept in memory only, and a restart begins anew")
+    # Reading files once needs no checkpoints, and must not wait for a Falco that uses the same data_dir.
+    ledger = Ledger(config.data_dir if lasting else "")
+    try:
+        sources = [open_source(entry, config, ledger, metrics) for entry in entries]
+    except SourceError:
+        ledger.close()
+        raise
+    return Tracked(sources[0] if len(sources) == 1 else Merged(sources, metrics), ledger)
+
+
+def _is_replay(entry: Entry) -> bool:
+    scheme, _, query = _split(entry.url)
+    options = _Options(entry.url, {**query, **entry.options})
+    return scheme in ("", "file") and not options.flag("follow", False)
 
 
 def open_source(entry: str | Entry, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
@@ -72,6 +89,9 @@ def _split(url: str) -> tuple[str, str, dict[str, str]]:
     # A query may follow any of them but a plain path, where ? is part of a pattern.
     rest, _, query = match[2].partition("?")
     return match[1].lower(), rest, dict(parse_qsl(query, keep_blank_values=True))
+
+
+_log = logging.getLogger("tfdrift.cloudtrail")
 
 
 class _Options:
