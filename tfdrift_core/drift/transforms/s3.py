@@ -1,8 +1,8 @@
 """Access control lists of buckets, and the tags that an upload gives an object.
 
 A canned list is spelled out as grants the way S3 does it
-(https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl).  The owner's own FULL_CONTROL is in
-every one of them, under an id that only an explicit list in the call, or state, tells.
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl).  The owner's own FULL_CONTROL is
+in every one of them, under an id that only an explicit list in the call, or state, tells.
 """
 
 import re
