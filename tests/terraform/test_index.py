@@ -2,7 +2,8 @@ import orjson
 import pytest
 
 from tests.terraform.states import AWS, addresses, ec2, instance, resource, state, terraform
-from tfdrift_core.terraform.index import Index, State, module_path
+from tfdrift_core.terraform.configuration import module_path
+from tfdrift_core.terraform.index import Index, State
 from tfdrift_core.terraform.scan import StateError
 
 A, B = "111111111111", "222222222222"

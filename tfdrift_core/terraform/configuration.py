@@ -1,17 +1,229 @@
-"""What a Terraform configuration directory tells about the resources in state."""
+"""What a Terraform configuration directory tells about the resources in state, and about where the state is."""
 
-from collections.abc import Mapping
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfdrift_core.terraform import hcl
+from tfdrift_core.terraform.hcl import Body, HclError
+
+log = logging.getLogger("tfdrift.config")
+
+_SUFFIXES = (".tf", ".tf.json", ".tofu", ".tofu.json")
+_ROLE = re.compile(r"arn:[^:]*:iam::(\d{12}):role/")
+_STEP = re.compile(r"\[[^\]]*\]")
+_INSTANCE = re.compile(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]')
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One ``resource`` block.  ``ignore_changes`` holds paths as written, ``("all",)`` for ``all``."""
+    """One ``resource`` block.
+
+    ``ignore_changes`` holds paths as written, ``("all",)`` for ``all``.  ``attribute_lines`` has top-level names and
+    those one level below (``root_block_device.volume_size``, ``tags.Name``).
+    """
 
     file: str = ""
     line: int = 0
     attribute_lines: Mapping[str, int] = field(default_factory=dict)
     ignore_changes: tuple[str, ...] = ()
 
+    def attribute_line(self, path: str) -> int:
+        """The line of an attribute, or of the closest thing around it that is written; 0 when nothing is."""
+        steps = _STEP.sub(lambda m: "" if m[0][1:-1].isdigit() else "." + m[0][1:-1].strip('"'), path).split(".")
+        for depth in range(min(len(steps), 2), 0, -1):
+            if line := self.attribute_lines.get(".".join(steps[:depth])):
+                return line
+        return 0
+
 
 NO_BLOCK = Block()
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One directory of configuration.  ``calls`` maps module names to a literal ``source``."""
+
+    resources: Mapping[tuple[str, str], Block] = field(default_factory=dict)
+    calls: Mapping[str, str] = field(default_factory=dict)
+    providers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    backend: tuple[str, Body] | None = None
+
+
+class Configuration:
+    """A root module with the local modules that it calls.
+
+    Modules are found by their literal local source, or where ``terraform init`` put them.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = Path(directory).expanduser()
+        self._modules: dict[str, Module] = {}
+        self._installed = _installed(self.directory)
+
+    @property
+    def root(self) -> Module:
+        return self._module(self.directory)
+
+    def block(self, module: str, type: str, name: str) -> Block:
+        """The block of a resource; ``module`` as in an address, with or without instance keys, "" for the root."""
+        directory = self._directory(module_path(module))
+        if directory is None:
+            return NO_BLOCK
+        return self._module(directory).resources.get((type, name), NO_BLOCK)
+
+    def scope(self, alias: str) -> tuple[str, str]:
+        """Account and region that the root's provider configuration states literally, else ""."""
+        return self.root.providers.get(alias, ("", ""))
+
+    def _directory(self, path: str) -> Path | None:
+        if path in self._installed:
+            return self._installed[path]
+        directory = self.directory
+        for name in path.split(".") if path else ():
+            source = self._module(directory).calls.get(name, "")
+            if not source.startswith(("./", "../")):
+                log.debug("%s: module %s is not local; its resources have no file and line", directory, name)
+                return None
+            directory = Path(os.path.normpath(directory / source))
+        return directory
+
+    def _module(self, directory: Path) -> Module:
+        key = str(directory)
+        if key not in self._modules:
+            self._modules[key] = read_module(directory)
+        return self._modules[key]
+
+
+def module_path(module: str) -> str:
+    """``module.web["a"].module.db`` without its instance keys: ``web.db``."""
+    return ".".join(_INSTANCE.sub("", module).split(".")[1::2])
+
+
+def module_files(directory: Path) -> Iterable[Path]:
+    """The files that Terraform reads, override files last; a ``.tofu`` file hides the ``.tf`` file of its name."""
+    try:
+        names = {p.name for p in directory.iterdir() if p.name.endswith(_SUFFIXES) and not p.name.startswith(".")}
+    except OSError as error:
+        log.warning("configuration %s: %s; check the path", directory, error.strerror)
+        return []
+    kept = {n for n in names if ".tofu" in n or n.replace(".tf", ".tofu", 1) not in names}
+    return [directory / name for name in sorted(kept, key=lambda n: (_is_override(n), n))]
+
+
+def read_module(directory: Path) -> Module:
+    """Read one directory; a file that cannot be read is logged and left out."""
+    resources: dict[tuple[str, str], Block] = {}
+    calls: dict[str, str] = {}
+    providers: dict[str, tuple[str, str]] = {}
+    backend = None
+    for path in module_files(directory):
+        try:
+            body = hcl.read(path)
+        except HclError as error:
+            log.warning("%s: %s; its resources have no file, line and ignore_changes", path, error)
+            continue
+        for block in body.all("resource"):
+            if len(block.labels) == 2:
+                key = (block.labels[0], block.labels[1])
+                found = _resource(block, str(path))
+                resources[key] = _overridden(resources[key], found) if key in resources else found
+        for block in body.all("module"):
+            source = block.body.attributes.get("source")
+            if block.labels and source and isinstance(source.literal, str):
+                calls[block.labels[0]] = source.literal
+        for block in body.all("provider", "aws"):
+            alias = block.body.literals().get("alias", "")
+            providers[str(alias)] = _scope(block.body)
+        for block in body.all("terraform"):
+            for inner in block.body.blocks:
+                if inner.type == "backend" and inner.labels:
+                    backend = (inner.labels[0], inner.body)
+                elif inner.type == "cloud":
+                    backend = ("cloud", inner.body)
+    return Module(resources, calls, providers, backend)
+
+
+def _resource(block: hcl.Block, file: str) -> Block:
+    lines = {}
+    for name, value in block.body.attributes.items():
+        lines[name] = value.line
+        lines.update({f"{name}.{member}": line for member, line in value.members.items()})
+    for inner in block.body.blocks:
+        name, body = inner.type, inner.body
+        if name == "dynamic" and inner.labels:
+            name = inner.labels[0]
+            body = next((content.body for content in body.all("content")), body)
+        lines.setdefault(name, inner.line)
+        for attribute, value in body.attributes.items():
+            lines.setdefault(f"{name}.{attribute}", value.line)
+    ignored: tuple[str, ...] = ()
+    for lifecycle in block.body.all("lifecycle"):
+        if value := lifecycle.body.attributes.get("ignore_changes"):
+            ignored = _ignored(value)
+    return Block(file, block.line, lines, ignored)
+
+
+def _ignored(value: hcl.Value) -> tuple[str, ...]:
+    """Paths as they are written; before Terraform 0.12 they were quoted, and ``"*"`` meant all."""
+    if value.text.strip().strip('"') == "all":
+        return ("all",)
+    paths = tuple(_unquoted(item) for item in value.items)
+    return ("all",) if "*" in paths else paths
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+def _overridden(base: Block, override: Block) -> Block:
+    lines = {**base.attribute_lines, **override.attribute_lines}
+    return Block(base.file, base.line, lines, override.ignore_changes or base.ignore_changes)
+
+
+def _scope(body: Body) -> tuple[str, str]:
+    literals = body.literals()
+    region = literals.get("region")
+    allowed = literals.get("allowed_account_ids")
+    account = allowed[0] if isinstance(allowed, list) and len(allowed) == 1 else ""
+    roles: list[Any] = [block.body.literals().get("role_arn") for block in body.all("assume_role")]
+    assumed = literals.get("assume_role")
+    if isinstance(assumed, dict):  # JSON syntax may give a map
+        roles.append(assumed.get("role_arn"))
+    for role in roles:
+        if isinstance(role, str) and (match := _ROLE.match(role)):
+            account = account or match[1]
+    return str(account or ""), region if isinstance(region, str) else ""
+
+
+def _installed(directory: Path) -> Mapping[str, Path]:
+    """Where ``terraform init`` put each module: its manifest maps ``web.db`` to a directory."""
+    manifest = directory / ".terraform" / "modules" / "modules.json"
+    try:
+        entries = json.loads(manifest.read_text(encoding="utf-8"))["Modules"]
+        return {e["Key"]: Path(os.path.normpath(directory / e["Dir"])) for e in entries if e.get("Key")}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.debug("%s: %r; only local modules are followed", manifest, error)
+        return {}
+
+
+def _is_override(name: str) -> bool:
+    stem = name.partition(".")[0]
+    return stem == "override" or stem.endswith("_override")
+
+
+def literal_blocks(body: Body, type: str) -> Iterator[Mapping[str, Any]]:
+    """The literals of nested blocks, or of a map attribute of that name."""
+    for block in body.all(type):
+        yield block.body.literals()
+    given = body.attributes.get(type)
+    if given and isinstance(given.literal, dict):
+        yield given.literal

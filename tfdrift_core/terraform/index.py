@@ -21,7 +21,6 @@ KEYS = ("id", "arn")
 
 _ARN = re.compile(r"arn:(aws[\w-]*):([\w-]*):([\w-]*):(\d{12})?:.")
 _PROVIDER = re.compile(r'(?:(.*)\.)?provider\["([^"]+)"\](?:\.(.+))?|(?:(.*)\.)?provider\.(\w+)(?:\.(.+))?')
-_INDEX = re.compile(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]')
 
 _GLOBAL = re.compile(
     r"aws_(iam|route53|cloudfront|waf|organizations|shield|globalaccelerator|account|budgets|ce|savingsplans)_"
@@ -35,7 +34,7 @@ Scopes = Callable[[str, str], tuple[str, str]]
 """Origin and provider alias to account and region, where the user's configuration tells them, else ""."""
 
 Blocks = Callable[[str, str, str, str], Block]
-"""Origin, module path without instance keys, type and name to the block in the configuration."""
+"""Origin, module address, type and name to the block in the configuration."""
 
 
 def no_scopes(origin: str, alias: str) -> tuple[str, str]:
@@ -44,11 +43,6 @@ def no_scopes(origin: str, alias: str) -> tuple[str, str]:
 
 def no_blocks(origin: str, module: str, type: str, name: str) -> Block:
     return NO_BLOCK
-
-
-def module_path(module: str) -> str:
-    """``module.web["a"].module.db`` without its instance keys: ``web.db``."""
-    return ".".join(_INDEX.sub("", module).split(".")[1::2])
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +58,7 @@ class ResourceData:
 
     @property
     def block(self) -> Block:
-        return self.state.blocks(self.state.origin, module_path(self.module), self.type, self.name)
+        return self.state.blocks(self.state.origin, self.module, self.type, self.name)
 
 
 class StateInstance:
@@ -126,7 +120,7 @@ class StateInstance:
         return self.resource.block.line
 
     def attribute_line(self, attribute: str) -> int:
-        return self.resource.block.attribute_lines.get(attribute, 0)
+        return self.resource.block.attribute_line(attribute)
 
     @property
     def ignore_changes(self) -> Sequence[str]:
@@ -179,7 +173,7 @@ class State:
             raise StateError("a resource has no type; the state is damaged: restore it or push it anew")
         type, name, module, provider = (sys.intern(text) for text in texts)
         match = _PROVIDER.fullmatch(provider)
-        alias = (match[3] or match[6] or "") if match else ""
+        alias = _alias(match) if match else ""
         resource = ResourceData(self, type, name, module, alias, provider)
         self.resources += 1
         for span in spans.spans:
@@ -269,6 +263,13 @@ def _own_scope(attributes: Mapping[str, Any], identity: Mapping[str, Any]) -> tu
 
 def _only(values: set[str] | None) -> str:
     return next(iter(values)) if values and len(values) == 1 else ""
+
+
+def _alias(provider: re.Match[str]) -> str:
+    """The alias of a provider address, with the module that configures it in front when that is not the root."""
+    alias = provider[3] or provider[6] or ""
+    module = provider[1] or provider[4] or ""
+    return f"{module}.{alias}" if module else alias
 
 
 Table = dict[str, StateInstance | list[StateInstance]]
