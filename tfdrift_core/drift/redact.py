@@ -1,0 +1,386 @@
+"""What must never be shown: secrets in records, in state, and in whatever text they were copied to.
+
+Names decide first (``secrets.yaml``), then known forms of secrets inside free text, then the values that the state
+itself holds as secrets.  When in doubt a value is hidden; the names around it stay, so that the alert still tells what
+changed.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+import orjson
+import yaml
+
+from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.drift.globs import Globs
+from tfdrift_core.drift.identity import any_of
+
+SENSITIVE = "(sensitive)"
+"""What is shown in place of a secret."""
+
+MIN_LENGTH = 6
+"""Shorter secrets are not searched for in other fields: they would be found everywhere."""
+
+_MAX_DEPTH = 60
+_MAX_JSON = 1 << 21
+
+Path = str | Sequence[str | int]
+"""``root_block_device[0].volume_size``, or its steps."""
+
+
+def is_placeholder(value: object) -> bool:
+    """Whether AWS, Terraform or TFDrift has put this text in place of a value: changed perhaps, but unknown."""
+    return isinstance(value, str) and len(value) < 64 and bool(_data().placeholders.fullmatch(value.strip()))
+
+
+def sensitive_attribute(type: str, path: Path) -> bool:
+    """Whether an attribute's value may not be shown, by its name; the provider's schema is not asked.
+
+    A block is not sensitive because some part of it is: show values through ``redact_value``, which hides that part.
+    """
+    steps = _steps(path)
+    return any(_kind(step) & (_Kind.SECRET | _Kind.TEXT) for step in steps) or _listed(type, steps) or _variable(steps)
+
+
+def _listed(type: str, steps: Sequence[str]) -> bool:
+    return any(
+        tuple(steps[n : n + len(listed)]) == listed
+        for listed in _data().attributes.get(type, ())
+        for n in range(len(steps))
+    )
+
+
+def _variable(steps: Sequence[str]) -> bool:
+    for n, step in enumerate(steps):
+        if _kind(step) & _Kind.TAGS:
+            return False
+        if _kind(step) & _Kind.ENVIRONMENT:
+            return n + 1 == len(steps) or normal(steps[n + 1]) not in _data().keep | _data().pair_names
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """Hides secrets; ``of`` gives one that also knows the secret values themselves."""
+
+    known: tuple[str, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, secrets: Iterable[str]) -> "Redactor":
+        """Each secret is found as it is, escaped, quoted or in base64; those below ``MIN_LENGTH`` are left out."""
+        found = {text for secret in secrets for text in _spellings(secret)}
+        return cls(tuple(sorted(found, key=len, reverse=True)))
+
+    def scrub(self, text: str) -> str:
+        """The text without any known secret."""
+        for secret in self.known:
+            if secret in text:
+                text = text.replace(secret, SENSITIVE)
+        return text
+
+    def record(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of a CloudTrail record that may be shown.  Structure and names stay; access key ids stay."""
+        record = Record(raw)
+        event = f"{record.service}:{record.operation}".lower()
+        paths = tuple(path for globs, path in _data().events if globs.match(event))
+        shown = self._walk(raw, 0, paths)
+        return shown if isinstance(shown, dict) else {}
+
+    def value(self, type: str, path: Path, value: Any) -> Any:
+        """An attribute's value as it may be shown: ``SENSITIVE``, or a copy with its sensitive parts hidden."""
+        if value is None:
+            return None
+        steps = _steps(path)
+        tags = any(_kind(step) & _Kind.TAGS for step in steps)
+        structure = _structure(value)
+        if structure is not None and not tags and steps and _kind(steps[-1]) & _Kind.ENVIRONMENT:
+            return self._environment(structure, 0)
+        if sensitive_attribute(type, path):
+            return _hidden(value) if structure is None else SENSITIVE
+        return self._walk(value, 0, (), tags)
+
+    def _walk(self, value: Any, depth: int, paths: tuple[tuple[str, ...], ...] = (), tags: bool = False) -> Any:
+        if depth > _MAX_DEPTH:
+            return SENSITIVE
+        if isinstance(value, str):
+            return self._text(value, depth, tags)
+        if isinstance(value, list | tuple):
+            return [self._walk(item, depth + 1, paths, tags) for item in value]
+        if not isinstance(value, Mapping):
+            return value
+        told = not tags and _tells(value)
+        shown: dict[str, Any] = {}
+        for key, inner in value.items():
+            name = str(key)
+            kind = _kind(name)
+            below = tuple(path[1:] for path in paths if path[0] in ("*", name.lower()))
+            if () in below or (told and normal(name) in _data().pair_values):
+                inner = self._hide(inner, depth + 1)
+            elif kind & _Kind.ENVIRONMENT and (structure := _structure(inner)) is not None:
+                inner = self._environment(structure, depth + 1)
+            elif kind & _Kind.SECRET or (kind & _Kind.TEXT and isinstance(inner, str)):
+                inner = self._hide(inner, depth + 1)
+            else:
+                inner = self._walk(inner, depth + 1, below, tags or bool(kind & _Kind.TAGS))
+            shown[self.scrub(name)] = inner
+        return shown
+
+    def _environment(self, value: Any, depth: int) -> Any:
+        """Variables in any of the shapes that AWS has for them: a map, pairs, a block with ``variables`` in it."""
+        if depth > _MAX_DEPTH:
+            return SENSITIVE
+        if isinstance(value, list | tuple):
+            return [self._environment(item, depth + 1) for item in value]
+        if not isinstance(value, Mapping):
+            return _hidden(value)
+        data = _data()
+        names = {normal(str(key)) for key in value}
+        paired = bool(names & data.pair_names and names & data.pair_values)
+        shown: dict[str, Any] = {}
+        for key, inner in value.items():
+            name = str(key)
+            plain = normal(name)
+            setting = plain not in data.pair_values if paired else plain in data.keep and not name.isupper()
+            inner = self._walk(inner, depth + 1) if setting else self._environment(inner, depth + 1)
+            shown[self.scrub(name)] = inner
+        return shown
+
+    def _hide(self, value: Any, depth: int) -> Any:
+        if depth > _MAX_DEPTH:
+            return SENSITIVE
+        if isinstance(value, list | tuple):
+            return [self._hide(item, depth + 1) for item in value]
+        if isinstance(value, Mapping):
+            return {self.scrub(str(key)): self._hide(inner, depth + 1) for key, inner in value.items()}
+        return _hidden(value)
+
+    def _text(self, text: str, depth: int, tags: bool) -> str:
+        document = _structure(text)
+        if document is not None:
+            shown = self._walk(document, depth + 1, (), tags)
+            if shown != document:
+                return orjson.dumps(shown).decode()
+        for needle, pattern in _data().contents:
+            if needle in text:
+                text = pattern.sub(_blank, text)
+        return self.scrub(text)
+
+
+def redact_record(raw: Mapping[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:
+    """``Redactor.record`` in one call."""
+    return Redactor.of(secrets).record(raw)
+
+
+def redact_value(type: str, path: Path, value: Any, secrets: Iterable[str] = ()) -> Any:
+    """``Redactor.value`` in one call."""
+    return Redactor.of(secrets).value(type, path, value)
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """``Redactor.scrub`` in one call."""
+    return Redactor.of(secrets).scrub(text)
+
+
+def secret_values(
+    type: str, attributes: Mapping[str, Any], marked: Iterable[Sequence[str | int]] = ()
+) -> frozenset[str]:
+    """The secrets that a resource's state holds, to be searched for elsewhere.
+
+    ``marked`` are the paths that state marks sensitive.  Of environment variables only those count whose name tells
+    that they are secret: the others are words such as ``production``, and would be cut out of every other field.
+    """
+    paths = {tuple(path) for path in marked}
+    return frozenset(_secrets(type, attributes, (), paths, False, False))
+
+
+def _secrets(
+    type: str,
+    value: Any,
+    path: tuple[str | int, ...],
+    marked: set[tuple[str | int, ...]],
+    secret: bool,
+    environment: bool,
+) -> Iterator[str]:
+    secret = secret or path in marked
+    if len(path) > _MAX_DEPTH:
+        return
+    if isinstance(value, str):
+        if secret and not is_placeholder(value):
+            yield value
+        document = _structure(value)
+        if document is not None:
+            yield from _secrets(type, document, (*path, 0), set(), False, environment)
+    elif isinstance(value, list | tuple):
+        for n, item in enumerate(value):
+            yield from _secrets(type, item, (*path, n), marked, secret, environment)
+    elif isinstance(value, Mapping):
+        told = _tells(value)
+        for key, inner in value.items():
+            step = str(key)
+            kind = _kind(step)
+            below = (*path, step)
+            variables = environment or (bool(kind & _Kind.ENVIRONMENT) and _structure(inner) is not None)
+            if told and normal(step) in _data().pair_values:
+                own = True
+            elif variables:
+                own = environment and bool(_data().telling.search(normal(step)))
+            else:
+                steps = [part for part in below if isinstance(part, str)]
+                own = bool(kind & (_Kind.SECRET | _Kind.TEXT)) or _listed(type, steps)
+            yield from _secrets(type, inner, below, marked, secret or own, variables)
+
+
+class _Kind(Flag):
+    PLAIN = 0
+    SECRET = auto()
+    TEXT = auto()
+    ENVIRONMENT = auto()
+    TAGS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    names: re.Pattern[str]
+    harmless: re.Pattern[str]
+    texts: re.Pattern[str]
+    environments: re.Pattern[str]
+    tags: re.Pattern[str]
+    telling: re.Pattern[str]
+    placeholders: re.Pattern[str]
+    keep: frozenset[str]
+    pair_names: frozenset[str]
+    pair_values: frozenset[str]
+    namespaces: frozenset[str]
+    contents: tuple[tuple[str, re.Pattern[str]], ...]
+    events: tuple[tuple[Globs, tuple[str, ...]], ...]
+    attributes: Mapping[str, tuple[tuple[str, ...], ...]]
+
+
+@cache
+def _data() -> _Data:
+    raw = yaml.safe_load((files(__package__) / "secrets.yaml").read_text("utf-8"))
+    return _Data(
+        names=any_of(raw["names"]),
+        harmless=any_of(raw["harmless"]),
+        texts=any_of(raw["texts"]),
+        environments=any_of(raw["environments"]["names"]),
+        tags=re.compile(raw["tags"]),
+        telling=re.compile(raw["telling"]),
+        placeholders=any_of(raw["placeholders"]),
+        keep=frozenset(raw["environments"]["keep"]),
+        pair_names=frozenset(raw["pairs"]["names"]),
+        pair_values=frozenset(raw["pairs"]["values"]),
+        namespaces=frozenset(raw["environment_namespaces"]),
+        contents=tuple((entry["needle"], re.compile(entry["pattern"])) for entry in raw["contents"]),
+        events=tuple(
+            (Globs.of([entry["event"].lower()]), tuple(entry["path"].lower().split("."))) for entry in raw["events"]
+        ),
+        attributes={type: tuple(tuple(path.split(".")) for path in paths) for type, paths in raw["attributes"].items()},
+    )
+
+
+def normal(name: str) -> str:
+    """A name without case and punctuation: ``masterUserPassword`` and ``master_user_password`` are one."""
+    return re.sub(r"[^a-z0-9]", "", name[-200:].lower())
+
+
+def _kind(name: str) -> _Kind:
+    # The end of a name decides; a name of a megabyte must not fill the cache.
+    return _kind_of(name[-200:])
+
+
+@lru_cache(maxsize=8192)
+def _kind_of(name: str) -> _Kind:
+    data = _data()
+    plain = normal(name)
+    kind = _Kind.PLAIN
+    if not data.harmless.search(plain):
+        if data.names.search(plain):
+            kind |= _Kind.SECRET
+        if data.texts.search(plain):
+            kind |= _Kind.TEXT
+    if data.environments.search(plain):
+        kind |= _Kind.ENVIRONMENT
+    if data.tags.search(plain):
+        kind |= _Kind.TAGS
+    return kind
+
+
+_STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[\d+\]|([^.\[\]]+)')
+
+
+def _steps(path: Path) -> Sequence[str]:
+    """The names on a path, without indexes."""
+    if not isinstance(path, str):
+        return [step for step in path if isinstance(step, str)]
+    return [name for quoted, bare in _STEP.findall(path) if (name := quoted or bare)]
+
+
+def _tells(pair: Mapping[str, Any]) -> bool:
+    """Whether a pair's name says that its value is secret."""
+    data = _data()
+    for key, value in pair.items():
+        if not isinstance(value, str):
+            continue
+        if normal(str(key)) in data.pair_names:
+            # An API Gateway patch names its target by a path.
+            name = normal(value.rpartition("/")[2])
+            if not data.harmless.search(name) and (
+                _kind(name) & (_Kind.SECRET | _Kind.TEXT) or data.telling.search(name)
+            ):
+                return True
+        if value in data.namespaces:
+            return True
+    return False
+
+
+def _structure(value: Any) -> Any:
+    """A mapping or list, also when it is written as JSON in a text, plain or URL-encoded; else ``None``."""
+    if not isinstance(value, str):
+        return value if isinstance(value, dict | list) else None
+    if len(value) > _MAX_JSON:
+        return None
+    text = value.strip()
+    if text[:3].upper() in ("%7B", "%5B"):
+        text = unquote(text)
+    if text[:1] not in ("{", "[", '"'):
+        return None
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    # JSON within JSON: a document that was itself written as a JSON text.
+    return _structure(document) if isinstance(document, dict | list | str) else None
+
+
+def _hidden(value: Any) -> Any:
+    harmless = value is None or isinstance(value, bool) or value in ("", "true", "false") or is_placeholder(value)
+    return value if harmless else SENSITIVE
+
+
+def _blank(match: re.Match[str]) -> str:
+    if is_placeholder(match["secret"]):
+        return match[0]
+    start, end = match.span("secret")
+    return match.string[match.start() : start] + SENSITIVE + match.string[end : match.end()]
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    for text in {secret, secret.strip()}:
+        if len(text) < MIN_LENGTH or text in SENSITIVE or is_placeholder(text):
+            continue
+        octets = text.encode("utf-8", "surrogatepass")
+        yield text
+        yield json.dumps(text)[1:-1]
+        yield json.dumps(text, ensure_ascii=False)[1:-1]
+        yield quote(octets, safe="")
+        yield quote_plus(octets)
+        yield base64.b64encode(octets).decode()
