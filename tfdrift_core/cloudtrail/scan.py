@@ -162,6 +162,8 @@ class _Reader:
             self.fail(f"is not JSON: {error}")
             return
         self.fail(f"was read with replacement characters, it is not valid JSON: {error}")
+        if isinstance(raw, dict) and "eventName" not in raw and "detail" in raw:
+            raw = raw["detail"]
         self.parsed(raw)
 
     def parsed(self, raw: object) -> None:

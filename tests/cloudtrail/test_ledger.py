@@ -1,0 +1,202 @@
+"""What is remembered over restarts, and what every kind of crash leaves behind."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tfdrift_core.cloudtrail import ledger as module
+from tfdrift_core.cloudtrail.ledger import Ledger
+from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.cloudtrail.source import Batch, SourceError
+
+BATCH = Batch("x", ())
+
+
+def record(name: str, **members: Any) -> Record:
+    return Record({"eventID": name, "eventName": "CreateTags", "eventTime": "2026-01-01T00:00:00Z"} | members)
+
+
+def claimed(ledger: Ledger, *records: Record, durable: bool = True) -> list[str]:
+    return [item.id for item in ledger.claim(Batch("x", (), durable=durable), records).records]
+
+
+def test_a_settled_record_stays_known_over_a_restart(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    ledger.settle(ledger.claim(BATCH, [record("a"), record("b")]))
+    ledger.close()
+    assert claimed(Ledger(str(tmp_path)), record("b"), record("c")) == ["c"]
+
+
+def test_a_record_under_way_is_new_after_a_crash_but_not_before(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    ledger.claim(BATCH, [record("a")])
+    assert claimed(ledger, record("a")) == []
+    ledger.close()
+    assert claimed(Ledger(str(tmp_path)), record("a")) == ["a"]
+
+
+def test_a_restart_of_the_pipeline_forgets_what_was_under_way() -> None:
+    ledger = Ledger()
+    ledger.claim(BATCH, [record("a")])
+    ledger.restart()
+    assert claimed(ledger, record("a")) == ["a"]
+
+
+def test_events_that_the_reader_had_are_not_offered_again(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    claim = ledger.claim(BATCH, [record("a")])
+    assert [ledger.offer(claim, name) for name in ("e1", "e2", "e3")] == [True, True, True]
+    ledger.advance(2)
+    ledger.close()
+
+    # As after kill -9: the batch was not settled.  And the same once more: what an earlier process did still counts.
+    for _ in range(2):
+        ledger = Ledger(str(tmp_path))
+        claim = ledger.claim(BATCH, [record("a")])
+        assert [item.id for item in claim.records] == ["a"]
+        assert [ledger.offer(claim, name) for name in ("e1", "e2", "e3")] == [False, False, True]
+        ledger.close()
+
+
+def test_c_may_advance_through_the_mapped_number(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    claim = ledger.claim(BATCH, [record("a")])
+    ledger.offer(claim, "e1")
+    ledger.offer(claim, "e2")
+    assert ledger.progress is not None
+    ledger.progress[:8] = (1).to_bytes(8, "little")
+    ledger.close()
+    ledger = Ledger(str(tmp_path))
+    claim = ledger.claim(BATCH, [record("a")])
+    assert [ledger.offer(claim, name) for name in ("e1", "e2")] == [False, True]
+
+
+def test_the_journal_survives_a_write_that_was_cut(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    ledger.offer(ledger.claim(BATCH, [record("a")]), "e1")
+    ledger.advance(1)
+    ledger.close()
+    path = tmp_path / "journal"
+    path.write_bytes(path.read_bytes() + b"half")
+    ledger = Ledger(str(tmp_path))
+    assert not ledger.offer(ledger.claim(BATCH, [record("a")]), "e1")
+
+
+@pytest.mark.parametrize("size", [0, 5, 16])
+def test_a_journal_without_entries_is_an_empty_one(tmp_path: Path, size: int) -> None:
+    (tmp_path / "journal").write_bytes(b"\0" * size)
+    ledger = Ledger(str(tmp_path))
+    assert ledger.offer(ledger.claim(BATCH, [record("a")]), "e1")
+
+
+def test_the_journal_is_emptied_when_nothing_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_JOURNAL_LIMIT", 100)
+    ledger = Ledger(str(tmp_path))
+    for number in range(50):
+        claim = ledger.claim(BATCH, [record(f"r{number}")])
+        assert ledger.offer(claim, f"e{number}")
+        ledger.advance(number + 1)
+        ledger.settle(claim)
+    assert (tmp_path / "journal").stat().st_size < 200
+
+
+def test_records_come_in_the_order_of_their_time() -> None:
+    late, early = record("late", eventTime="2026-01-01T00:00:09Z"), record("early", eventTime="2026-01-01T00:00:01Z")
+    assert claimed(Ledger(), late, early) == ["early", "late"]
+
+
+def test_records_without_an_id_are_never_duplicates() -> None:
+    assert claimed(Ledger(), record(""), record("")) == ["", ""]
+
+
+def test_a_global_services_record_from_two_regions_is_one() -> None:
+    first = record("a", eventSource="iam.amazonaws.com", requestID="r1", awsRegion="us-east-1")
+    second = record("b", eventSource="iam.amazonaws.com", requestID="r1", awsRegion="eu-west-1")
+    assert claimed(Ledger(), first, second) == ["a"]
+
+
+def test_one_request_may_make_several_records_of_a_regional_service() -> None:
+    first = record("a", eventSource="ec2.amazonaws.com", requestID="r1")
+    assert claimed(Ledger(), first, record("b", eventSource="ec2.amazonaws.com", requestID="r1")) == ["a", "b"]
+
+
+def test_a_replay_knows_its_own_records_only(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    claim = ledger.claim(Batch("x", (), durable=False), [record("a")])
+    assert ledger.offer(claim, "e1")
+    ledger.advance(1)
+    ledger.settle(claim)
+    assert claimed(ledger, record("a"), durable=False) == []
+    ledger.close()
+    ledger = Ledger(str(tmp_path))
+    claim = ledger.claim(Batch("x", (), durable=False), [record("a")])
+    assert [item.id for item in claim.records] == ["a"]
+    assert ledger.offer(claim, "e1")
+
+
+def test_the_replay_window_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REPLAY_RECORDS", 2)
+    ledger = Ledger()
+    for name in "abc":
+        ledger.settle(ledger.claim(Batch("x", (), durable=False), [record(name)]))
+    assert claimed(ledger, record("a"), record("c"), durable=False) == ["a"]
+
+
+def test_old_and_surplus_ids_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WINDOW_RECORDS", 100)
+    ledger = Ledger(str(tmp_path))
+    for number in range(1000):
+        monkeypatch.setattr("time.time", lambda number=number: 1_000_000_000 + number)
+        ledger.settle(ledger.claim(BATCH, [record(f"r{number}")]))
+    assert claimed(ledger, record("r0"), record("r999")) == ["r0"]
+
+
+def test_checkpoints_survive(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    assert ledger.checkpoint("s3") is None
+    ledger.save("s3", {"at": 1.5})
+    ledger.close()
+    assert Ledger(str(tmp_path)).checkpoint("s3") == {"at": 1.5}
+
+
+def test_a_damaged_database_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"this is not a database" * 100)
+    assert claimed(Ledger(str(tmp_path)), record("a")) == ["a"]
+    assert "moved to ledger.damaged, and checkpoints begin anew" in caplog.text
+
+
+def test_two_processes_cannot_share_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOCK_SECONDS", 0.2)
+    first = Ledger(str(tmp_path))
+    with pytest.raises(SourceError, match=r"data_dir .*: is in use by another process; give a directory that"):
+        Ledger(str(tmp_path))
+    first.close()
+    Ledger(str(tmp_path)).close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(SourceError, match="Permission denied"):
+        Ledger(str(tmp_path / "data"))
+
+
+def test_a_file_in_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SourceError, match=r"File exists.*give a directory that this process may write"):
+        Ledger(str(tmp_path / "file"))
+
+
+def test_a_disk_that_fills_up_is_told_once_and_does_not_stop_the_flow(caplog: pytest.LogCaptureFixture) -> None:
+    ledger = Ledger()
+    broken, ledger._database = ledger._database, sqlite3.connect(":memory:")
+    ledger.save("a", 1)
+    ledger.save("a", 2)
+    assert caplog.text.count("a restart may report changes again") == 1
+    ledger._database = broken
+    ledger.save("a", 3)
+    assert "data_dir: can be written again" in caplog.text
+    assert ledger.checkpoint("a") == 3
