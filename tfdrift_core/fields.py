@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -175,6 +176,15 @@ def _partition(event: DriftEvent) -> Value:
 
 
 _PARTITIONS = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"))
+_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+
+
+def _link(event: DriftEvent) -> Value:
+    record, region = event.record.id, event.record.region
+    if not record or not region:
+        return None
+    host = _CONSOLES.get(str(_partition(event)), "console.aws.amazon.com")
+    return f"https://{host}/cloudtrailv2/home?region={quote(region, '')}#/events/{quote(record, '')}"
 
 
 def _latency(event: DriftEvent) -> Value:
@@ -254,6 +264,7 @@ _DRIFT = (
     Field(22, "drift.time", Type.ABSTIME, "When the call was made.", lambda e: e.record.time or None),
     Field(23, "drift.latency", Type.RELTIME, "Time from the call to this event.", _latency),
     Field(24, "drift.hint", _S, "What to do about it.", lambda e: e.hint),
+    Field(25, "drift.link", _S, "The record in the CloudTrail console.", lambda e: _link(e)),
 )
 
 _TF = (
