@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfdrift_core.drift.catalog import Effect, Tags
-from tfdrift_core.drift.convert import attribute_name, below, blank, convert, merge
+from tfdrift_core.drift.convert import attribute_name, below, blank, convert, like, merge
 from tfdrift_core.drift.diff import Path
 from tfdrift_core.drift.expression import Scope, evaluate
 from tfdrift_core.drift.schema import Block, Node
@@ -34,7 +34,7 @@ def apply(
     """The attributes after the call; ``None`` when the call deleted the resource."""
     if effect.delete:
         return None
-    result = {**attributes, **dict.fromkeys(effect.clear)}
+    result = {**attributes, **{name: None for name in effect.clear if name in attributes}}
     if effect.transform:
         changed = transforms[effect.transform](scope, attributes, block, effect.options)
         if changed is None:
@@ -44,20 +44,29 @@ def apply(
         _convention(effect, evaluate(root, scope), result, block)
     for path, expression in effect.set.items():
         value = evaluate(expression, scope)
-        if value is not None:
+        if value is not None and _has(path, result, block):
             _assign(result, parse_path(path), value, block, below(effect.rename, path))
     for path, value in effect.const.items():
-        _assign(result, parse_path(path), value, block, None)
+        if _has(path, result, block):
+            _assign(result, parse_path(path), value, block, None)
     for name, expression in effect.add.items():
-        result[name] = _add(result, name, evaluate(expression, scope), block, effect)
+        if _has(name, result, block):
+            result[name] = _add(result, name, evaluate(expression, scope), block, effect)
     for name, expression in effect.remove.items():
-        result[name] = _remove(result, name, evaluate(expression, scope), block, effect)
+        if _has(name, result, block):
+            result[name] = _remove(result, name, evaluate(expression, scope), block, effect)
     for name, condition in effect.unknown.items():
-        if evaluate(condition, scope):
+        if _has(name, result, block) and evaluate(condition, scope):
             result[name] = UNKNOWN
     if effect.tags:
         result.update(_tags(effect.tags, scope, result, block))
     return result
+
+
+def _has(path: str, attributes: Attributes, block: Block | None) -> bool:
+    """Whether the resource has the attribute: types that share an effect, and providers of all ages, differ in that."""
+    top = str(parse_path(path)[0])
+    return top in attributes or (block is not None and top in block.attributes)
 
 
 def _node(block: Block | None, name: str) -> Node | None:
@@ -74,7 +83,7 @@ def _convention(effect: Effect, logged: Any, result: dict[str, Any], block: Bloc
             continue
         path = parse_path(attribute)
         top = str(path[0])
-        if top in result or (block is not None and top in block.attributes):
+        if _has(top, result, block):
             _assign(result, path, value, block, below(effect.rename, name))
 
 
@@ -106,12 +115,13 @@ def _assigned(current: Any, path: Path, value: Any, node: Node | None, renames: 
     return members
 
 
-def _elements(node: Node | None, values: Any, effect: Effect, name: str) -> list[Any]:
+def _elements(node: Node | None, values: Any, current: Any, effect: Effect, name: str) -> list[Any]:
+    """Logged elements of a list or set as elements of the attribute."""
     renames = below(effect.rename, name)
     made = []
     for value in as_list(values):
         if node is not None and node.block is not None and isinstance(value, dict):
-            made.append(merge(node.block, value, None, renames))
+            made.append(merge(like(node.block, current), value, None, renames))
         else:
             made.append(convert(node.element if node else None, value, None, renames))
     return made
@@ -131,7 +141,7 @@ def _add(result: Mapping[str, Any], name: str, values: Any, block: Block | None,
         return {**(current or {}), **convert(node, values)}
     elements = list(current) if isinstance(current, list) else []
     keys = effect.keys.get(name, ())
-    for element in _elements(node, values, effect, name):
+    for element in _elements(node, values, elements, effect, name):
         for index, present in enumerate(elements):
             if _matches(present, element, keys):
                 elements[index] = element if keys else present
@@ -153,7 +163,9 @@ def _remove(result: Mapping[str, Any], name: str, values: Any, block: Block | No
         made
         for value in gone
         for made in (
-            [value] if keys and not isinstance(value, dict) else _elements(_node(block, name), value, effect, name)
+            [value]
+            if keys and not isinstance(value, dict)
+            else _elements(_node(block, name), value, current, effect, name)
         )
     ]
     return [element for element in current if not any(_matches(element, other, keys) for other in gone)]

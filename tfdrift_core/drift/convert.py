@@ -92,7 +92,19 @@ def _by_example(logged: Any, current: Any) -> Any:
 def _blocks(node: Node, logged: Any, current: Any, renames: Renames | None) -> Any:
     if isinstance(logged, dict) and node.kind == "block_list" and isinstance(current, list) and len(current) == 1:
         return [merge(node.block, logged, current[0], renames)] if logged else current
-    return [merge(node.block, element, None, renames) for element in as_list(logged) if isinstance(element, dict)]
+    return [
+        merge(like(node.block, current), element, None, renames)
+        for element in as_list(logged)
+        if isinstance(element, dict)
+    ]
+
+
+def like(block: Block | None, current: Any) -> Block | None:
+    """The schema of a block with no more attributes than the blocks have that state holds already."""
+    sample = current[0] if isinstance(current, list) and current else None
+    if block is None or not isinstance(sample, dict):
+        return block
+    return Block({name: node for name, node in block.attributes.items() if name in sample})
 
 
 def blank(block: Block) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from tfdrift_core.drift.hint import hint
 from tfdrift_core.drift.ignore import ignored
 from tfdrift_core.drift.infer import infer
 from tfdrift_core.drift.present import present, secrets_of
-from tfdrift_core.drift.schema import schema_for
+from tfdrift_core.drift.schema import schema_for, schema_of
 from tfdrift_core.drift.shape import canonical_request, canonical_response
 from tfdrift_core.drift.transforms import TRANSFORMS
 from tfdrift_core.drift.values import as_list, member, render, same
@@ -258,7 +258,7 @@ class _Batch:
                     continue
                 before = track.current if track.current is not None else {**track.baseline, **effect.defaults}
                 scope["state"] = before
-                after = apply(effect, scope, before, schema_for(instance.type), self._engine._transforms)
+                after = apply(effect, scope, before, schema_of(instance.type, before), self._engine._transforms)
                 self._change(track, after, record, verdict, confidence, "")
                 handled = True
         if effect.create is not None and not handled and self._parent_managed(effect, scope):

@@ -13,7 +13,7 @@ alone, ``o`` optional and else set by the provider, ``x`` sensitive, ``+`` added
 
 import gzip
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
@@ -103,6 +103,36 @@ def schema_for(resource_type: str) -> Block | None:
     """The attributes of a resource type, None where the provider has no such type."""
     text = _lines().get(resource_type)
     return None if text is None else _block(orjson.loads(text))
+
+
+def schema_of(resource_type: str, attributes: Mapping[str, Any]) -> Block | None:
+    """The schema of a resource type as the provider has it that wrote ``attributes`` into state.
+
+    State does not say which provider that was; a resource without any of the newer attributes has an old one's schema.
+    """
+    block = schema_for(resource_type)
+    if block is None:
+        return None
+    newer = [name for name, node in block.attributes.items() if node.newer]
+    return block if not newer or any(name in attributes for name in newer) else _old_schema(resource_type)
+
+
+@cache
+def _old_schema(resource_type: str) -> Block | None:
+    block = schema_for(resource_type)
+    return None if block is None else _without_newer(block)
+
+
+def _without_newer(block: Block) -> Block:
+    return Block({name: _old_node(node) for name, node in block.attributes.items() if not node.newer})
+
+
+def _old_node(node: Node) -> Node:
+    return replace(
+        node,
+        block=None if node.block is None else _without_newer(node.block),
+        element=None if node.element is None else _old_node(node.element),
+    )
 
 
 def _block(codes: Mapping[str, Any]) -> Block:
