@@ -7,19 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
 from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.fields import values
 
 PRIORITIES = ("Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug")
 """Falco's priorities, the most severe first."""
-
-CONSOLES = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
 
 
 class AlertError(ValueError):
@@ -81,20 +74,6 @@ class Alert:
                 continue
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         return None
-
-    @property
-    def link(self) -> str:
-        """The record in the CloudTrail console, "" where the alert does not say which record or region."""
-        record, region = self.text("ct.id"), self.text("cloud.region")
-        if not record or not region:
-            return ""
-        partition = self.text("cloud.partition") or _partition(region)
-        host = CONSOLES.get(partition, CONSOLES["aws"])
-        return f"https://{host}/cloudtrailv2/home?region={quote(region, '')}#/events/{quote(record, '')}"
-
-
-def _partition(region: str) -> str:
-    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 def parse(line: str | bytes) -> Alert:

@@ -22,6 +22,7 @@ def line(priority: str = "Critical", **fields: Any) -> str:
         "drift.mfa": None,
         "drift.hint": "Undo: terraform apply -target=aws_security_group.web. Keep: set ingress in network/main.tf:43.",
         "drift.id": "d1",
+        "drift.link": "https://console.aws.amazon.com/cloudtrailv2/home?region=eu-central-1#/events/8e2d1c7b",
         "cloud.account": "111122223333",
         "cloud.region": "eu-central-1",
         "cloud.service": "ec2",

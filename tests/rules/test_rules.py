@@ -18,7 +18,7 @@ COMMON_OUTPUT = (
     "console=%drift.console mfa=%drift.mfa agent=%drift.useragent call=%ct.name service=%cloud.service "
     "account=%cloud.account region=%cloud.region resource_id=%cloud.resource.id state=%tf.state file=%tf.file "
     "line=%tf.line confidence=%drift.confidence reason=%drift.reason time=%ct.time record=%ct.id id=%drift.id "
-    "hint=%drift.hint)"
+    "link=%drift.link hint=%drift.hint)"
 )
 
 

@@ -51,8 +51,8 @@ def _block(alert: Alert) -> str:
     ]
     if hint := alert.text("drift.hint"):
         lines.append(_plain(hint, limit=1000))
-    if alert.link:
-        lines.append(f"CloudTrail: {alert.link}")
+    if link := alert.text("drift.link"):
+        lines.append(f"CloudTrail: {_plain(link)}")
     return "\n\n".join(lines)
 
 
