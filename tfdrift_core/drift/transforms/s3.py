@@ -97,7 +97,10 @@ def _grants(request: Mapping[str, Any], owner: str) -> list[Grant] | None:
 def _bucket_grants(
     scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """``grant`` of a bucket, permissions of one grantee together; none where only the owner has any."""
+    """``grant`` of a bucket, permissions of one grantee together.
+
+    Provider 3 writes none where only the owner has any; its state has no ``object_lock_enabled`` either.
+    """
     blocks = [entry for entry in as_list(attributes.get("grant")) if isinstance(entry, dict)]
     owners = [
         str(entry.get("id"))
@@ -115,7 +118,9 @@ def _bucket_grants(
         )
         entry["permissions"].append(grant.permission)
     result = list(merged.values())
-    private = len(result) == 1 and result[0]["type"] == "CanonicalUser" and result[0]["permissions"] == ["FULL_CONTROL"]
+    if "object_lock_enabled" in attributes or len(result) != 1:
+        return {"grant": result}
+    private = result[0]["type"] == "CanonicalUser" and result[0]["permissions"] == ["FULL_CONTROL"]
     return {"grant": [] if private else result}
 
 
