@@ -5,7 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +164,8 @@ def _resource(block: hcl.Block, file: str) -> Block:
             lines.setdefault(f"{name}.{attribute}", value.line)
     ignored: tuple[str, ...] = ()
     for lifecycle in block.body.all("lifecycle"):
-        if value := lifecycle.body.attributes.get("ignore_changes"):
-            ignored = _ignored(value)
+        if paths := lifecycle.body.attributes.get("ignore_changes"):
+            ignored = _ignored(paths)
     return Block(file, block.line, lines, ignored)
 
 
@@ -182,9 +182,9 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-def _overridden(base: Block, override: Block) -> Block:
-    lines = {**base.attribute_lines, **override.attribute_lines}
-    return Block(base.file, base.line, lines, override.ignore_changes or base.ignore_changes)
+def _overridden(base: Block, other: Block) -> Block:
+    """An override file changes arguments of the block, but the block stays where it is."""
+    return replace(base, ignore_changes=other.ignore_changes or base.ignore_changes)
 
 
 def _scope(body: Body) -> tuple[str, str]:

@@ -226,7 +226,8 @@ class State:
 
     def _parse(self, span: tuple[int, int]) -> tuple[Attributes, tuple[tuple[str | int, ...], ...]]:
         document = self._document(span)
-        paths = (_path(steps) for steps in document.get("sensitive_attributes") or ())
+        marks = document.get("sensitive_attributes")
+        paths = (_path(steps) for steps in (marks if isinstance(marks, list) else ()))
         return _attributes(document), tuple(path for path in paths if path)
 
 

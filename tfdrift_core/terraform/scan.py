@@ -103,7 +103,7 @@ def _resource(reader: "_Reader") -> ResourceSpans:
         if key == b"instances":
             found.spans = [reader.skip() for _ in reader.items()]
         else:
-            found.members[key.decode()] = reader.value()
+            found.members[key.decode(errors="replace")] = reader.value()
     return found
 
 

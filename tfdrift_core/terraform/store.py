@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tfdrift_core.config import Account, Config, Region
+from tfdrift_core.config import Account, Config, ConfigError, Region
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.terraform import backends
 from tfdrift_core.terraform.backends import Backend, Context, Ref
-from tfdrift_core.terraform.index import Blocks, Index, Scopes, State, no_blocks, no_scopes
+from tfdrift_core.terraform.backends.base import Unusable
+from tfdrift_core.terraform.configuration import NO_BLOCK, Block, Configuration
+from tfdrift_core.terraform.discovery import discover
+from tfdrift_core.terraform.index import Index, Scopes, State
 from tfdrift_core.terraform.scan import StateError
 
 log = logging.getLogger("tfdrift.state")
@@ -42,10 +45,14 @@ class Status:
 
 @dataclass(slots=True)
 class _Place:
-    """One ``state:`` entry: its backend, its states, and when they were last checked with success, and at all."""
+    """One ``state:`` entry: its backend, its states, and when they were last checked with success, and at all.
+
+    ``directory`` is the configuration that it was found by, "" when the user named it.
+    """
 
     backend: Backend
-    account: str = ""
+    spec: Mapping[str, Any]
+    directory: str = ""
     refs: Sequence[Ref] = ()
     statuses: dict[str, Status] = field(default_factory=dict)
     checked_at: int = 0
@@ -72,18 +79,16 @@ class StateStore:
         *,
         metrics: Metrics | None = None,
         clock: Callable[[], int] = time.time_ns,
-        blocks: Blocks = no_blocks,
-        scopes: Scopes = no_scopes,
         context: Context | None = None,
     ) -> None:
         self._config = config
         self._metrics = metrics or Metrics()
         self._clock = clock
-        self._blocks = blocks
-        self._scopes = scopes
         self._interval = int(config.refresh_interval * 1e9)
-        context = context or Context(config.aws, config.max_state_size)
-        self._places = [_place(spec, context) for spec in config.state]
+        self._context = context or Context(config.aws, config.max_state_size)
+        self._places = [_Place(backends.create(spec, self._context), spec) for spec in config.state]
+        self._configurations: Mapping[str, Configuration] = {}
+        self._links: dict[str, str] = {}
         self._told: dict[str, str] = {}
         self._told_twins: set[str] = set()
         self._lock = threading.Lock()
@@ -139,6 +144,8 @@ class StateStore:
 
     def _check(self, due: Callable[[_Place], bool]) -> bool:
         with self._lock:
+            if not self._configurations or any(map(due, self._places)):
+                self._configure()
             places = [place for place in self._places if due(place)]
             if not places:
                 return False
@@ -147,6 +154,7 @@ class StateStore:
                 listed = list(pool.map(_listed, places))
                 seen: set[str] = set()
                 for place, (refs, _) in zip(places, listed, strict=True):
+                    self._links.update({ref.origin: place.directory for ref in refs if place.directory})
                     place.refs = [ref for ref in refs if ref.origin not in seen]  # two places may name one file
                     seen.update(ref.origin for ref in place.refs)
                 work = [(place, ref) for place in places for ref in place.refs]
@@ -176,19 +184,58 @@ class StateStore:
         except StateError as error:
             return replace(known, error=str(error))
         try:
-            state = State(content.data, ref.origin, ref.workspace, self._scopes_of(place), self._blocks)
+            state = State(content.data, ref.origin, ref.workspace, self._scopes_of(place), self._block)
         except StateError as error:
             return replace(known, version=content.version, error=str(error), fault=str(error))
         return Status(ref.origin, ref.workspace, state, content.version, now, now)
 
     def _scopes_of(self, place: _Place) -> Scopes:
         def scopes(origin: str, alias: str) -> tuple[str, str]:
-            account = place.account or _entry(self._config.accounts, origin, alias, "id")
+            account = place.spec.get("account") or _entry(self._config.accounts, origin, alias, "id")
             region = _entry(self._config.regions, origin, alias, "name")
-            provider_account, provider_region = self._scopes(origin, alias)
+            provider_account, provider_region = self._provider_scope(origin, alias)
             return account or provider_account, region or provider_region
 
         return scopes
+
+    def _configure(self) -> None:
+        """Read the configuration directories again and look for states that they name and we do not know yet."""
+        self._configurations = {directory: Configuration(directory) for directory in self._config.config}
+        places = [place for place in self._places if not place.directory]
+        for directory, configuration in self._configurations.items():
+            specs = discover(configuration)
+            if not specs and not self._config.state:
+                specs = [{"path": str(configuration.directory / "terraform.tfstate")}]
+            for spec in specs:
+                same = (p for p in self._places if p.directory == directory and p.spec == spec)
+                places.append(next(same, None) or self._found(spec, directory))
+        for gone in self._places:
+            if not any(gone is place for place in places):
+                gone.backend.close()
+        self._places = places
+
+    def _found(self, spec: Mapping[str, Any], directory: str) -> _Place:
+        try:
+            return _Place(backends.create(spec, self._context), spec, directory)
+        except ConfigError as error:
+            return _Place(Unusable(directory, str(error)), spec, directory)
+
+    def _block(self, origin: str, module: str, type: str, name: str) -> Block:
+        """The block in the configuration that the state belongs to, else in the only one that has such a block."""
+        directory = self._links.get(origin, "")
+        if directory in self._configurations:
+            return self._configurations[directory].block(module, type, name)
+        found = [c.block(module, type, name) for c in self._configurations.values()]
+        found = [block for block in found if block is not NO_BLOCK]
+        if len(found) > 1:
+            log.debug("%s: %s.%s is in several configurations; file and line are left out", origin, type, name)
+        return found[0] if len(found) == 1 else NO_BLOCK
+
+    def _provider_scope(self, origin: str, alias: str) -> tuple[str, str]:
+        directory = self._links.get(origin, "")
+        if not directory and len(self._configurations) == 1:
+            directory = next(iter(self._configurations))
+        return self._configurations[directory].scope(alias) if directory in self._configurations else ("", "")
 
     def _publish(self) -> bool:
         statuses = self.statuses
@@ -221,10 +268,6 @@ class StateStore:
         for origin in self._told.keys() - errors.keys():
             log.info("state %s: well again", origin)
         self._told = dict(errors)
-
-
-def _place(spec: Mapping[str, Any], context: Context) -> _Place:
-    return _Place(backends.create(spec, context), spec.get("account", ""))
 
 
 def _listed(place: _Place) -> tuple[Sequence[Ref], str]:

@@ -41,7 +41,10 @@ class Content:
 class Backend(Protocol):
     """A place that holds states.  Every method may raise ``StateError``, whose message says what the user can do."""
 
-    origin: str
+    @property
+    def origin(self) -> str:
+        """Names the place to the user where it has no state to show."""
+        ...
 
     def refs(self) -> Sequence[Ref]:
         """The states that are there now, cheaply: no state is read."""
@@ -56,6 +59,26 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Stands for a backend that could not be made, so that the reason shows where its states would."""
+
+    origin: str
+    reason: str
+
+    def refs(self) -> Sequence[Ref]:
+        raise StateError(self.reason)
+
+    def read(self, ref: Ref, known: str) -> Content | None:
+        raise StateError(self.reason)
+
+    def locked(self, ref: Ref) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
 @dataclass(frozen=True, slots=True)
