@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Flag, auto
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -47,7 +46,7 @@ def sensitive_attribute(type: str, path: Path) -> bool:
     A block is not sensitive because some part of it is: show values through ``redact_value``, which hides that part.
     """
     steps = _steps(path)
-    return any(_kind(step) & (_Kind.SECRET | _Kind.TEXT) for step in steps) or _listed(type, steps) or _variable(steps)
+    return any(_kind(step).secret or _kind(step).text for step in steps) or _listed(type, steps) or _variable(steps)
 
 
 def _listed(type: str, steps: Sequence[str]) -> bool:
@@ -60,9 +59,9 @@ def _listed(type: str, steps: Sequence[str]) -> bool:
 
 def _variable(steps: Sequence[str]) -> bool:
     for n, step in enumerate(steps):
-        if _kind(step) & _Kind.TAGS:
+        if _kind(step).tags:
             return False
-        if _kind(step) & _Kind.ENVIRONMENT:
+        if _kind(step).environment:
             return n + 1 == len(steps) or normal(steps[n + 1]) not in _data().keep | _data().pair_names
     return False
 
@@ -99,9 +98,9 @@ class Redactor:
         if value is None:
             return None
         steps = _steps(path)
-        tags = any(_kind(step) & _Kind.TAGS for step in steps)
+        tags = any(_kind(step).tags for step in steps)
         structure = _structure(value)
-        if structure is not None and not tags and steps and _kind(steps[-1]) & _Kind.ENVIRONMENT:
+        if structure is not None and not tags and steps and _kind(steps[-1]).environment:
             return self._environment(structure, 0)
         if sensitive_attribute(type, path):
             return _hidden(value) if structure is None else SENSITIVE
@@ -122,14 +121,14 @@ class Redactor:
             name = str(key)
             kind = _kind(name)
             below = tuple(path[1:] for path in paths if path[0] in ("*", name.lower()))
-            if () in below or (told and normal(name) in _data().pair_values):
+            if () in below or (told and kind.plain in _data().pair_values):
                 inner = self._hide(inner, depth + 1)
-            elif kind & _Kind.ENVIRONMENT and (structure := _structure(inner)) is not None:
+            elif kind.environment and (structure := _structure(inner)) is not None:
                 inner = self._environment(structure, depth + 1)
-            elif kind & _Kind.SECRET or (kind & _Kind.TEXT and isinstance(inner, str)):
+            elif kind.secret or (kind.text and isinstance(inner, str)):
                 inner = self._hide(inner, depth + 1)
             else:
-                inner = self._walk(inner, depth + 1, below, tags or bool(kind & _Kind.TAGS))
+                inner = self._walk(inner, depth + 1, below, tags or kind.tags)
             shown[self.scrub(name)] = inner
         return shown
 
@@ -142,12 +141,12 @@ class Redactor:
         if not isinstance(value, Mapping):
             return _hidden(value)
         data = _data()
-        names = {normal(str(key)) for key in value}
+        names = {_kind(str(key)).plain for key in value}
         paired = bool(names & data.pair_names and names & data.pair_values)
         shown: dict[str, Any] = {}
         for key, inner in value.items():
             name = str(key)
-            plain = normal(name)
+            plain = _kind(name).plain
             setting = plain not in data.pair_values if paired else plain in data.keep and not name.isupper()
             inner = self._walk(inner, depth + 1) if setting else self._environment(inner, depth + 1)
             shown[self.scrub(name)] = inner
@@ -227,23 +226,26 @@ def _secrets(
             step = str(key)
             kind = _kind(step)
             below = (*path, step)
-            variables = environment or (bool(kind & _Kind.ENVIRONMENT) and _structure(inner) is not None)
+            variables = environment or (kind.environment and _structure(inner) is not None)
             if told and normal(step) in _data().pair_values:
                 own = True
             elif variables:
                 own = environment and bool(_data().telling.search(normal(step)))
             else:
                 steps = [part for part in below if isinstance(part, str)]
-                own = bool(kind & (_Kind.SECRET | _Kind.TEXT)) or _listed(type, steps)
+                own = kind.secret or kind.text or _listed(type, steps)
             yield from _secrets(type, inner, below, marked, secret or own, variables)
 
 
-class _Kind(Flag):
-    PLAIN = 0
-    SECRET = auto()
-    TEXT = auto()
-    ENVIRONMENT = auto()
-    TAGS = auto()
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a name says about its value; ``plain`` is the name without case and punctuation."""
+
+    plain: str
+    secret: bool
+    text: bool
+    environment: bool
+    tags: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,17 +303,14 @@ def _kind(name: str) -> _Kind:
 def _kind_of(name: str) -> _Kind:
     data = _data()
     plain = normal(name)
-    kind = _Kind.PLAIN
-    if not data.harmless.search(plain):
-        if data.names.search(plain):
-            kind |= _Kind.SECRET
-        if data.texts.search(plain):
-            kind |= _Kind.TEXT
-    if data.environments.search(plain):
-        kind |= _Kind.ENVIRONMENT
-    if data.tags.search(plain):
-        kind |= _Kind.TAGS
-    return kind
+    harmless = bool(data.harmless.search(plain))
+    return _Kind(
+        plain,
+        secret=not harmless and bool(data.names.search(plain)),
+        text=not harmless and bool(data.texts.search(plain)),
+        environment=bool(data.environments.search(plain)),
+        tags=bool(data.tags.search(plain)),
+    )
 
 
 _STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[\d+\]|([^.\[\]]+)')
@@ -330,12 +329,10 @@ def _tells(pair: Mapping[str, Any]) -> bool:
     for key, value in pair.items():
         if not isinstance(value, str):
             continue
-        if normal(str(key)) in data.pair_names:
+        if _kind(str(key)).plain in data.pair_names:
             # An API Gateway patch names its target by a path.
             name = normal(value.rpartition("/")[2])
-            if not data.harmless.search(name) and (
-                _kind(name) & (_Kind.SECRET | _Kind.TEXT) or data.telling.search(name)
-            ):
+            if not data.harmless.search(name) and (_kind(name).secret or _kind(name).text or data.telling.search(name)):
                 return True
         if value in data.namespaces:
             return True
