@@ -17,6 +17,7 @@ import orjson
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.identity import Identity, identify
+from tfdrift_core.drift.redact import redact_record
 
 Value = str | int | bool | Sequence[str] | None
 
@@ -36,7 +37,8 @@ class Type(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field.  ``get`` gives ``None`` (or an empty string or list) where the field is absent.
+    """One field.  ``get`` gives ``None`` (or an empty string or list) where the field is absent; ask it about ``shown``
+    events only.
 
     ``path`` marks a field whose optional argument selects a value inside it (``ct.request[a.b]``).  Times are
     nanoseconds since the epoch, durations nanoseconds.
@@ -403,9 +405,15 @@ FIELDS: tuple[Field, ...] = _table()
 BY_NAME: dict[str, Field] = {f.name: f for f in FIELDS}
 
 
+def shown(event: DriftEvent) -> DriftEvent:
+    """The event with its record free of secrets: the form that ``Field.get`` may be asked about."""
+    return replace(event, record=Record(redact_record(event.record.raw, event.redacted)), redacted=frozenset())
+
+
 def values(event: DriftEvent) -> dict[str, Value]:
-    """Every present field of an event, by name."""
-    return {f.name: value for f in FIELDS if (value := f.get(event)) not in (None, "", (), [])}
+    """Every present field of an event, by name; secrets are hidden."""
+    safe = shown(event)
+    return {f.name: value for f in FIELDS if (value := f.get(safe)) not in (None, "", (), [])}
 
 
 def markdown() -> str:

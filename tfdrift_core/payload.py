@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 
 from tfdrift_core.drift.event import DriftEvent
-from tfdrift_core.fields import FIELDS, Type, Value, to_json
+from tfdrift_core.fields import FIELDS, Type, Value, shown, to_json
 
 VERSION = 1
 MAGIC = b"TFD" + bytes((VERSION,))
@@ -32,21 +32,17 @@ def text_bytes(value: str) -> bytes:
     return value.encode("utf-8", "replace").replace(b"\0", b"?")
 
 
-def encode(event: DriftEvent, record_json: bytes | None = None) -> bytes:
-    """The payload of an event whose record is already free of secrets.
-
-    ``record_json`` is that record as JSON, for callers that have it at hand.
-    """
+def encode(event: DriftEvent) -> bytes:
+    """The payload of an event; secrets are hidden in it."""
+    event = shown(event)
     parts = [MAGIC]
     for field in _STORED:
         value = field.get(event)
         if value is None or value == "":
             continue
-        for item in value if field.is_list and not isinstance(value, str | int) else (value,):
+        for item in (value,) if isinstance(value, str | int) else value:
             _append(parts, field.number, _bytes(item))
-    if record_json is None:
-        record_json = text_bytes(to_json(event.record.raw))
-    _append(parts, RAW, record_json.replace(b"\0", b"?") + b"\0")
+    _append(parts, RAW, text_bytes(to_json(event.record.raw)) + b"\0")
     return b"".join(parts)
 
 

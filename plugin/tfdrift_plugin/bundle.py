@@ -31,11 +31,34 @@ _DISTRIBUTION = "tfdrift-falco"
 # Needed only by the command line and the embedded host.
 _LEFT_OUT = frozenset({"cffi", "google-re2", "markdown-it-py", "mdurl", "pycparser", "pygments", "rich"})
 _STDLIB_LEFT_OUT = frozenset(
-    "__phello__ _aix_support _bootsubprocess _osx_support antigravity config curses dbm distutils ensurepip idlelib lib2to3"
-    " pydoc_data site-packages sqlite3 test this tkinter turtle turtledemo unittest venv wsgiref xmlrpc".split()
+    (
+        "__phello__",
+        "_aix_support",
+        "_bootsubprocess",
+        "_osx_support",
+        "antigravity",
+        "config",
+        "curses",
+        "dbm",
+        "distutils",
+        "ensurepip",
+        "idlelib",
+        "lib2to3",
+        "pydoc_data",
+        "site-packages",
+        "test",
+        "this",
+        "tkinter",
+        "turtle",
+        "turtledemo",
+        "unittest",
+        "venv",
+        "wsgiref",
+        "xmlrpc",
+    )
 )
 _EXTENSIONS_LEFT_OUT = re.compile(
-    r"^(_crypt|_curses|_dbm|_gdbm|_sqlite3|_testi|_testb|_testc|_testm|_tkinter|_xxsub|_xxtest|xx|nis|ossaudio|readline)"
+    r"^(_crypt|_curses|_dbm|_gdbm|_testi|_testb|_testc|_testm|_tkinter|_xxsub|_xxtest|xx|nis|ossaudio|readline)"
 )
 _NO_MODULE = (".c", ".cpp", ".h", ".hpp", ".pxd", ".pyx", ".pyi", ".pyc", ".exe", ".typed")
 # These belong to the system's C library, which every other library has to agree on.
@@ -72,9 +95,7 @@ def bundle(dist: Path, work: Path) -> Path:
         link=("-Wl,--build-id=none", "-Wl,-s"),
     )
     _shared_libraries(root, library)
-    (runtime / "runtime.conf").write_text(
-        runtime_conf(".", ["python", "python/lib-dynload", "site"]), encoding="utf-8"
-    )
+    (runtime / "runtime.conf").write_text(runtime_conf(".", ["python", "python/lib-dynload", "site"]), encoding="utf-8")
     arch = platform.machine()
     (runtime / "manifest.json").write_text(json.dumps(_manifest(root, python, arch), indent=2) + "\n", encoding="utf-8")
     dist.mkdir(parents=True, exist_ok=True)
@@ -151,7 +172,7 @@ def _closure(name: str) -> set[str]:
 def _dependency(parts: tuple[str, ...]) -> bool:
     if parts[0] == ".." or parts[0].endswith(".dist-info") or parts[-1].endswith(_NO_MODULE):
         return False
-    if {"test", "tests", "testing", "__pycache__", "docs", "examples"} & set(parts):
+    if {"test", "tests", "testing", "__pycache__"} & set(parts):
         return False
     if parts[:2] == ("botocore", "data") and len(parts) > 3:
         return parts[2] in SERVICES
@@ -204,7 +225,9 @@ def _shared_libraries(root: Path, library: Path) -> None:
             waiting.append(copy)
     for path in objects:
         _output("strip", "--strip-unneeded", str(path))
-        own = [entry for entry in _output("patchelf", "--print-rpath", str(path)).strip().split(":") if "$ORIGIN" in entry]
+        own = [
+            entry for entry in _output("patchelf", "--print-rpath", str(path)).strip().split(":") if "$ORIGIN" in entry
+        ]
         place = os.path.relpath(library, path.parent)
         here = "$ORIGIN" if place == "." else f"$ORIGIN/{place}"
         _output("patchelf", "--set-rpath", ":".join(dict.fromkeys([here, *own])), str(path))
@@ -254,7 +277,10 @@ def _manifest(root: Path, python: Python, arch: str) -> dict[str, object]:
 def _pack(root: Path, archive: Path) -> None:
     """The library first, then directories before what is in them; nothing of the machine or the hour goes in."""
     first = root / "libtfdrift.so"
-    paths = [first, *sorted(path for path in root.rglob("*") if path != first and (path.is_file() or any(path.iterdir())))]
+    paths = [
+        first,
+        *sorted(path for path in root.rglob("*") if path != first and (path.is_file() or any(path.iterdir()))),
+    ]
     memory = io.BytesIO()
     with tarfile.open(fileobj=memory, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path in paths:
