@@ -1,0 +1,242 @@
+"""The real falcosidekick, with the shipped configuration, in front of stand-ins for what it sends to."""
+
+import datetime
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import socketserver
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.notify.alerts import line
+from tests.notify.conftest import MailServer, Web
+from tests.rules.sample_events import ROOT, RULES
+
+CONFIG = ROOT / "deploy" / "falcosidekick" / "config.yaml"
+BINARY = os.environ.get("FALCOSIDEKICK") or shutil.which("falcosidekick")
+needs_falcosidekick = pytest.mark.skipif(
+    BINARY is None,
+    reason="no falcosidekick: put it on PATH or name it in FALCOSIDEKICK (the Go proxy has no module of it)",
+)
+
+
+def test_the_templates_name_only_fields_that_the_rules_print() -> None:
+    named = set(re.findall(r'index \.(?:OutputFields)? ?"([\w.]+)"', CONFIG.read_text()))
+    extra = set(yaml.safe_load(CONFIG.read_text())["loki"]["extralabels"].split(","))
+    assert len(named) > 8
+    for rule in (item for item in yaml.safe_load(RULES.read_text()) if "rule" in item):
+        assert named | extra <= set(re.findall(r"%([\w.]+\w)", rule["output"])), rule["rule"]
+
+
+def test_the_configuration_holds_no_secret() -> None:
+    config = yaml.safe_load(CONFIG.read_text())
+    assert not {"webhookurl", "routingKey", "password", "user", "address", "hostport"} & {
+        key for output in config.values() if isinstance(output, dict) for key in output
+    }
+
+
+class Pager(socketserver.ThreadingTCPServer):
+    """PagerDuty's address is fixed in falcosidekick: an HTTPS proxy that answers in its name, with a CA of its own."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.ca = folder / "ca.pem"
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "events.pagerduty.com")])
+        now = datetime.datetime.now(datetime.UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("events.pagerduty.com")]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        self.ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        key_file = folder / "key.pem"
+        key_file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(self.ca, key_file)
+        super().__init__(("127.0.0.1", 0), PagerHandler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class PagerHandler(socketserver.BaseRequestHandler):
+    server: Pager
+
+    def handle(self) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += self.request.recv(4096)
+        assert head.startswith(b"CONNECT events.pagerduty.com:443 ")
+        self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with self.server.context.wrap_socket(self.request, server_side=True) as secure:
+            stream = secure.makefile("rwb")
+            assert stream.readline().startswith(b"POST /v2/enqueue ")
+            headers = http.client.parse_headers(stream)
+            self.server.events.append(json.loads(stream.read(int(headers["Content-Length"]))))
+            answer = b'{"status":"success","message":"Event processed","dedup_key":"k"}'
+            stream.write(b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Type: application/json\r\n")
+            stream.write(b"Content-Length: %d\r\n\r\n" % len(answer) + answer)
+            stream.flush()
+
+
+@pytest.fixture
+def pager(tmp_path: Path) -> Iterator[Pager]:
+    server = Pager(tmp_path)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+class Sidekick:
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self.log = log
+        environment = {**os.environ, "LISTENADDRESS": "127.0.0.1", "LISTENPORT": str(self.port), **environment}
+        assert BINARY is not None
+        self.process = subprocess.Popen(
+            [BINARY, "-c", str(CONFIG)], env=environment, stdout=log.open("wb"), stderr=subprocess.STDOUT
+        )
+
+    def request(self, method: str, path: str, body: str | None = None) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def ready(self) -> bool:
+        try:
+            return self.request("GET", "/ping") == 200
+        except OSError:
+            return False
+
+
+def wait_for(condition: Any, what: str, log: Path) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{what} never happened; falcosidekick said:\n{log.read_text()}")
+
+
+@pytest.fixture
+def sidekick(web: Web, mail: MailServer, pager: Pager, tmp_path: Path) -> Iterator[Sidekick]:
+    environment = {
+        "SLACK_WEBHOOKURL": f"{web.url}/slack",
+        "PAGERDUTY_ROUTINGKEY": "0123456789abcdef0123456789abcdef",
+        "SMTP_HOSTPORT": f"127.0.0.1:{mail.port}",
+        "SMTP_TLS": "false",
+        "SMTP_AUTHMECHANISM": "none",
+        "SMTP_FROM": "tfdrift@example.com",
+        "SMTP_TO": "platform@example.com",
+        "WEBHOOK_ADDRESS": f"{web.url}/webhook",
+        "LOKI_HOSTPORT": web.url,
+        "HTTPS_PROXY": pager.url,
+        "SSL_CERT_FILE": str(pager.ca),
+    }
+    started = Sidekick(environment, tmp_path / "sidekick.log")
+    try:
+        wait_for(started.ready, "its start", started.log)
+        yield started
+    finally:
+        started.process.terminate()
+        started.process.wait(10)
+
+
+def outputs(web: Web, name: str) -> list[Any]:
+    return [body for path, body in list(web.posts) if name in path]
+
+
+@needs_falcosidekick
+def test_slack_pagerduty_mail_webhook_and_loki_get_it_once(
+    sidekick: Sidekick, web: Web, mail: MailServer, pager: Pager
+) -> None:
+    assert sidekick.request("POST", "/", line()) == 200
+    everything = {"slack": 1, "webhook": 1, "loki": 1}
+    wait_for(
+        lambda: all(outputs(web, name) for name in everything) and mail.messages and pager.events,
+        "a delivery to all five",
+        sidekick.log,
+    )
+    assert {name: len(outputs(web, name)) for name in everything} == everything
+    assert (len(mail.messages), len(pager.events)) == (1, 1)
+
+    text = outputs(web, "slack")[0]["text"].split("\n")
+    assert text == [
+        "*Critical: Security group opened to the world*",
+        "*aws_security_group.web* in 111122223333 eu-central-1",
+        '`ingress`: + `{"cidr_blocks":["0.0.0.0/0"],"from_port":22}`',
+        "by *dev-taro* from 198.51.100.24 with AuthorizeSecurityGroupIngress at 2026-03-17T10:06:02Z",
+        "Undo: terraform apply -target=aws_security_group.web. Keep: set ingress in network/main.tf:43.",
+        "<https://console.aws.amazon.com/cloudtrailv2/home?region=eu-central-1#/events/8e2d1c7b"
+        "|Open the record in CloudTrail>",
+    ]
+    (event,) = pager.events
+    assert event["event_action"] == "trigger"
+    assert event["payload"]["severity"] == "critical"
+    assert "aws_security_group.web ingress by dev-taro" in event["payload"]["summary"]
+    assert event["payload"]["custom_details"]["drift.link"].startswith("https://console.aws.amazon.com/")
+    (message,) = mail.messages
+    assert message["Subject"] is not None
+    assert "aws_security_group.web ingress by dev-taro" in message["Subject"]
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert "drift.user: dev-taro" in body.get_content()
+    assert "Rule: Security group opened to the world" in body.get_content()
+    assert "drift.link: https://console.aws.amazon.com/" in body.get_content()
+    (posted,) = outputs(web, "webhook")
+    assert posted["output_fields"]["drift.id"] == "d1"
+    (pushed,) = outputs(web, "loki")
+    (stream,) = pushed["streams"]
+    assert stream["stream"]["cloud_service"] == "ec2"
+    assert stream["stream"]["priority"] == "Critical"
+    assert json.loads(stream["values"][0][1])["output_fields"]["drift.user"] == "dev-taro"
+
+
+@needs_falcosidekick
+def test_levels_go_where_they_belong(sidekick: Sidekick, web: Web, mail: MailServer, pager: Pager) -> None:
+    change = {"drift.path": "instance_type", "drift.old_value": "t3.micro", "drift.added": None}
+    for priority in ("Informational", "Warning", "Error"):
+        assert sidekick.request("POST", "/", line(priority, **change)) == 200
+    wait_for(
+        lambda: len(outputs(web, "webhook")) == 3 and len(outputs(web, "slack")) == 2 and mail.messages,
+        "three webhook calls, two Slack messages and a mail",
+        sidekick.log,
+    )
+    assert len(mail.messages) == 1
+    assert pager.events == []
+    assert {body["text"].split("\n")[2] for body in outputs(web, "slack")} == {"`instance_type`: `t3.micro` → `(none)`"}
