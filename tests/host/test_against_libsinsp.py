@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tfdrift_plugin.host.abi import Framework, Library
-from tfdrift_plugin.host.condition import ConditionError, compile_condition, parse, unparse
+from tfdrift_plugin.host.condition import ConditionError, parse, unparse
+from tfdrift_plugin.host.evaluate import compile_condition
 from tfdrift_plugin.host.fields import FieldError
 from tfdrift_plugin.host.output import compile_format
 

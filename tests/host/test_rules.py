@@ -3,7 +3,8 @@
 import pytest
 from tfdrift_plugin.host.condition import unparse
 from tfdrift_plugin.host.fields import Catalogue
-from tfdrift_plugin.host.rules import Priority, RulesError, RuleSet, load, substitute
+from tfdrift_plugin.host.rules import Priority, RuleSet, load, substitute
+from tfdrift_plugin.host.rules_file import RulesError
 
 from tests.host import standin
 

@@ -9,7 +9,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +33,7 @@ class Root:
 
     path: Path
     shared: tuple[Path, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
 
     def inside(self, path: str | Path) -> Path:
         """Where ``path`` of the root is seen from outside."""
@@ -43,11 +44,9 @@ class Root:
             self.inside(directory).mkdir(parents=True, exist_ok=True)
         return replace(self, shared=(*self.shared, *directories))
 
-    def run(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, timeout: float = RUN_SECONDS
-    ) -> subprocess.CompletedProcess[bytes]:
+    def run(self, argv: Sequence[str], *, timeout: float = RUN_SECONDS) -> subprocess.CompletedProcess[bytes]:
         """Runs a command; a bad exit code does not raise.  Output is bytes, since what is printed may be anything."""
-        clean = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/root", "TZ": "UTC", **(env or {})}
+        clean = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/root", "TZ": "UTC", **dict(self.env)}
         # libsinsp asks /proc about the machine.  The mounts are this command's own, so that none can be left behind.
         mounts = [["mount", "-t", "proc", "proc", str(self.path / "proc")]]
         mounts += [["mount", "--bind", "-o", "ro", str(one), str(self.inside(one))] for one in self.shared]

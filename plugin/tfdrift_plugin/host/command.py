@@ -18,7 +18,8 @@ from tfdrift_plugin.host import falco_yaml, rules
 from tfdrift_plugin.host.abi import Framework, Library, PluginError
 from tfdrift_plugin.host.alerts import Alerts
 from tfdrift_plugin.host.falco_yaml import ConfigError, FalcoConfig
-from tfdrift_plugin.host.rules import Rule, RulesError
+from tfdrift_plugin.host.rules import Rule
+from tfdrift_plugin.host.rules_file import RulesError
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 LIBRARY = CHECKOUT / "build" / "libtfdrift.so"

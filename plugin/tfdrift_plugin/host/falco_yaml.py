@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from tfdrift_plugin.host.rules import FALSE, TRUE
+from tfdrift_plugin.host.rules_file import FALSE, TRUE
 
 PLUGIN_DIR = Path("/usr/share/falco/plugins")
 

@@ -156,6 +156,14 @@ class Catalogue:
             raise FieldError(f"filter_check called with nonexistent field {text}")
         return field
 
+    def has(self, text: str) -> bool:
+        """Whether ``text`` is a field with all that it needs."""
+        try:
+            self.exact(text)
+        except FieldError:
+            return False
+        return True
+
     def prefix(self, text: str) -> tuple[Field, int]:
         """The field with which the rest of an output line starts, and its length in ``text``."""
         field, length = self._match(text)

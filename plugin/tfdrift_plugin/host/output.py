@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from tfdrift_core.fields import Type
-from tfdrift_plugin.host.condition import Event
+from tfdrift_plugin.host.evaluate import Event
 from tfdrift_plugin.host.fields import TRANSFORMER_NAMES, Catalogue, Field, FieldError, Value, Values, c_string
 
 ABSENT = b"<NA>"

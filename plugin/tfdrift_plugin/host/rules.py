@@ -5,16 +5,20 @@ the same items are refused or warned about, with the same codes.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import yaml
 
 from tfdrift_plugin.host import condition as conditions
-from tfdrift_plugin.host.condition import ConditionError, Expr, Predicate
+from tfdrift_plugin.host import exceptions
+from tfdrift_plugin.host.condition import ConditionError, Expr
+from tfdrift_plugin.host.evaluate import Predicate, compile_condition, warnings
+from tfdrift_plugin.host.exceptions import RuleException
 from tfdrift_plugin.host.fields import Catalogue, FieldError
 from tfdrift_plugin.host.output import Format, compile_format
+from tfdrift_plugin.host.rules_file import Item, Place, RulesError, items_of
 
 # The engine version of Falco 0.43, whose rules language this is.
 ENGINE_VERSION = (0, 58, 0)
@@ -33,26 +37,6 @@ class Priority(IntEnum):
 
 
 PRIORITIES = {p.name.lower(): p for p in Priority} | {"info": Priority.Informational}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a rules file; line and column count from 1."""
-
-    file: str
-    line: int
-    column: int
-    item: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.item + ': ' if self.item else ''}"
-
-
-class RulesError(ValueError):
-    """A rules file that Falco would refuse; the message names file, position, item and Falco's error code."""
-
-    def __init__(self, place: Place, code: str, message: str) -> None:
-        super().__init__(f"{place}{message} ({code})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,110 +87,7 @@ def load(
     return RuleSet(rules, tuple(dict.fromkeys(collector.warnings)))
 
 
-# --- YAML with places -------------------------------------------------------------------------------------------------
-
-TRUE = frozenset(("y", "yes", "true", "on"))
-FALSE = frozenset(("n", "no", "false", "off"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """A mapping of a rules file, and how it is called in messages."""
-
-    file: str
-    node: yaml.MappingNode
-    title: str = ""
-
-    def child(self, key: str) -> yaml.Node | None:
-        # The first of equal keys, as yaml-cpp's look-up gives it.
-        return next((value for name, value in self.node.value if name.value == key), None)
-
-    def place(self, node: yaml.Node | None = None) -> Place:
-        mark = (node or self.node).start_mark
-        return Place(self.file, mark.line + 1, mark.column + 1, self.title)
-
-    def refuse(self, message: str, node: yaml.Node | None = None) -> RulesError:
-        return RulesError(self.place(node), "LOAD_ERR_YAML_VALIDATE", message)
-
-    def text(self, key: str) -> str:
-        node = self.child(key)
-        if node is None:
-            raise self.refuse(f"Item has no mapping for key '{key}'")
-        if _is_null(node):
-            raise self.refuse(f"Mapping for key '{key}' is empty", node)
-        if not isinstance(node, yaml.ScalarNode):
-            raise self.refuse(f"Value of '{key}' is not a scalar value", node)
-        if not node.value:
-            raise self.refuse(f"Value of '{key}' must be non-empty", node)
-        return str(node.value)
-
-    def optional(self, key: str, default: str) -> str:
-        return default if self.child(key) is None else self.text(key)
-
-    def flag(self, key: str, default: bool) -> bool:
-        if self.child(key) is None:
-            return default
-        text = self.text(key).lower()
-        if text not in TRUE | FALSE:
-            raise self.refuse(
-                f"Can't decode the value of '{key}': expected true or false, not '{text}'", self.child(key)
-            )
-        return text in TRUE
-
-    def sequence(self, key: str) -> Sequence[yaml.Node]:
-        node = self.child(key)
-        if not isinstance(node, yaml.SequenceNode):
-            raise self.refuse(f"Value of '{key}' is not a sequence", node)
-        return list(node.value)
-
-    def strings(self, key: str) -> list[str]:
-        nodes = self.sequence(key)
-        for node in nodes:
-            if not isinstance(node, yaml.ScalarNode):
-                raise self.refuse("sequence value is not scalar", node)
-        return [node.value for node in nodes]
-
-
-def _is_null(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
-
-
-def _items(file: str, text: str) -> Iterator[_Item]:
-    try:
-        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
-        raise RulesError(place, "LOAD_ERR_YAML_PARSE", str(error.problem)) from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise RulesError(Place(file, 1, 1), "LOAD_ERR_YAML_PARSE", str(error)) from error
-    for document in documents:
-        if document is None or _is_null(document):
-            continue
-        if not isinstance(document, yaml.SequenceNode):
-            message = "Rules content is not yaml array of objects"
-            raise RulesError(Place(file, document.start_mark.line + 1, 1), "LOAD_ERR_YAML_VALIDATE", message)
-        for node in document.value:
-            if isinstance(node, yaml.MappingNode):
-                yield _Item(file, node)
-            elif not _is_null(node):
-                place = Place(file, node.start_mark.line + 1, node.start_mark.column + 1)
-                message = "Unexpected element type. Each element should be a yaml associative array."
-                raise RulesError(place, "LOAD_ERR_YAML_VALIDATE", message)
-
-
 # --- collecting -------------------------------------------------------------------------------------------------------
-
-Entry = str | list["Entry"]
-
-
-@dataclass(slots=True)
-class _Exception:
-    name: str
-    fields: Entry | None
-    comps: Entry | None
-    values: list[Entry]
-    place: Place
 
 
 @dataclass(slots=True)
@@ -237,7 +118,7 @@ class _Rule:
     priority: Priority = Priority.Debug
     source: str = DEFAULT_SOURCE
     tags: set[str] = field(default_factory=set)
-    exceptions: list[_Exception] = field(default_factory=list)
+    exceptions: list[RuleException] = field(default_factory=list)
     enabled: bool = True
     skip_unknown: bool = False
 
@@ -253,11 +134,6 @@ REPLACEABLE = {
     "rule": APPENDABLE["rule"]
     | {"priority", "capture", "capture_duration", "enabled", "warn_evttypes", "skip-if-unknown-filter"},
 }
-OPERATORS = frozenset(
-    ("exists", "<=", "<", ">=", ">", "==", "=", "!=", "glob", "iglob", "contains", "icontains", "bcontains")
-) | {"startswith", "bstartswith", "endswith", "regex", "intersects", "in", "pmatch"}
-LIST_OPERATORS = ("in", "intersects", "pmatch")
-
 _BARE = re.compile(r"[^()\"'\s=,]+")
 _IDENTIFIER = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]*")
 _SEMVER = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?", re.ASCII)
@@ -307,17 +183,17 @@ class _Collector:
             "macro": self._macro,
             "rule": self._rule,
         }
-        for item in _items(file, text):
+        for item in items_of(file, text):
             kind = next((key for key in readers if item.child(key) is not None), None)
             if kind is None:
                 self.warn(item.place(), "LOAD_UNKNOWN_ITEM", "Unknown top level item")
                 continue
             if kind in NO_PREVIOUS:
-                item = _Item(file, item.node, f"{kind} '{item.text(kind)}'")
+                item = Item(file, item.node, f"{kind} '{item.text(kind)}'")
             readers[kind](item)
             self.index += 1
 
-    def _engine(self, item: _Item) -> None:
+    def _engine(self, item: Item) -> None:
         text = item.text("required_engine_version")
         wanted = (0, int(text), 0) if text.isdecimal() else version(text)
         if wanted is None:
@@ -329,17 +205,17 @@ class _Collector:
             message = f"Rules require engine version {need}, but engine version is {have}"
             raise RulesError(item.place(), "LOAD_ERR_VALIDATE", message)
 
-    def _plugins(self, item: _Item) -> None:
+    def _plugins(self, item: Item) -> None:
         for entry in item.sequence("required_plugin_versions"):
             if not isinstance(entry, yaml.MappingNode):
                 raise item.refuse("Plugin version must be a mapping", entry)
-            first = _Item(item.file, entry)
+            first = Item(item.file, entry)
             alternatives = first.sequence("alternatives") if first.child("alternatives") is not None else []
             wanted: list[tuple[str, str]] = []
             for node in (entry, *alternatives):
                 if not isinstance(node, yaml.MappingNode):
                     raise item.refuse("Plugin version alternative must be a mapping", node)
-                one = _Item(item.file, node)
+                one = Item(item.file, node)
                 wanted.append((one.text("name"), one.text("version")))
             self._require(first.place(), wanted)
 
@@ -356,7 +232,7 @@ class _Collector:
         message = f"Plugin requirement not satisfied, must load {listed}; loaded: {loaded or 'none'}"
         raise RulesError(place, "LOAD_ERR_VALIDATE", message)
 
-    def _overrides(self, item: _Item, kind: str) -> tuple[set[str], set[str], bool]:
+    def _overrides(self, item: Item, kind: str) -> tuple[set[str], set[str], bool]:
         """The keys to append and to replace, and whether the old ``append: true`` is set."""
         append = item.flag("append", False)
         if append:
@@ -382,7 +258,7 @@ class _Collector:
             raise item.refuse(OVERRIDE_AND_APPEND)
         return chosen["append"], chosen["replace"], append
 
-    def _list(self, item: _Item) -> None:
+    def _list(self, item: Item) -> None:
         name, items = item.text("list"), item.strings("items")
         if not _BARE.fullmatch(name):
             self.warn(item.place(), "LOAD_INVALID_LIST_NAME", "List has an invalid name.")
@@ -396,7 +272,7 @@ class _Collector:
         else:
             self.lists[name] = _List(items, previous.index if previous else self.index, self.index, item.place())
 
-    def _macro(self, item: _Item) -> None:
+    def _macro(self, item: Item) -> None:
         name, text = item.text("macro"), item.text("condition")
         if not _IDENTIFIER.fullmatch(name):
             self.warn(item.place(), "LOAD_INVALID_MACRO_NAME", "Macro has an invalid name.")
@@ -411,7 +287,7 @@ class _Collector:
             place = item.place(item.child("condition"))
             self.macros[name] = _Macro(text, previous.index if previous else self.index, self.index, place)
 
-    def _rule(self, item: _Item) -> None:
+    def _rule(self, item: Item) -> None:
         name = item.text("rule")
         appended, replaced, append = self._overrides(item, "rule")
         previous = self.rules.get(name)
@@ -441,7 +317,7 @@ class _Collector:
         for key in sorted(replaced):
             self._set(item, previous, key)
 
-    def _overridden_keys(self, item: _Item, appended: set[str], replaced: set[str]) -> None:
+    def _overridden_keys(self, item: Item, appended: set[str], replaced: set[str]) -> None:
         for kind, keys in (("append", appended), ("replace", replaced)):
             for key in sorted(keys):
                 if item.child(key) is None:
@@ -451,12 +327,12 @@ class _Collector:
                 message = f"Unexpected key '{key}': no corresponding entry under 'override' is defined."
                 raise item.refuse(message, item.child(key))
 
-    def _same_source(self, item: _Item, previous: _Rule, source: str) -> None:
+    def _same_source(self, item: Item, previous: _Rule, source: str) -> None:
         if previous.source and source and previous.source != source:
             message = "Rule has been re-defined with a different source"
             raise RulesError(item.place(), "LOAD_ERR_VALIDATE", message)
 
-    def _define(self, item: _Item, name: str, previous: _Rule | None) -> None:
+    def _define(self, item: Item, name: str, previous: _Rule | None) -> None:
         rule = _Rule(name, item.place(), item.place(item.child("condition")), item.place(item.child("output")))
         for key in ("condition", "output", "desc", "priority"):
             self._set(item, rule, key)
@@ -471,7 +347,7 @@ class _Collector:
         # A dict keeps the place of a key that is set again, as Falco keeps the order of a redefined rule.
         self.rules[name] = rule
 
-    def _set(self, item: _Item, rule: _Rule, key: str) -> None:
+    def _set(self, item: Item, rule: _Rule, key: str) -> None:
         match key:
             case "condition":
                 rule.condition, rule.condition_place = item.text(key), item.place(item.child(key))
@@ -488,9 +364,9 @@ class _Collector:
             case "tags":
                 rule.tags = set(item.strings(key))
             case "exceptions":
-                rule.exceptions = self._exceptions(item, append=False)
+                rule.exceptions = exceptions.read(item, self.warn, append=False)
                 for exception in rule.exceptions:
-                    self._validate(rule, exception)
+                    exception.complete(self._catalogue_of(rule))
             case "enabled":
                 rule.enabled = item.flag(key, True)
             case "skip-if-unknown-filter":
@@ -499,13 +375,13 @@ class _Collector:
                 # Captures and event types are of no use to a plugin's source.
                 item.text(key)
 
-    def _append(self, item: _Item, rule: _Rule, key: str) -> None:
+    def _append(self, item: Item, rule: _Rule, key: str) -> None:
         match key:
             case "tags":
                 rule.tags |= set(item.strings(key))
             case "exceptions":
-                for exception in self._exceptions(item, append=True):
-                    self._append_exception(rule, exception)
+                for exception in exceptions.read(item, self.warn, append=True):
+                    exceptions.append(rule.exceptions, exception, self._catalogue_of(rule))
             case "condition":
                 rule.condition += " " + item.text(key)
             case "output":
@@ -513,76 +389,8 @@ class _Collector:
             case "desc":
                 rule.desc += " " + item.text(key)
 
-    def _exceptions(self, item: _Item, append: bool) -> list[_Exception]:
-        if (parent := item.child("exceptions")) is None or _is_null(parent):
-            return []
-        found: list[_Exception] = []
-        for node in item.sequence("exceptions"):
-            if not isinstance(node, yaml.MappingNode):
-                raise item.refuse("Rule exception must be a mapping", node)
-            name = _Item(item.file, node, item.title).text("name")
-            entry = _Item(item.file, node, f"{item.title}: exception '{name}'")
-            if any(other.name == name for other in found):
-                message = f"Multiple definitions of exception '{name}' in the same rule"
-                self.warn(entry.place(), "LOAD_EXCEPTION_NAME_NOT_UNIQUE", message)
-            if not append and entry.child("fields") is None:
-                raise entry.refuse("Item has no mapping for key 'fields'")
-            if append and entry.child("values") is None:
-                self.warn(entry.place(), "LOAD_APPEND_NO_VALUES", "Overriding/appending exception with no values")
-            values = entry.sequence("values") if entry.child("values") is not None else []
-            fields, comps = (
-                _entry(entry, child) if (child := entry.child(key)) else None for key in ("fields", "comps")
-            )
-            found.append(_Exception(name, fields, comps, [_entry(entry, value) for value in values], entry.place()))
-        return found
-
-    def _append_exception(self, rule: _Rule, new: _Exception) -> None:
-        old = next((exception for exception in rule.exceptions if exception.name == new.name), None)
-        if old is None:
-            if new.fields is None or not new.values:
-                missing = "fields property with a list of fields" if new.fields is None else "values property"
-                raise RulesError(new.place, "LOAD_ERR_VALIDATE", f"Rule exception must have {missing}")
-            self._validate(rule, new)
-            rule.exceptions.append(new)
-            return
-        for key, entry in (("fields", new.fields), ("comps", new.comps)):
-            if entry is not None:
-                message = f"Can not append exception {key} to existing exception, only values"
-                raise RulesError(new.place, "LOAD_ERR_VALIDATE", message)
-        old.values += new.values
-
-    def _validate(self, rule: _Rule, exception: _Exception) -> None:
-        names = exception.fields
-        if isinstance(names, list):
-            if exception.comps is None:
-                exception.comps = ["="] * len(names)
-            comps = exception.comps
-            problem = (
-                ""
-                if isinstance(comps, list) and len(comps) == len(names)
-                else "Fields and comps lists must have equal length"
-            )
-            unknown = [str(op) for op in comps if op not in OPERATORS] if isinstance(comps, list) else []
-            if not problem and unknown:
-                problem = f"'{unknown[0]}' is not a supported comparison operator"
-        else:
-            exception.comps = exception.comps or "in"
-            problem = (
-                ""
-                if exception.comps in LIST_OPERATORS
-                else "When fields is a single value, comps must be one of (in, pmatch, intersects)"
-            )
-            if isinstance(exception.comps, list):
-                problem = "Fields and comps must both be strings"
-        if problem:
-            raise RulesError(exception.place, "LOAD_ERR_VALIDATE", problem)
-        if rule.source == self.source:
-            for name in names if isinstance(names, list) else [names]:
-                try:
-                    conditions.resolve(conditions.Name(str(name)), self.catalogue)
-                except FieldError as error:
-                    message = f"'{name}' is not a supported filter field"
-                    raise RulesError(exception.place, "LOAD_ERR_VALIDATE", message) from error
+    def _catalogue_of(self, rule: _Rule) -> Catalogue | None:
+        return self.catalogue if rule.source == self.source else None
 
     # --- compiling ----------------------------------------------------------------------------------------------------
 
@@ -634,11 +442,11 @@ class _Collector:
     def _compile(
         self, rule: _Rule, lists: Mapping[str, list[str]], macros: Mapping[str, Expr], used: set[str]
     ) -> Rule | None:
-        text = with_exceptions(rule.condition, rule.exceptions)
+        text = exceptions.with_exceptions(rule.condition, rule.exceptions)
         tree = self._expand(self._parse(text, rule.condition_place, lists, used), macros, rule.condition_place, used)
         try:
             output = compile_format(rule.output, self.catalogue)
-            matches = conditions.compile_condition(tree, self.catalogue)
+            matches = compile_condition(tree, self.catalogue)
         except (FieldError, ConditionError) as error:
             unknown = "nonexistent field" in str(error) or "invalid formatting token" in str(error)
             place = rule.output_place if isinstance(error, FieldError) else rule.condition_place
@@ -648,7 +456,7 @@ class _Collector:
             if isinstance(error, ConditionError):
                 raise _condition_error(place, error, text) from error
             raise RulesError(place, "LOAD_ERR_COMPILE_OUTPUT", str(error)) from error
-        for message in conditions.warnings(tree, self.catalogue):
+        for message in warnings(tree, self.catalogue):
             self.warn(rule.condition_place, "LOAD_COMPILE_CONDITION", message)
         tags = tuple(sorted(rule.tags))
         return Rule(
@@ -663,21 +471,9 @@ def _condition_error(place: Place, error: ConditionError, text: str) -> RulesErr
     return RulesError(place, "LOAD_ERR_COMPILE_CONDITION", f"{error}, {where}")
 
 
-def _entry(item: _Item, node: yaml.Node) -> Entry:
-    if isinstance(node, yaml.SequenceNode):
-        return [_entry(item, child) for child in node.value]
-    if not isinstance(node, yaml.ScalarNode) or not node.value:
-        raise item.refuse("Value must be non-empty", node)
-    return str(node.value)
-
-
-def quote(text: str) -> str:
-    return f'"{text}"' if " " in text and text[0] not in "\"'" else text
-
-
 def substitute(text: str, name: str, items: Sequence[str]) -> str:
     """The condition with a list's name replaced by its items, on the text: wherever it stands between delimiters."""
-    items_text = ", ".join(map(quote, items))
+    items_text = ", ".join(map(exceptions.quote, items))
     delimited = re.compile(rf"[ \t\n\r]*(?<![^ \t\n\r(),=]){re.escape(name)}(?![^ \t\n\r(),=])[ \t\n\r]*")
     done = ""
     while match := delimited.search(text):
@@ -690,43 +486,3 @@ def substitute(text: str, name: str, items: Sequence[str]) -> str:
         done = f"{before} {items_text} " if before else f"{items_text} "
         text = after
     return done + text
-
-
-def with_exceptions(condition: str, exceptions: Sequence[_Exception]) -> str:
-    """The condition with ``and not (…)`` for every exception that has values."""
-    if not exceptions:
-        return condition
-    text = f"({condition})"
-    for exception in exceptions:
-        if excluded := _exception(exception):
-            text += f" and not {excluded}"
-    return text
-
-
-def _exception(exception: _Exception) -> str:
-    names, comps = exception.fields, exception.comps
-    if not isinstance(names, list) or not isinstance(comps, list):
-        if any(isinstance(value, list) for value in exception.values):
-            message = "Expected values array to contain a list of strings"
-            raise RulesError(exception.place, "LOAD_ERR_VALIDATE", message)
-        values = ", ".join(quote(str(value)) for value in exception.values)
-        return f"({names} {comps} ({values}))" if exception.values else ""
-    alternatives = []
-    for row in exception.values:
-        if not isinstance(row, list) or len(row) != len(names):
-            message = "Fields and values lists must have equal length"
-            raise RulesError(exception.place, "LOAD_ERR_VALIDATE", message)
-        alternatives.append(
-            " and ".join(
-                f"{name} {op} {_operand(op, value)}" for name, op, value in zip(names, comps, row, strict=True)
-            )
-        )
-    return f"({' or '.join(f'({one})' for one in alternatives)})" if alternatives else ""
-
-
-def _operand(op: Entry, value: Entry) -> str:
-    if isinstance(value, list):
-        return f"({', '.join(quote(str(one)) for one in value)})"
-    if op in LIST_OPERATORS:
-        return value if value.startswith("(") else f"({value})"
-    return quote(value)
