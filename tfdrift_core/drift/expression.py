@@ -5,6 +5,7 @@ field is looked up as written and then with the case of its first letter swapped
 """
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,9 @@ Scope = Mapping[str, Any]
 
 class ExpressionError(ValueError):
     """The text is not a JMESPath expression."""
+
+
+_LAMBDA_NAME = re.compile(r"(?:^|:)(?:function|layer):([^:]+)")
 
 
 def _swap_first(name: str) -> str:
@@ -53,6 +57,14 @@ class _Functions(jmespath.functions.Functions):
             return None
         parts = value.replace("/", ":").split(":")
         return parts[int(index)] if -len(parts) <= int(index) < len(parts) else None
+
+    @jmespath.functions.signature({"types": []})
+    def _func_lambda_name(self, value: Any) -> Any:
+        """The name of a Lambda function or layer given by name or by full or partial ARN, without a qualifier."""
+        if not isinstance(value, str):
+            return value
+        found = _LAMBDA_NAME.search(value)
+        return found[1] if found else value.partition(":")[0]
 
     @jmespath.functions.signature({"types": ["string"]}, {"types": []})
     def _func_split(self, separator: str, value: Any) -> list[str]:
@@ -131,7 +143,15 @@ def request_fields(text: str) -> set[tuple[str, ...]]:
             left = walk(node["children"][0], prefix)
             walk(node["children"][2], left)
             return walk(node["children"][1], left)
-        if kind == "function_expression" and node["value"] in ("list", "map_of", "parse", "lower", "strip"):
+        if kind == "function_expression" and node["value"] in (
+            "list",
+            "map_of",
+            "parse",
+            "lower",
+            "strip",
+            "arn_name",
+            "lambda_name",
+        ):
             return walk(node["children"][0], prefix)
         if kind in ("subexpression", "index_expression", "projection", "value_projection", "pipe"):
             left = walk(node["children"][0], prefix)

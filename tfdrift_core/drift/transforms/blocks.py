@@ -53,8 +53,11 @@ def _single_tag(
     if "put" in options:
         put = tag_map(evaluate(options["put"], scope))
         return {"value": put[name]} if name in put else {}
-    removed = tag_map(evaluate(options["remove"], scope))
-    return None if name in removed and removed[name] in ("", value) else {}
+    for entry in as_list(evaluate(options["remove"], scope)):
+        removed = tag_map(entry) if isinstance(entry, dict) else {tag_text(entry): ""}
+        if name in removed and removed[name] in ("", value):
+            return None
+    return {}
 
 
 TRANSFORMS: Mapping[str, Transform] = {"block_element": _block_element, "single_tag": _single_tag}
