@@ -296,6 +296,11 @@ FORGED: list[tuple[str, Any, dict[str, Any]]] = [
         session("x", "s", path="/team/aws-service-role/rds.amazonaws.com/"),
         {},
     ),
+    (
+        "a role path that ends like the reserved one",
+        session("x", "s", path="/x:role/aws-service-role/rds.amazonaws.com/"),
+        {},
+    ),
     ("a role called aws-service-role", session("aws-service-role", "rds.amazonaws.com"), {}),
     ("a session named like a service's", session("Dev", "AWSBackup-x"), {}),
     (

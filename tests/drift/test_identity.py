@@ -119,6 +119,11 @@ def test_role_that_only_looks_like_identity_center() -> None:
     assert (found.permission_set, found.name) == ("", SSO_ROLE)
 
 
+def test_role_whose_path_only_contains_the_reserved_one() -> None:
+    found = who(session(SSO_ROLE, "alice", path="/x:role" + SSO_PATH))
+    assert (found.permission_set, found.name) == ("", SSO_ROLE)
+
+
 def test_identity_center_user() -> None:
     found = who(
         {
@@ -319,6 +324,12 @@ def test_globs_take_brackets_literally() -> None:
     assert Globs.of(["aws_instance.app[0]"]).match("aws_instance.app[0]")
     assert not Globs.of(["aws_instance.app[0]"]).match("aws_instance.app0")
     assert Globs.of(["module.a*.b?"]).match("", 'module.a["x"].b1')
+
+
+def test_hostile_sizes_end() -> None:
+    for text in ("Console" * 200_000, "a" * 1_000_000, "Terraform/" * 100_000, "AWSReservedSSO_" * 70_000):
+        found = who(session(text, text, path=SSO_PATH), userAgent=text, eventType=text)
+        assert text in found.arn
 
 
 def test_every_real_record_has_a_caller() -> None:

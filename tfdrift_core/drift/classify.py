@@ -188,7 +188,7 @@ def classify(record: Record, expectations: Expectations, identity: Identity | No
     who = identify(record) if identity is None else identity
     tool = _tool(record.user_agent, expectations)
     if tool and expectations.terraform and _trusted(who, expectations):
-        return Verdict(Outcome.EXPECTED, Cause.TERRAFORM, f"made by {tool} as {who.user}")
+        return Verdict(Outcome.EXPECTED, Cause.TERRAFORM, f"made by {tool} as {who.user:.128}")
     aws = _aws_itself(record, who)
     if aws and (expectations.auto_scaling if aws.cause is Cause.AUTO_SCALING else expectations.aws_services):
         return aws
@@ -196,7 +196,7 @@ def classify(record: Record, expectations: Expectations, identity: Identity | No
         if not rule.needs_change and rule.fits_record(record, who):
             return Verdict(Outcome.EXPECTED, Cause.RULE, rule.reason)
     if tool and expectations.terraform:
-        caller = who.user or "the caller"
+        caller = who.user[:128] or "the caller"
         return Verdict(
             Outcome.CHANGE, reason=f"the user agent says {tool}, but {caller} is not in expected.terraform.identities"
         )
@@ -224,11 +224,11 @@ def _not_a_change(record: Record) -> Verdict | None:
         return Verdict(Outcome.NOT_A_CHANGE, Cause.READ_ONLY, "only reads")
     if code := raw.get("errorCode"):
         dry = isinstance(code, str) and code.endswith("DryRunOperation")
-        return Verdict(Outcome.NOT_A_CHANGE, Cause.DRY_RUN if dry else Cause.FAILED, f"failed: {code}")
+        return Verdict(Outcome.NOT_A_CHANGE, Cause.DRY_RUN if dry else Cause.FAILED, f"failed: {code!s:.64}")
     if _rehearsal(record.request, data.dry_run):
         return Verdict(Outcome.NOT_A_CHANGE, Cause.DRY_RUN, "a dry run")
     if raw.get("eventType") in data.no_change_types or data.no_change_events.match(_event(record)):
-        return Verdict(Outcome.NOT_A_CHANGE, Cause.NO_EFFECT, f"{record.operation} changes no resource")
+        return Verdict(Outcome.NOT_A_CHANGE, Cause.NO_EFFECT, f"{record.operation:.64} changes no resource")
     if _nothing_revoked(record):
         return Verdict(Outcome.NOT_A_CHANGE, Cause.NO_EFFECT, "none of the rules to revoke existed")
     return None
@@ -263,7 +263,7 @@ def _tool(agent: str, expectations: Expectations) -> str:
             version = found["version"]
             return f"{name} {version}" if version else name
     if expectations.terraform_agents and expectations.terraform_agents.match(agent):
-        return agent.partition(" ")[0]
+        return agent.partition(" ")[0][:64]
     return ""
 
 
@@ -277,13 +277,13 @@ def _aws_itself(record: Record, who: Identity) -> Verdict | None:
     if not service:
         caller = who.invoked_by
         if _is_service(caller) and not data.for_a_person.match(caller) and data.in_passing.match(_event(record)):
-            return Verdict(Outcome.EXPECTED, Cause.AWS_SERVICE, f"made in passing by {caller}")
+            return Verdict(Outcome.EXPECTED, Cause.AWS_SERVICE, f"made in passing by {caller:.64}")
         return None
     if data.for_a_person.match(service):
         return None
     if data.auto_scaling.match(service):
-        return Verdict(Outcome.EXPECTED, Cause.AUTO_SCALING, f"made by {service}")
-    return Verdict(Outcome.EXPECTED, Cause.AWS_SERVICE, f"made by {service}")
+        return Verdict(Outcome.EXPECTED, Cause.AUTO_SCALING, f"made by {service:.64}")
+    return Verdict(Outcome.EXPECTED, Cause.AWS_SERVICE, f"made by {service:.64}")
 
 
 def _acting_service(record: Record, who: Identity) -> str:

@@ -46,15 +46,18 @@ def sensitive_attribute(type: str, path: Path) -> bool:
     A block is not sensitive because some part of it is: show values through ``redact_value``, which hides that part.
     """
     steps = _steps(path)
-    return any(_kind(step).secret or _kind(step).text for step in steps) or _listed(type, steps) or _variable(steps)
-
-
-def _listed(type: str, steps: Sequence[str]) -> bool:
-    return any(
-        tuple(steps[n : n + len(listed)]) == listed
-        for listed in _data().attributes.get(type, ())
-        for n in range(len(steps))
+    if _listed(_data().shown, type, steps):
+        return False
+    return (
+        any(_kind(step).secret for step in steps)
+        or (bool(steps) and _kind(steps[-1]).text)
+        or _listed(_data().attributes, type, steps)
+        or _variable(steps)
     )
+
+
+def _listed(table: Mapping[str, Sequence[tuple[str, ...]]], type: str, steps: Sequence[str]) -> bool:
+    return any(tuple(steps[n : n + len(listed)]) == listed for listed in table.get(type, ()) for n in range(len(steps)))
 
 
 def _variable(steps: Sequence[str]) -> bool:
@@ -103,6 +106,8 @@ class Redactor:
         if structure is not None and not tags and steps and _kind(steps[-1]).environment:
             return self._environment(structure, 0)
         if sensitive_attribute(type, path):
+            if structure is not None and _kind(steps[-1]).text:
+                return self._walk(value, 0)
             return _hidden(value) if structure is None else SENSITIVE
         return self._walk(value, 0, (), tags)
 
@@ -233,7 +238,7 @@ def _secrets(
                 own = environment and bool(_data().telling.search(normal(step)))
             else:
                 steps = [part for part in below if isinstance(part, str)]
-                own = kind.secret or kind.text or _listed(type, steps)
+                own = kind.secret or kind.text or _listed(_data().attributes, type, steps)
             yield from _secrets(type, inner, below, marked, secret or own, variables)
 
 
@@ -264,6 +269,8 @@ class _Data:
     contents: tuple[tuple[str, re.Pattern[str]], ...]
     events: tuple[tuple[Globs, tuple[str, ...]], ...]
     attributes: Mapping[str, tuple[tuple[str, ...], ...]]
+    shown: Mapping[str, tuple[tuple[str, ...], ...]]
+    settings: re.Pattern[str]
 
 
 @cache
@@ -285,8 +292,14 @@ def _data() -> _Data:
         events=tuple(
             (Globs.of([entry["event"].lower()]), tuple(entry["path"].lower().split("."))) for entry in raw["events"]
         ),
-        attributes={type: tuple(tuple(path.split(".")) for path in paths) for type, paths in raw["attributes"].items()},
+        attributes=_paths(raw["attributes"]),
+        shown=_paths(raw["shown"]),
+        settings=re.compile(raw["settings"]),
     )
+
+
+def _paths(table: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+    return {type: tuple(tuple(path.split(".")) for path in paths) for type, paths in table.items()}
 
 
 def normal(name: str) -> str:
@@ -359,8 +372,9 @@ def _structure(value: Any) -> Any:
 
 
 def _hidden(value: Any) -> Any:
-    harmless = value is None or isinstance(value, bool) or value in ("", "true", "false") or is_placeholder(value)
-    return value if harmless else SENSITIVE
+    if value is None or value == "" or isinstance(value, bool) or is_placeholder(value):
+        return value
+    return value if isinstance(value, str) and _data().settings.match(value) else SENSITIVE
 
 
 def _blank(match: re.Match[str]) -> str:
