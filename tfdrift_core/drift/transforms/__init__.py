@@ -6,6 +6,11 @@ A catalog entry names one with ``transform`` and configures it with ``with``: se
 from collections.abc import Mapping
 
 from tfdrift_core.drift.change import Transform
-from tfdrift_core.drift.transforms import blocks, s3, security_groups
+from tfdrift_core.drift.transforms import blocks, policies, s3, security_groups
 
-TRANSFORMS: Mapping[str, Transform] = {**blocks.TRANSFORMS, **s3.TRANSFORMS, **security_groups.TRANSFORMS}
+TRANSFORMS: Mapping[str, Transform] = {
+    **blocks.TRANSFORMS,
+    **policies.TRANSFORMS,
+    **s3.TRANSFORMS,
+    **security_groups.TRANSFORMS,
+}
