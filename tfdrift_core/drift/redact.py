@@ -316,11 +316,12 @@ def _kind(name: str) -> _Kind:
 def _kind_of(name: str) -> _Kind:
     data = _data()
     plain = normal(name)
-    harmless = bool(data.harmless.search(plain))
+    bare = plain.removesuffix("wo")
+    harmless = bool(data.harmless.search(bare))
     return _Kind(
         plain,
-        secret=not harmless and bool(data.names.search(plain)),
-        text=not harmless and bool(data.texts.search(plain)),
+        secret=not harmless and bool(data.names.search(bare)),
+        text=not harmless and bool(data.texts.search(bare)),
         environment=bool(data.environments.search(plain)),
         tags=bool(data.tags.search(plain)),
     )
