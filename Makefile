@@ -12,6 +12,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 FALCO ?= falco
 PYTEST_ARGS ?= -n auto --dist worksteal
+prefix ?= /usr
+sysconfdir ?= /etc
+plugins := $(DESTDIR)$(prefix)/share/falco/plugins
+falco_conf := $(DESTDIR)$(sysconfdir)/falco
 
 .DEFAULT_GOAL := help
 .PHONY: help env build run test lint bundle clean install uninstall
@@ -22,6 +26,8 @@ help:
 	@echo "make build    build/libtfdrift.so"
 	@echo "make lint     style and types"
 	@echo "make env      the Python environment in $(VENV)"
+	@echo "make bundle   dist/tfdrift-*.tar.gz, which brings its own Python"
+	@echo "make install  the bundle and the rules, where Falco looks (DESTDIR, prefix, sysconfdir)"
 	@echo "make clean    remove what was made"
 
 env: $(VENV)/.ready
@@ -57,6 +63,25 @@ lint: env
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+bundle: env
+	@$(BIN)/python build_plugin.py --bundle
+
+# Never into files that Falco has mapped: the old library is unlinked, not overwritten.
+install: bundle
+	install -d $(plugins) $(falco_conf)/config.d
+	rm -rf $(plugins)/libtfdrift.so $(plugins)/tfdrift-[0-9]*
+	tar -xzf "$$(ls -t dist/tfdrift-*-linux-$$(uname -m).tar.gz | head -n 1)" -C $(plugins) --no-same-owner
+	install -m 644 rules/tfdrift_rules.yaml $(falco_conf)/tfdrift_rules.yaml
+	@[ -e $(falco_conf)/config.d/falco.tfdrift.yaml ] || \
+	  install -m 600 -v deploy/host/falco.tfdrift.yaml $(falco_conf)/config.d/falco.tfdrift.yaml
+	@echo "Set state and open_params in $(falco_conf)/config.d/falco.tfdrift.yaml, then restart Falco."
+
+uninstall:
+	rm -rf $(plugins)/libtfdrift.so $(plugins)/tfdrift-[0-9]* $(falco_conf)/tfdrift_rules.yaml
+	@# What the user wrote stays, but Falco would not start with it.
+	@[ ! -e $(falco_conf)/config.d/falco.tfdrift.yaml ] || \
+	  mv -v $(falco_conf)/config.d/falco.tfdrift.yaml $(falco_conf)/config.d/falco.tfdrift.yaml.disabled
 
 clean:
 	rm -rf build dist $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -16,10 +16,14 @@ def main() -> int:
     parser.add_argument("--sanitize", metavar="LIST", help="sanitizers for the C code, such as address,undefined")
     parser.add_argument("--bundle", action="store_true", help="make dist/tfdrift-VERSION-linux-ARCH.tar.gz")
     parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="where the bundle goes; default: %(default)s")
-    parser.add_argument("--python", type=Path, help="bundle this Python (3.11 or newer, shared) instead of the running one")
+    parser.add_argument(
+        "--python", type=Path, help="bundle this Python (3.11 or newer, shared) instead of the running one"
+    )
     arguments = parser.parse_args()
     if arguments.python:
-        return _with_python(arguments.python, [a for a in sys.argv[1:] if a != "--python" and a != str(arguments.python)])
+        return _with_python(
+            arguments.python, [a for a in sys.argv[1:] if a != "--python" and a != str(arguments.python)]
+        )
     from tfdrift_plugin.build import BuildError, build
     from tfdrift_plugin.bundle import bundle
 

@@ -62,7 +62,9 @@ def events() -> st.SearchStrategy[DriftEvent]:
     text = st.text(st.characters(), max_size=20) | st.sampled_from(["\ud800", "\0", "a\0b", "é\udfff"])
     leaf = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | text
     value = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3))
-    member = st.sampled_from([*RECORD, "resources", "additionalEventData", "sessionCredentialFromConsole", "tlsDetails"])
+    member = st.sampled_from(
+        [*RECORD, "resources", "additionalEventData", "sessionCredentialFromConsole", "tlsDetails"]
+    )
     return st.builds(
         drift_event,
         record=st.dictionaries(member, value, max_size=5),

@@ -1,17 +1,22 @@
 """The built plugin, and C programs that play Falco's part."""
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tfdrift_plugin import build
 
+from tests.events import RECORD
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+EVENTS = 400
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 
 
@@ -54,3 +59,54 @@ def needs(program: str) -> None:
     """Skip without a program, but never on CI."""
     if shutil.which(program) is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not on PATH")
+
+
+@pytest.fixture(scope="session")
+def trail(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state with one instance and a trail in which its type is changed over and over."""
+    folder = tmp_path_factory.mktemp("trail")
+    attributes = {
+        "id": "i-0abc",
+        "instance_type": "t3.micro",
+        "arn": "arn:aws:ec2:ap-northeast-1:012345678901:instance/i-0abc",
+    }
+    resource = {
+        "mode": "managed",
+        "type": "aws_instance",
+        "name": "web",
+        "provider": 'provider["registry.terraform.io/hashicorp/aws"]',
+        "instances": [{"schema_version": 1, "attributes": attributes}],
+    }
+    state = {
+        "version": 4,
+        "terraform_version": "1.11.0",
+        "serial": 1,
+        "lineage": "x",
+        "outputs": {},
+        "resources": [resource],
+    }
+    (folder / "terraform.tfstate").write_text(json.dumps(state))
+    with (folder / "trail.json").open("w") as out:
+        for n in range(EVENTS):
+            request = {"instanceId": "i-0abc", "instanceType": {"value": f"t3.{n}large"}}
+            out.write(json.dumps({**RECORD, "eventID": f"id-{n}", "requestParameters": request}) + "\n")
+    return folder
+
+
+def settings(trail: Path, **more: object) -> str:
+    return json.dumps({"state": [str(trail / "terraform.tfstate")], "coalesce": False, **more})
+
+
+def drive(
+    driver: Path, library: Path, config: str, params: str, cycles: int, environment: Mapping[str, str]
+) -> tuple[int, str, str]:
+    command = [str(driver), str(library), config, params, str(cycles)]
+    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False, cwd="/")
+    return done.returncode, done.stdout, done.stderr
+
+
+def report(result: tuple[int, str, str]) -> dict[str, Any]:
+    code, out, err = result
+    assert code == 0, f"{out}\n{err}"
+    summary: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return summary

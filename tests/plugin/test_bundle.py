@@ -1,0 +1,131 @@
+"""The self-contained artifact."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from tfdrift_plugin import build, bundle
+
+import tfdrift_core
+from tests.plugin.conftest import EVENTS, ROOT, drive, report, settings
+
+NAME = f"tfdrift-{tfdrift_core.__version__}"
+
+
+@pytest.fixture(scope="session")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    return bundle.bundle(folder / "dist", folder / "work")
+
+
+@pytest.fixture(scope="session")
+def installed(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact as falcoctl unpacks it, then made read-only."""
+    folder = tmp_path_factory.mktemp("plugins")
+    with tarfile.open(artifact) as tar:
+        tar.extractall(folder, filter="data")
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    return folder
+
+
+def test_the_archive_has_the_form_that_falcoctl_installs(artifact: Path) -> None:
+    seen: set[str] = set()
+    with tarfile.open(artifact) as tar:
+        entries = tar.getmembers()
+    assert entries[0].name == "libtfdrift.so"
+    for entry in entries:
+        parent = str(Path(entry.name).parent)
+        assert entry.isdir() or entry.isreg(), f"{entry.name} is a link or worse"
+        assert ".." not in entry.name
+        assert parent == "." or parent in seen, f"{entry.name} comes before its directory"
+        assert (entry.mtime, entry.uid, entry.gid) == (0, 0, 0)
+        if entry.isdir():
+            seen.add(entry.name)
+    assert seen
+    assert {name.split("/")[0] for name in seen} == {NAME}
+
+
+def test_it_is_small(artifact: Path) -> None:
+    size = artifact.stat().st_size
+    print(f"{artifact.name}: {size / 1e6:.1f} MB")
+    assert size < 40_000_000
+
+
+def test_two_builds_give_the_same_bytes(artifact: Path, tmp_path: Path) -> None:
+    again = bundle.bundle(tmp_path / "dist", tmp_path / "another" / "work")
+    with tarfile.open(artifact) as old, tarfile.open(again) as new:
+        pairs = zip(old.getmembers(), new.getmembers(), strict=True)
+        differ = [a.name for a, b in pairs if a.isreg() and old.extractfile(a).read() != new.extractfile(b).read()]  # type: ignore[union-attr]
+    assert differ == []
+    assert again.read_bytes() == artifact.read_bytes()
+
+
+def test_every_module_loads_from_it_alone(installed: Path) -> None:
+    program = (
+        "import sys; before = set(sys.modules); root = sys.argv[1]\n"
+        "sys.path = [root + '/python', root + '/python/lib-dynload', root + '/site']\n"
+        "import importlib, pkgutil, tfdrift_core\n"
+        "names = [m.name for m in pkgutil.walk_packages(tfdrift_core.__path__, 'tfdrift_core.')]\n"
+        "[importlib.import_module(name) for name in names]\n"
+        "files = {n: getattr(sys.modules[n], '__file__', None) for n in set(sys.modules) - before}\n"
+        "print(*sorted(n for n, f in files.items() if f and not f.startswith(root)))\n"
+    )
+    command = [sys.executable, "-I", "-S", "-c", program, str(installed / NAME)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+def test_no_library_is_looked_for_elsewhere(installed: Path) -> None:
+    for path in installed.rglob("*.so*"):
+        listed = subprocess.run(["ldd", path], env={}, capture_output=True, text=True, check=True).stdout
+        for name, place in re.findall(r"(\S+) => (\S+)", listed):
+            assert place.startswith(str(installed)) or re.match(r"lib(c|m|dl|rt|pthread|util)\.so", name), (path, name)
+
+
+def test_no_path_of_the_builder_is_in_the_library(installed: Path) -> None:
+    data = (installed / "libtfdrift.so").read_bytes()
+    assert str(ROOT).encode() not in data
+    assert str(build.Python.running().prefix).encode() not in data
+
+
+def test_the_manifest_says_what_it_needs(installed: Path) -> None:
+    manifest = json.loads((installed / NAME / "manifest.json").read_text())
+    assert manifest["version"] == tfdrift_core.__version__
+    assert manifest["plugin_api_version"] == build.API_VERSION
+    assert re.fullmatch(r"2\.\d+", manifest["glibc"])
+    assert {"boto3", "cffi", "orjson"} <= set(manifest["dependencies"])
+
+
+def test_every_service_that_is_called_has_its_data(installed: Path) -> None:
+    named: set[str] = set()
+    for path in (ROOT / "tfdrift_core").rglob("*.py"):
+        named |= set(re.findall(r"\bclient\([^()]*?\"([a-z0-9-]+)\"", path.read_text(encoding="utf-8")))
+    assert named - {"us-east-1"} <= set(bundle.SERVICES)
+    for service in bundle.SERVICES:
+        assert list((installed / NAME / "site/botocore/data" / service).rglob("*.json*"))
+
+
+def test_it_reports_drift(driver: Path, installed: Path, trail: Path, environment: dict[str, str]) -> None:
+    result = drive(driver, installed / "libtfdrift.so", settings(trail), str(trail / "trail.json"), 3, environment)
+    assert report(result)["events"] == 3 * EVENTS
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_it_runs_for_anybody(
+    driver: Path, installed: Path, trail: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    for path in (driver.parent, installed, trail, *tmp_path.parents):
+        if str(path).startswith(str(tmp_path.parents[1])):
+            path.chmod(0o755)
+    command = [str(driver), str(installed / "libtfdrift.so"), settings(trail), str(trail / "trail.json"), "1"]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, user=65534, group=65534
+    )
+    assert report((done.returncode, done.stdout, done.stderr))["events"] == EVENTS

@@ -1,0 +1,103 @@
+"""The plugin's life in a process that has no Python of its own, as Falco lives it."""
+
+from pathlib import Path
+
+import pytest
+from tfdrift_plugin import build
+
+from tests.plugin.conftest import EVENTS, HERE, SANITIZERS, compile_program, drive, report, settings
+
+
+def test_two_hundred_lives_leave_nothing_behind(
+    driver: Path, library: Path, trail: Path, environment: dict[str, str]
+) -> None:
+    """Every life with a second init beside it, every tenth followed by dlclose and dlopen."""
+    summary = report(drive(driver, library, settings(trail), str(trail / "trail.json"), 200, environment))
+    assert summary["events"] == 200 * EVENTS
+    assert summary["values"] > 40 * summary["events"]
+    assert summary["growth_kb"] < 8 * 1024
+
+
+def test_no_life_reads_memory_that_is_not_its_own(tmp_path: Path, trail: Path, environment: dict[str, str]) -> None:
+    library = build.build(tmp_path / "build" / "libtfdrift.so", flags=SANITIZERS)
+    driver = compile_program(HERE / "driver.c", tmp_path / "driver", [], *SANITIZERS)
+    # Python itself never frees some of its memory, and is not built to be checked.
+    options = {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
+    result = drive(driver, library, settings(trail), str(trail / "trail.json"), 12, {**environment, **options})
+    assert report(result)["events"] == 12 * EVENTS
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ('{"nonsense": 1}', "init_config.nonsense: unknown key; known here: state, "),
+        (
+            '{"state": 7.5, "coalesce": "maybe"}',
+            'init_config.coalesce: "maybe" is not allowed here; write true or false',
+        ),
+        ("{", "init_config, line 1, column 2: cannot be read"),
+    ],
+)
+def test_a_wrong_configuration_is_explained(
+    driver: Path, library: Path, environment: dict[str, str], config: str, message: str
+) -> None:
+    code, out, err = drive(driver, library, config, "x", 1, environment)
+    assert code == 3, err
+    assert message in out
+
+
+def test_a_source_that_is_missing_is_explained(
+    driver: Path, library: Path, trail: Path, environment: dict[str, str]
+) -> None:
+    code, out, err = drive(driver, library, settings(trail), str(trail / "nothing.json"), 1, environment)
+    assert code == 4, err
+    assert "nothing.json" in out
+
+
+def test_no_source_at_all_is_explained(driver: Path, library: Path, trail: Path, environment: dict[str, str]) -> None:
+    code, out, err = drive(driver, library, settings(trail), "", 1, environment)
+    assert code == 4, err
+    assert "sources" in out
+    assert "open_params" in out
+
+
+def test_sources_of_the_configuration_are_read(
+    driver: Path, library: Path, trail: Path, environment: dict[str, str]
+) -> None:
+    config = settings(trail, sources=[str(trail / "trail.json")])
+    assert report(drive(driver, library, config, "", 1, environment))["events"] == EVENTS
+
+
+def test_what_falco_makes_of_yaml_is_understood(
+    driver: Path, library: Path, trail: Path, environment: dict[str, str]
+) -> None:
+    """Falco reads scalars by their looks: an account id becomes a float, an empty map or list null."""
+    config = settings(trail, aws=None, accounts=[12345678901.0], regions=None, expected=None, refresh_interval=60.0)
+    assert report(drive(driver, library, config, str(trail / "trail.json"), 1, environment))["events"] == EVENTS
+
+
+def test_yaml_text_is_understood(driver: Path, library: Path, trail: Path, environment: dict[str, str]) -> None:
+    config = f"state:\n  - {trail / 'terraform.tfstate'}\ncoalesce: false\n"
+    assert report(drive(driver, library, config, str(trail / "trail.json"), 1, environment))["events"] == EVENTS
+
+
+def test_a_plugin_without_its_directory_says_so(
+    tmp_path: Path, driver: Path, library: Path, environment: dict[str, str]
+) -> None:
+    alone = tmp_path / "libtfdrift.so"
+    alone.write_bytes(library.read_bytes())
+    code, out, err = drive(driver, alone, "{}", "x", 1, environment)
+    assert code == 3, err
+    assert f"cannot read {tmp_path}/tfdrift-" in out
+    assert "unpack the whole artifact" in out
+
+
+def test_a_damaged_directory_says_so(tmp_path: Path, driver: Path, library: Path, environment: dict[str, str]) -> None:
+    alone = tmp_path / "libtfdrift.so"
+    alone.write_bytes(library.read_bytes())
+    name = next(library.parent.glob("tfdrift-*/runtime.conf")).parent.name
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "runtime.conf").write_text("home=\n")
+    code, out, err = drive(driver, alone, "{}", "x", 1, environment)
+    assert code == 3, err
+    assert "runtime.conf is damaged; unpack the artifact again" in out
