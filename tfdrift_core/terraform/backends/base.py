@@ -106,7 +106,8 @@ def options(kind: type[Options], given: Mapping[str, Any], backend: str) -> Opti
             near = difflib.get_close_matches(name, fields, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(fields)}"
             raise ConfigError(f"state backend {backend}: unknown option {name!r}; {hint}")
-    missing = [f.name for f in fields.values() if f.default is dataclasses.MISSING and f.name not in given]
+    required = [f.name for f in fields.values() if f.default is f.default_factory is dataclasses.MISSING]
+    missing = [name for name in required if name not in given]
     if missing:
         raise ConfigError(f"state backend {backend}: {', '.join(missing)} is missing; add it")
     return kind(**given)

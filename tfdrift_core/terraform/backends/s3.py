@@ -3,6 +3,7 @@
 Where the workspaces are: https://developer.hashicorp.com/terraform/language/backend/s3
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -14,6 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tfdrift_core import aws
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, gather, options
 from tfdrift_core.terraform.scan import StateError
+
+log = logging.getLogger("tfdrift.state")
 
 _MAGIC = frozenset("*?[")
 _LOCK = ".tflock"
@@ -53,15 +56,20 @@ class S3:
         self.origin = f"s3://{settings.bucket}/{self._key}"
 
     def refs(self) -> Sequence[Ref]:
-        prefix = self._settings.workspace_key_prefix
-        patterns = [self._key, *([f"{prefix}/*/{self._key}"] if prefix and not self._settings.workspace else [])]
-        exact = [pattern for pattern in patterns if not _MAGIC & set(pattern)]
-        globs = [pattern for pattern in patterns if _MAGIC & set(pattern)]
-        found = {key: etag for pattern in globs for key, etag in self._matching(pattern)}
-        if globs:
-            self._locks = frozenset(key for key in found if key.endswith(_LOCK))
-        refs = [self._ref(key, "") for key in exact]
-        refs += [self._ref(key, etag) for key, etag in found.items() if not key.endswith(_LOCK) and key not in exact]
+        prefix = "" if self._settings.workspace else self._settings.workspace_key_prefix
+        exact = not _MAGIC & set(self._key)
+        if exact and not prefix:
+            return [self._ref(self._key, "")]
+        patterns = [self._key, *([f"{prefix}/*/{self._key}"] if prefix else [])]
+        try:
+            found = {key: etag for pattern in patterns for key, etag in self._matching(pattern)}
+        except StateError as error:
+            if not exact:
+                raise
+            log.info("%s: %s; only the default workspace is loaded", self.origin, error)
+            return [self._ref(self._key, "")]
+        self._locks = frozenset(key for key in found if key.endswith(_LOCK))
+        refs = [self._ref(key, etag) for key, etag in found.items() if key not in self._locks]
         if not refs:
             raise StateError("no state is there; check bucket, key and prefix")
         return refs
@@ -75,8 +83,6 @@ class S3:
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("304", "NotModified"):
                 return None
-            if error.response.get("Error", {}).get("Code") == "NoSuchKey" and self._settings.workspace_key_prefix:
-                raise StateError(f"the workspace {ref.workspace} has no state; terraform apply writes it") from None
             raise self._explained(error, f"s3:GetObject on arn:aws:s3:::{self._settings.bucket}/{ref.key}") from None
         except BotoCoreError as error:
             raise self._explained(error) from None
@@ -104,7 +110,7 @@ class S3:
         return aws.client(access, "s3", s3=style)
 
     def _matching(self, pattern: str) -> Iterator[tuple[str, str]]:
-        fixed = pattern[: min(pattern.index(c) for c in _MAGIC if c in pattern)]
+        fixed = pattern[: min((pattern.index(c) for c in _MAGIC if c in pattern), default=len(pattern))]
         permission = f"s3:ListBucket on arn:aws:s3:::{self._settings.bucket}"
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._settings.bucket, Prefix=fixed)

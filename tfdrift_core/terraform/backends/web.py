@@ -139,12 +139,13 @@ class Web:
 
 
 _STATUSES = frozenset(HTTPStatus)
+# The first that fits counts: urllib3 derives refused connections and unknown hosts from timeouts.
 _FAILURES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((SSLError,), "the TLS connection failed: {reason}; check the certificate, or name its authority with ca_file"),
     ((NameResolutionError,), "the host is unknown: {reason}; check the address"),
-    ((ConnectTimeoutError,), "no connection within the time limit; check the address and the network"),
     ((ReadTimeoutError,), "the server is too slow: nothing came for {timeout:.0f} s; it is tried again later"),
     ((NewConnectionError,), "no connection: {reason}; check the address and that the server runs"),
+    ((ConnectTimeoutError,), "no connection within the time limit; check the address and the network"),
     ((ResponseError,), "the server redirects too often; check the address"),
     ((LocationParseError,), "the address is not a URL: {reason}; check it"),
 )
