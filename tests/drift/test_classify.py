@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -614,3 +615,13 @@ def test_real_records() -> None:
         if verdict.outcome is Outcome.EXPECTED and verdict.cause is Cause.AWS_SERVICE:
             assert call.identity.get("type") not in ("IAMUser", "Root")
     assert min(seen.values()) > 200
+
+
+def test_the_documented_configuration_is_read() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "identity.md").read_text(encoding="utf-8")
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    read = Expectations.parse(config.load(example).expected)
+    assert len(read.rules) == 3
+    assert read.terraform_identities is not None
+    assert [bool(rule.needs_change) for rule in read.rules] == [True, True, True]
+    assert [len(rule.time) for rule in read.rules] == [1, 0, 1]
