@@ -59,7 +59,7 @@ def test_log_messages_arrive(library: Library) -> None:
     messages: list[tuple[int, str]] = []
     with library.init("", lambda level, text: messages.append((level, text))):
         pass
-    assert messages == [(logging.WARNING, "standin: hello from init")]
+    assert messages == [(logging.WARNING, "hello from init")]
 
 
 @pytest.mark.parametrize(

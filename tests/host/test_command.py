@@ -62,7 +62,7 @@ def test_text(given: tuple[str | Path, ...]) -> None:
     ]
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        "tfdrift: WARNING: standin: hello from init",
+        "tfdrift: WARNING: hello from init",
         "Events detected: 2 (of 3 drift events)",
         "Rule counts by severity:",
         "   CRITICAL: 1",

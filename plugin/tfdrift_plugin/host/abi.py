@@ -219,7 +219,8 @@ class Plugin:
 
     def _on_log(self, _owner: object, component: object, message: object, severity: int) -> None:
         level = SEVERITIES[min(max(severity, 1), len(SEVERITIES)) - 1]
-        self.log(level, f"{_text(component) or self.library.identity.name}: {_text(message)}")
+        part = _text(component)
+        self.log(level, f"{part}: {_text(message)}" if part else _text(message))
 
     def destroy(self) -> None:
         if self.state != _FFI.NULL:
