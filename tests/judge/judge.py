@@ -29,6 +29,7 @@ import jmespath
 import yaml
 
 from tests.judge import moto, serializer, terraform
+from tests.oracle.compare import describe, equal
 from tfdrift_core.drift.schema import Node, node_at, schema_for
 
 HERE = Path(__file__).parent
@@ -185,8 +186,19 @@ def flatten(changes: Sequence[Mapping[str, Any]]) -> list[Item]:
             for found in _differences(name, before.get(name), after.get(name), node):
                 top = node_at(change["type"], (name,))
                 computed = bool(top and top.computed_only and name != "tags_all")
-                items.append({**head, "action": "update", **found, "computed_only": computed})
+                item = {**head, "action": "update", **found, "computed_only": computed}
+                if cosmetic(found):
+                    item["cosmetic"] = True
+                items.append(item)
     return items
+
+
+def cosmetic(item: Mapping[str, Any]) -> bool:
+    """Whether before and after are documents of one meaning."""
+    before, after = item["before"], item["after"]
+    if item.get("added") and isinstance(after, list):
+        return equal(json.dumps(before), after, is_set=True)
+    return isinstance(before, str) and isinstance(after, str) and equal(before, after)
 
 
 def _unset(value: Any) -> bool:
@@ -304,7 +316,8 @@ def _base_process(base: str, names: Sequence[str], root: Path) -> tuple[str, byt
         command += ["--scenario", name]
     done = subprocess.run(command, cwd=terraform.REPO, stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"the base {base} could not be judged; see above")
+        failure = {"name": base, "failed": "the configuration could not be applied, see above"}
+        return base, b"", [failure]
     return base, (root / base / "terraform.tfstate").read_bytes(), json.loads(done.stdout)
 
 
@@ -345,14 +358,12 @@ def main() -> int:
         if arguments.print or arguments.scenario:
             for result in good:
                 show(result)
-        else:
+        elif state:
             write(base, state, good)
     return 1 if failed else 0
 
 
 def show(result: Mapping[str, Any]) -> None:
-    from tests.oracle.compare import describe
-
     print(f"{result['name']} [{result['kind']}]")
     for record in result["records"]:
         print(f"    {record['eventName']} {json.dumps(record['requestParameters'])[:400]}")

@@ -87,7 +87,14 @@ def compare(scenario: Mapping[str, Any], events: Sequence[DriftEvent]) -> Compar
             else:
                 result.unmanaged.append(event)
             continue
-        key = (event.resource.address, None if event.kind is Kind.DELETED else event.path)
+        key: tuple[str, str | None] = (event.resource.address, None if event.kind is Kind.DELETED else event.path)
+        emptied = (event.resource.address, "policy")
+        if key[1] is None and key not in judged and emptied in open_items and not open_items[emptied]["after"]:
+            key = (
+                emptied  # the provider keeps a policy resource with an empty document; saying that it is gone is better
+            )
+            result.right.append(open_items.pop(key))
+            continue
         if key not in judged:
             covered = [k for k, item in open_items.items() if _covers(event, k) and hidden(item, logged)]
             result.masked += [open_items.pop(k) for k in covered]
@@ -111,26 +118,61 @@ def _value(result: Comparison, item: Item, event: DriftEvent, masks: bool) -> No
     if item["action"] == "delete":
         result.right.append(item)
         return
-    is_set = "added" in item
     differing = [
-        f"{name}: judged {show(judged)}, reported {show_text(said)}"
+        f"{name}: {difference}"
         for name, said, judged in (
             ("old", event.old_value, item["before"]),
             ("new", event.new_value, item["after"]),
         )
-        if not (masks and said in MASKS) and not equal(said, judged, is_set)
+        if not (masks and said in MASKS) and (difference := _difference(said, judged, "added" in item, masks))
     ]
-    if is_set and not any(text in MASKS for text in (event.old_value, event.new_value)):
+    if "added" in item and not any(text in MASKS for text in (event.old_value, event.new_value)):
         for name, elements in (("added", event.added), ("removed", event.removed)):
-            said_set, judged_set = _multiset(map(_parse, elements)), _multiset(item[name])
-            if said_set != judged_set:
-                differing.append(f"{name}: judged {show(item[name])}, reported {show_text(', '.join(elements))}")
+            unlike = _unlike([_parse(element) for element in elements], item[name], masks)
+            if unlike:
+                differing.append(f"{name}: {unlike}")
     if differing:
         result.wrong.append((item, event, "\n".join(differing)))
-    elif masks and event.new_value in MASKS:
+    elif masks and any(mask in (event.new_value or "") for mask in MASKS):
         result.masked.append(item)
     else:
         result.right.append(item)
+
+
+def _difference(said: str | None, judged: Any, is_set: bool, masks: bool) -> str:
+    """What differs between text and judged value, "" for nothing."""
+    if equal(said, judged, is_set):
+        return ""
+    elements = _parse(said or "[]")
+    if is_set and isinstance(elements, list):
+        return _unlike(elements, judged or [], masks)
+    return f"judged {show(judged)}, reported {show_text(said)}"
+
+
+def _unlike(said: Sequence[Any], judged: Sequence[Any], masks: bool) -> str:
+    """The elements of two sets that have no like in the other; masked members are like anything where ``masks``."""
+    left = [_form(element, within_set=True) for element in judged]
+    surplus = []
+    for element in said:
+        form = _form(element, within_set=True)
+        like = next((other for other in left if form == other or (masks and _fits(form, other))), None)
+        if like is None:
+            surplus.append(element)
+        else:
+            left.remove(like)
+    texts = [f"judged alone {show(element)}" for element in left]
+    texts += [f"reported alone {show(element)}" for element in surplus]
+    return "; ".join(texts)
+
+
+def _fits(said: Any, judged: Any) -> bool:
+    if said in MASKS:
+        return True
+    if isinstance(said, dict) and isinstance(judged, dict):
+        return said.keys() == judged.keys() and all(_fits(said[key], judged[key]) for key in said)
+    if isinstance(said, list) and isinstance(judged, list):
+        return len(said) == len(judged) and all(map(_fits, said, judged))
+    return bool(said == judged)
 
 
 def _covers(event: DriftEvent, key: tuple[str, str | None]) -> bool:
@@ -177,7 +219,10 @@ def hidden(item: Item, logged: str) -> bool:
     if any(node and node.sensitive for node in nodes):
         return True
     news = set(_leaves(item["after"])) - set(_leaves(item["before"]))
-    return any(leaf and json.dumps(leaf)[1:-1] not in logged for leaf in news)
+    if any(leaf and json.dumps(leaf)[1:-1] not in logged for leaf in news):
+        return True
+    gone = [leaf for leaf in _leaves(item.get("removed", [])) if leaf]
+    return not news and bool(gone) and not any(json.dumps(leaf)[1:-1] in logged for leaf in gone)
 
 
 def _leaves(value: Any) -> Iterator[str]:

@@ -152,3 +152,25 @@ def test_ignored_attributes_are_silent() -> None:
 )
 def test_equal(said: str | None, judged: Any, same: bool) -> None:
     assert equal(said, judged) is same
+
+
+def test_a_policy_that_is_gone_is_better_than_an_empty_one() -> None:
+    item = {**UPDATE, "type": "aws_s3_bucket_policy", "attribute": "policy", "before": '{"Statement":[]}', "after": ""}
+    assert score([item], event(kind=Kind.DELETED)).good
+    assert not score([{**item, "after": "{}x"}], event(kind=Kind.DELETED)).good
+
+
+def test_what_is_masked_inside_an_element_fits_only_what_the_records_do_not_tell() -> None:
+    grant = {"id": "75aa57f0", "permissions": ["READ"], "uri": ""}
+    item = {**INGRESS, "attribute": "grant", "before": [], "after": [grant], "added": [grant], "removed": []}
+    said = json.dumps({**grant, "id": "(unknown)"})
+    told = event("grant", None, f"[{said}]", added=(said,), address="aws_security_group.g")
+    assert score([item], told, records=logged("other")).good
+    assert not score([item], told, records=logged("75aa57f0 READ")).good
+
+
+def test_a_removal_of_which_the_records_name_nothing_may_be_unknown() -> None:
+    item = {**INGRESS, "before": [RULE, OTHER], "after": [RULE], "added": [], "removed": [OTHER]}
+    told = event("ingress", json.dumps([RULE, OTHER]), "(unknown)", address="aws_security_group.g")
+    assert score([item], told, records=logged("sgr-1")).good
+    assert not score([item], told, records=logged("0.0.0.0/0")).good
