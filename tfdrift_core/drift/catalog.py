@@ -66,13 +66,14 @@ class Effect:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     tags: Tags | None = None
     delete: bool = False
+    restore: bool = False
     create: Create | None = None
     parents: tuple[tuple[str, Match], ...] = ()
     fallback: bool = False
     transform: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    clear: tuple[str, ...] = ()
+    clear: Mapping[str, Any] = field(default_factory=dict)
     inferred: bool = False
 
 
@@ -157,6 +158,7 @@ def _tuple(value: Any) -> tuple[Any, ...]:
 
 
 def _effect(entry: Mapping[str, Any]) -> Effect:
+    clear = entry.get("clear", {})
     effect = Effect(
         types=_tuple(entry["type"]),
         when=entry.get("when", ""),
@@ -172,13 +174,14 @@ def _effect(entry: Mapping[str, Any]) -> Effect:
         defaults=entry.get("defaults", {}),
         tags=Tags(**entry["tags"]) if "tags" in entry else None,
         delete=entry.get("delete", False),
+        restore=entry.get("restore", False),
         create=Create(**entry["create"]) if "create" in entry else None,
         parents=tuple(entry.get("parent", {}).items()),
         fallback=entry.get("fallback", False),
         transform=entry.get("transform", ""),
         options=entry.get("with", {}),
         keys={name: _tuple(members) for name, members in entry.get("key", {}).items()},
-        clear=_tuple(entry.get("clear")),
+        clear=dict.fromkeys(clear) if isinstance(clear, list) else clear,
         inferred=entry.get("inferred", False),
     )
     for text in expressions(effect):

@@ -34,7 +34,7 @@ def apply(
     """The attributes after the call; ``None`` when the call deleted the resource."""
     if effect.delete:
         return None
-    result = {**attributes, **{name: None for name in effect.clear if name in attributes}}
+    result = {**attributes, **{name: value for name, value in effect.clear.items() if name in attributes}}
     if effect.transform:
         changed = transforms[effect.transform](scope, attributes, block, effect.options)
         if changed is None:

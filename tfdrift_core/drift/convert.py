@@ -71,8 +71,20 @@ def _text(logged: Any) -> Any:
 
 
 def _map(node: Node, logged: Any) -> Any:
-    pairs = logged if isinstance(logged, dict) else {}
+    pairs = logged if isinstance(logged, dict) else _named_values(logged)
     return {key: convert(node.element, value) for key, value in pairs.items()}
+
+
+def _named_values(logged: Any) -> dict[str, Any]:
+    """A list of ``{name, value}`` or ``{key, value}`` as a map."""
+    pairs = {}
+    for element in as_list(logged):
+        if isinstance(element, dict):
+            lowered = {str(k).lower(): v for k, v in element.items()}
+            name = lowered.get("name", lowered.get("key"))
+            if isinstance(name, str):
+                pairs[name] = lowered.get("value")
+    return pairs
 
 
 def _by_example(logged: Any, current: Any) -> Any:

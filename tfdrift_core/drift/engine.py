@@ -254,7 +254,7 @@ class _Batch:
             matches = effect.matches or (_created_match(effect) if effect.create else ())
             for instance in self._engine.resolve(self._index, type, matches, scope):
                 track = self._track(instance)
-                if track.current is None and effect.create is None:
+                if track.current is None and effect.create is None and not effect.restore:
                     continue
                 before = track.current if track.current is not None else {**track.baseline, **effect.defaults}
                 scope["state"] = before
