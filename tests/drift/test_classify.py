@@ -1,6 +1,7 @@
 """Whether a record is a change, and whether it was expected."""
 
 from collections import Counter
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from tfdrift_core import config
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.config import ConfigError
-from tfdrift_core.drift.classify import Cause, Change, Expectations, Outcome, classify, expected_change
+from tfdrift_core.drift.classify import Cause, Change, Expectations, Outcome, Rule, classify, expected_change
 from tfdrift_core.drift.event import Resource
 
 from .shared import corpus
@@ -383,6 +384,12 @@ class TestRules:
         verdict = classify(record(), rules)
         assert (verdict.outcome, verdict.cause, verdict.reason) == (Outcome.EXPECTED, Cause.RULE, "right")
 
+    def test_invoked_by(self) -> None:
+        rules = expect(rules=[{"reason": "stacks", "identity": "alice", "invoked_by": "cloudformation.*"}])
+        stack = ALICE | {"invoked_by": "x", "invokedBy": "cloudformation.amazonaws.com"}
+        assert classify(record(stack), rules).reason == "stacks"
+        assert classify(record(userAgent="cloudformation.amazonaws.com"), rules).outcome is Outcome.CHANGE
+
     def test_event_without_service_and_with_version(self) -> None:
         rules = expect(rules=[{"reason": "r", "event": ["UpdateFunctionCode"]}])
         call = record(eventSource="lambda.amazonaws.com", eventName="UpdateFunctionCode20150331v2")
@@ -583,6 +590,7 @@ expected:
     - reason: nightly scaling
       identity: [scaler, "arn:aws:iam::*:role/x"]
       event: rds:*
+      invoked_by: cloudformation.*
       agent: "*"
       account: 000123456789
       region: eu-*
@@ -595,6 +603,7 @@ expected:
     assert rule.account == {"000123456789"}
     assert rule.tag["Shared"].match("true")
     assert str(rule.time[0].start) == "22:00:00"
+    assert all(getattr(rule, part.name) for part in fields(Rule))
     for bad in ("{terraform: {identities: []}}", "{rules: [{reason: x, identity: }]}", "{rules: [{identity: a}]}"):
         with pytest.raises(ConfigError):
             config.load(f"expected: {bad}")

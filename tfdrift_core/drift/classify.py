@@ -6,7 +6,7 @@ Two steps, because an expected-change rule may ask for the resource, the attribu
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from functools import cache
@@ -100,6 +100,7 @@ class Rule:
     reason: str
     identity: Globs | None = None
     event: Globs | None = None
+    invoked_by: Globs | None = None
     agent: Globs | None = None
     account: frozenset[str] = frozenset()
     region: Globs | None = None
@@ -116,6 +117,7 @@ class Rule:
         return (
             (self.identity is None or identity.matches(self.identity))
             and (self.event is None or self.event.match(*_event_names(record)))
+            and (self.invoked_by is None or self.invoked_by.match(identity.invoked_by))
             and (self.agent is None or self.agent.match(record.user_agent))
             and (not self.account or record.account in self.account)
             and (self.region is None or self.region.match(record.region))
@@ -417,7 +419,7 @@ class _Reader:
         return Globs.of(text.lower() if lower else text for text in texts) if texts else None
 
     def rule(self, where: str, value: Any) -> Rule:
-        known = ("reason", "identity", "event", "agent", "account", "region", "resource", "attribute", "tag", "time")
+        known = tuple(part.name for part in fields(Rule))
         if not isinstance(value, Mapping):
             self.fault(where, f"{value!r} is not allowed here; write a map with {', '.join(known)}")
             return Rule("")
@@ -431,6 +433,7 @@ class _Reader:
             reason=str(reason),
             identity=self.globs(where, values, "identity"),
             event=self.globs(where, values, "event", lower=True),
+            invoked_by=self.globs(where, values, "invoked_by"),
             agent=self.globs(where, values, "agent"),
             account=frozenset(self.texts(where, values, "account")),
             region=self.globs(where, values, "region"),

@@ -117,7 +117,12 @@ class Redactor:
         if isinstance(value, str):
             return self._text(value, depth, tags)
         if isinstance(value, list | tuple):
-            return [self._walk(item, depth + 1, paths, tags) for item in value]
+            # A command line: what follows --password is one.
+            after = [False, *(isinstance(item, str) and item[:1] == "-" and _kind(item).secret for item in value)]
+            return [
+                self._hide(item, depth + 1) if hide else self._walk(item, depth + 1, paths, tags)
+                for item, hide in zip(value, after, strict=False)
+            ]
         if not isinstance(value, Mapping):
             return value
         told = not tags and _tells(value)
