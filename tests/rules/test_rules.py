@@ -9,6 +9,7 @@ import yaml
 from tfdrift_plugin.host.rules import Rule, load
 
 from tests.rules.sample_events import ROOT, RULES, Sample, SampleEvent, catalogue, samples
+from tfdrift_core.alert import LAST_RULES
 
 SAMPLES = samples()
 COMMON_OUTPUT = (
@@ -142,3 +143,7 @@ def test_the_readme_is_generated_from_the_rules() -> None:
     assert readme.with_name("README.md").read_text() == generated, "run: python rules/readme.py"
     for rule in yaml.safe_load(RULES.read_text()):
         assert "rule" not in rule or f"| {rule['rule']} |" in generated
+
+
+def test_replays_are_reported_under_the_last_rules(rules: tuple[Rule, ...]) -> None:
+    assert set(LAST_RULES.values()) <= {(rule.name, rule.priority.name) for rule in rules}
