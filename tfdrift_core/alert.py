@@ -8,11 +8,17 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from tfdrift_core.drift.event import DriftEvent, Kind
-from tfdrift_core.fields import values
-
 PRIORITIES = ("Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug")
 """Falco's priorities, the most severe first."""
+
+
+LAST_RULES = {
+    "modified": ("Managed resource changed", "Warning"),
+    "deleted": ("Managed resource deleted", "Error"),
+    "unmanaged": ("Resource created outside Terraform", "Notice"),
+    "expected": ("Expected change", "Informational"),
+}
+"""The rule that catches what no other rule does, and its priority, by kind of drift."""
 
 
 class AlertError(ValueError):
@@ -77,36 +83,33 @@ class Alert:
 
 
 def parse(line: str | bytes) -> Alert:
-    """The alert of one line of Falco's JSON output.  Raises ``AlertError``."""
+    """The alert of one line of Falco's JSON output, or of ``tfdrift replay --json``.  Raises ``AlertError``.
+
+    A line of a replay holds fields only: it gets the rule and the priority of the last rule that would catch it.
+    """
     try:
         raw = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise AlertError(f"not JSON: {error}; set json_output: true in falco.yaml") from error
-    if not isinstance(raw, dict) or not isinstance(raw.get("rule"), str):
+    if not isinstance(raw, dict):
+        raise AlertError("not an alert of Falco: not an object")
+    last = LAST_RULES.get(str(raw.get("drift.kind")))
+    if last is not None:
+        rule, priority = last
+        fields, time, output = raw, str(raw.get("ct.time", "")), f"{rule} ({raw.get('resource', '')})"
+    elif isinstance(raw.get("rule"), str):
+        rule, priority = raw["rule"], priority_of(str(raw.get("priority", "")))
+        found = raw.get("output_fields")
+        fields = found if isinstance(found, dict) else {}
+        time, output = str(raw.get("time", "")), str(raw.get("output", ""))
+    else:
         raise AlertError("not an alert of Falco: it has no rule")
-    fields = raw.get("output_fields")
     tags = raw.get("tags")
     return Alert(
-        rule=raw["rule"],
-        priority=priority_of(str(raw.get("priority", ""))),
-        time=str(raw.get("time", "")),
-        output=str(raw.get("output", "")),
-        fields={k: v for k, v in fields.items() if v is not None} if isinstance(fields, dict) else {},
-        tags=tuple(map(str, tags)) if isinstance(tags, list) else (),
+        rule,
+        priority,
+        time,
+        output,
+        {name: value for name, value in fields.items() if value is not None},
+        tuple(map(str, tags)) if isinstance(tags, list) else (),
     )
-
-
-_KIND_RULES = {
-    Kind.MODIFIED: ("Managed resource changed", "Warning"),
-    Kind.DELETED: ("Managed resource deleted", "Error"),
-    Kind.UNMANAGED: ("Resource created outside Terraform", "Notice"),
-    Kind.EXPECTED: ("Expected change", "Informational"),
-}
-
-
-def from_event(event: DriftEvent) -> Alert:
-    """A drift event that no rule has seen, under the name and at the priority of the last rule that would catch it."""
-    rule, priority = _KIND_RULES[event.kind]
-    fields = {name: list(value) if isinstance(value, tuple) else value for name, value in values(event).items()}
-    time = str(fields.get("ct.time", ""))
-    return Alert(rule, priority, time, f"{rule} ({event.resource.address or event.resource.id})", fields)

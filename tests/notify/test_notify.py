@@ -196,7 +196,7 @@ def test_an_open_file_of_secrets_is_warned_of(tmp_path: Path, caplog: pytest.Log
     ("text", "message"),
     [
         ("10:06:02 Critical text output", "not JSON: .*set json_output: true"),
-        ("[]", "it has no rule"),
+        ("[]", "not an object"),
         ('{"rule": 1}', "it has no rule"),
         ('{"rule": "x", "priority": "Bad"}', "'Bad' is not a priority"),
         ("[" * 100_000, "not JSON"),

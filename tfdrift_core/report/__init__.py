@@ -1,0 +1,1 @@
+"""A report of drift that needs no stack: one HTML page, JSON or CSV."""

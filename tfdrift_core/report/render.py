@@ -1,0 +1,59 @@
+"""Rows as one self-contained HTML page, as JSON and as CSV."""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
+from importlib.resources import files
+
+from tfdrift_core.alert import PRIORITIES
+from tfdrift_core.report.rows import Row
+
+# Spreadsheets run cells that start like this, and records are written by others.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_json(rows: Sequence[Row]) -> str:
+    return json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2) + "\n"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """One line a row; the elements of a list stand one below the other in their cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [field.name for field in fields(Row)]
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_cell(getattr(row, name)) for name in names])
+    return text.getvalue()
+
+
+def _cell(value: str | tuple[str, ...]) -> str:
+    text = value if isinstance(value, str) else "\n".join(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def to_html(rows: Sequence[Row]) -> str:
+    """A page that opens from disk and loads nothing: the browser is told to refuse whatever is not in it."""
+    page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    data = json.dumps({"priorities": PRIORITIES, "rows": [asdict(row) for row in rows]}, ensure_ascii=True)
+    parts = {
+        "policy": f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
+        "style": style,
+        "script": script,
+        # Inside a script element only "</" and "<!--" mean anything to the HTML parser.
+        "data": data.replace("<", "\\u003c"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Row]], str]] = {"html": to_html, "json": to_json, "csv": to_csv}
