@@ -72,9 +72,9 @@ function drawTimeline(shown) {
   const x = (time) => left + (time - from) / (to - from) * (width - left - right);
   const y = (service) => services.indexOf(service) * step + 22;
   const svg = drawing("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Timeline by service" });
-  for (let tick = 0; tick <= 6; tick++) {
-    const time = from + (to - from) * tick / 6;
-    const label = drawing("text", { x: x(time), y: height - 6, "text-anchor": tick === 6 ? "end" : "middle" });
+  for (let tick = 0; tick <= 5; tick++) {
+    const time = from + (to - from) * tick / 5;
+    const label = drawing("text", { x: x(time), y: height - 6, "text-anchor": tick === 5 ? "end" : "middle" });
     label.textContent = short(new Date(time).toISOString());
     svg.append(drawing("line", { x1: x(time), x2: x(time), y1: 6, y2: height - 22 }), label);
   }
@@ -83,11 +83,14 @@ function drawTimeline(shown) {
     label.textContent = service;
     svg.append(label, drawing("line", { x1: left, x2: width - right, y1: y(service), y2: y(service) }));
   }
-  const inView = new Set(shown);
+  const inView = new Set(shown), taken = new Map();
   for (const row of rows.filter((one) => one.time)) {
     const title = drawing("title");
     title.textContent = `${short(row.time)} ${row.priority}: ${row.rule}\n${row.resource} ${row.path}\n${row.user}`;
-    const dot = drawing("circle", { cx: x(Date.parse(row.time)), cy: y(row.service || "(unknown)"), r: 7, tabindex: 0,
+    const cx = Math.round(x(Date.parse(row.time)) / 8) * 8, cy = y(row.service || "(unknown)");
+    const above = taken.get(`${cx} ${cy}`) || 0;
+    taken.set(`${cx} ${cy}`, above + 1);
+    const dot = drawing("circle", { cx, cy: cy - above * 5, r: 7, tabindex: 0,
       class: level(row.priority), opacity: inView.has(row) ? 1 : 0.12, role: "button", "data-id": row.id }, title);
     dot.addEventListener("click", () => choose({ id: row.id }));
     dot.addEventListener("keydown", (event) => { if (event.key === "Enter") choose({ id: row.id }); });
@@ -140,7 +143,7 @@ function card(row) {
       row.time ? ` at ${row.time.replace("T", " ").replace("Z", " UTC")}` : ""),
     row.hint ? element("p", {}, row.hint) : "",
     element("p", {}, element("small", {}, [row.place, ...row.tags].filter(Boolean).join(" · ")),
-      row.link.startsWith("https://") ? element("a", { href: row.link, rel: "noreferrer" }, " CloudTrail record") : ""));
+      row.link.startsWith("https://") ? " · " : "", row.link.startsWith("https://") ? element("a", { href: row.link, rel: "noreferrer" }, "CloudTrail record") : ""));
 }
 function tree(list, keys, open) {
   const [key, ...deeper] = keys;
