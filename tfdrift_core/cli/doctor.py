@@ -1,0 +1,293 @@
+"""check the whole configuration from this machine, and say what to fix
+
+  tfdrift doctor --config /etc/falco/falco.yaml
+  tfdrift doctor --config infra/
+
+Tries what the plugin will do: credentials, each state, each source, the permissions, data_dir, the plugin itself.
+Nothing is changed and no message is taken from a queue.
+"""
+
+import argparse
+import glob
+import logging
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tfdrift_core import aws
+from tfdrift_core.cli import settings
+from tfdrift_core.cloudtrail.source import SourceError
+from tfdrift_core.cloudtrail.sqs import parse_queue
+from tfdrift_core.config import Aws, Config, ConfigError, Source, load
+from tfdrift_core.terraform.store import StateStore
+
+_AWS_SCHEMES = ("s3", "sqs", "lookup")
+_ROLE = re.compile(r"arn:([\w-]+):sts::(\d{12}):assumed-role/([^/]+)/")
+_PLUGIN_SECONDS = 120
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the result: what was checked, and what was found or what to fix."""
+
+    level: Level
+    subject: str
+    text: str
+
+
+Findings = Iterator[Finding]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    settings.add_arguments(parser)
+    parser.add_argument("--no-plugin", action="store_true", help="do not load the plugin itself")
+
+
+def run(args: argparse.Namespace) -> int:
+    logging.getLogger("tfdrift.state").addFilter(lambda record: record.levelno < logging.ERROR)
+    failed = False
+    for finding in examine(args):
+        failed |= finding.level == Level.FAILED
+        print(f"{finding.level:<8} {finding.subject}: {finding.text}", flush=True)
+    return 1 if failed else 0
+
+
+def examine(args: argparse.Namespace) -> Findings:
+    """Every check in turn; a broken configuration ends them."""
+    try:
+        text = settings.text_of(args)
+        config = load(text)
+        store = StateStore(config)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            yield Finding(Level.FAILED, "configuration", line)
+        return
+    yield Finding(Level.OK, "configuration", "valid")
+    yield from _credentials(config)
+    yield from _states(config, store)
+    for source in config.sources:
+        yield from _source(config, source)
+    if not config.sources:
+        yield Finding(Level.WARNING, "sources", "none; Falco's open_params must name one")
+    yield from _data_dir(config)
+    if not args.no_plugin:
+        yield from _plugin(text)
+
+
+def _credentials(config: Config) -> Findings:
+    """Who we are to AWS, for the main credentials and every role."""
+    schemes = {source.url.partition("://")[0] for source in config.sources if "://" in source.url}
+    states = {spec.get("backend") or str(spec.get("url", "")).partition("://")[0] for spec in config.state}
+    if not (schemes & set(_AWS_SCHEMES) or "s3" in states or config.aws != Aws() or config.accounts):
+        return
+    yield _identity("aws", config.aws)
+    for account in config.accounts:
+        if account.role_arn:
+            access = replace(config.aws, role_arn=account.role_arn, external_id=account.external_id)
+            finding = _identity(f"account {account.id}", access)
+            if finding.level == Level.OK and f":{account.id}:" not in finding.text:
+                finding = Finding(Level.FAILED, finding.subject, f"role_arn is of another account: {finding.text}")
+            yield finding
+
+
+def _identity(subject: str, access: Aws) -> Finding:
+    try:
+        found = aws.client(access, "sts").get_caller_identity()
+    except (ClientError, BotoCoreError) as error:
+        allow = f"sts:AssumeRole on {access.role_arn} (and trust it there)" if access.role_arn else "its use"
+        return Finding(Level.FAILED, subject, aws.explain(error, allow=allow))
+    return Finding(Level.OK, subject, f"is {found['Arn']}")
+
+
+def _states(config: Config, store: StateStore) -> Findings:
+    if not config.state and not config.config:
+        yield Finding(Level.WARNING, "state", "none is configured; everything will be unmanaged: add state or config")
+    try:
+        store.refresh()
+    finally:
+        store.close()
+    for status in store.statuses:
+        subject = f"state {status.origin}"
+        if status.error:
+            yield Finding(Level.FAILED, subject, status.error)
+        elif status.state:
+            missing = sum(1 for i in status.state.instances if i.type.startswith("aws_") and not i.account)
+            known = f"; the account of {missing} is not known: add accounts" if missing else ""
+            yield Finding(
+                Level.WARNING if missing else Level.OK,
+                subject,
+                f"serial {status.state.serial}, {len(status.state.instances)} resource instances{known}",
+            )
+    if config.config and len(store.index) and not any(i.line for i in store.index.all()):
+        yield Finding(Level.WARNING, "config", "no resource of the state is in these directories; check the paths")
+
+
+def _source(config: Config, source: Source) -> Findings:
+    scheme, separator, rest = source.url.partition("://")
+    subject = f"source {source.url}"
+    if not separator or scheme == "file":
+        yield from _files(subject, rest if separator else source.url)
+        return
+    probe = _PROBES.get(scheme)
+    if probe is None:
+        yield Finding(Level.FAILED, subject, "unknown kind of source; use a path, s3://, sqs:// or lookup://")
+        return
+    rest, _, query = rest.partition("?")
+    given = {**dict(parse_qsl(query)), **source.options}
+    own = {n: str(given[n]) for n in ("profile", "region", "role_arn", "external_id", "endpoint_url") if n in given}
+    access = replace(config.aws, **own)  # type: ignore[arg-type]  # every one of them is text
+    try:
+        yield from list(probe(subject, rest, access))
+    except SourceError as error:
+        yield Finding(Level.FAILED, subject, str(error))
+    except (ClientError, BotoCoreError) as error:
+        yield Finding(Level.FAILED, subject, aws.explain(error))
+
+
+def _files(subject: str, path: str) -> Findings:
+    found = glob.glob(path, recursive=True)  # noqa: PTH207 - absolute patterns too
+    unreadable = [name for name in found if not os.access(name, os.R_OK)]
+    if path == "-":
+        yield Finding(Level.OK, subject, "standard input")
+    elif not found:
+        yield Finding(Level.FAILED, subject, "no such file; check the path")
+    elif unreadable:
+        yield Finding(Level.FAILED, subject, f"{unreadable[0]} cannot be read; let the user that runs Falco read it")
+    else:
+        yield Finding(Level.OK, subject, "readable")
+
+
+def _s3(subject: str, rest: str, access: Aws) -> Findings:
+    bucket, _, prefix = rest.partition("/")
+    s3 = aws.client(access, "s3", s3={"addressing_style": "path"} if access.endpoint_url else {})
+    bucket_arn = f"arn:aws:s3:::{bucket}"
+    answer = _tried(
+        lambda: s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1), f"s3:ListBucket on {bucket_arn}"
+    )
+    if isinstance(answer, str):
+        yield Finding(Level.FAILED, subject, answer)
+        return
+    keys = [item["Key"] for item in answer.get("Contents", ())]
+    if not keys:
+        yield Finding(Level.WARNING, subject, "nothing is there yet; check the prefix, and that the trail logs to it")
+        return
+    read = _tried(
+        lambda: s3.get_object(Bucket=bucket, Key=keys[0], Range="bytes=0-0"),
+        f"s3:GetObject on {bucket_arn}/* (and kms:Decrypt with its key)",
+    )
+    yield Finding(Level.FAILED, subject, read) if isinstance(read, str) else Finding(Level.OK, subject, "readable")
+
+
+def _sqs(subject: str, rest: str, access: Aws) -> Findings:
+    queue = parse_queue(rest)
+    sqs = aws.client(access, "sqs", queue.region)
+    owner = {"QueueOwnerAWSAccountId": queue.account} if queue.account else {}
+    url = queue.url
+    if not url:
+        answer = _tried(lambda: sqs.get_queue_url(QueueName=queue.name, **owner), "sqs:GetQueueUrl")
+        if isinstance(answer, str):
+            yield Finding(Level.FAILED, subject, answer)
+            return
+        url = answer["QueueUrl"]
+    answer = _tried(
+        lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "ApproximateNumberOfMessages"]),
+        "sqs:GetQueueAttributes",
+    )
+    if isinstance(answer, str):
+        yield Finding(Level.WARNING, subject, f"the queue is there, more is not known: {answer}")
+        return
+    waiting = answer["Attributes"].get("ApproximateNumberOfMessages", "?")
+    yield Finding(Level.OK, subject, f"about {waiting} messages wait")
+    # Receiving a message to see whether it is allowed would hide it from others and count as a delivery.
+    needed = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+    yield _simulated(subject, access, needed, answer["Attributes"]["QueueArn"])
+
+
+def _lookup(subject: str, rest: str, access: Aws) -> Findings:
+    trail = aws.client(access, "cloudtrail")
+    answer = _tried(lambda: trail.lookup_events(MaxResults=1), "cloudtrail:LookupEvents")
+    yield Finding(Level.FAILED, subject, answer) if isinstance(answer, str) else Finding(Level.OK, subject, "readable")
+
+
+_PROBES: dict[str, Callable[[str, str, Aws], Findings]] = {"s3": _s3, "sqs": _sqs, "lookup": _lookup}
+
+
+def _tried(call: Callable[[], Any], allow: str) -> Any:
+    """The answer of a call, or a string that says why there is none."""
+    try:
+        return call()
+    except (ClientError, BotoCoreError) as error:
+        return aws.explain(error, allow=allow)
+
+
+def _simulated(subject: str, access: Aws, actions: Sequence[str], resource: str) -> Finding:
+    """The permissions needed against those held, as IAM's policy simulator sees them."""
+    try:
+        arn = aws.client(access, "sts").get_caller_identity()["Arn"]
+        match = _ROLE.match(arn)
+        principal = f"arn:{match[1]}:iam::{match[2]}:role/{match[3]}" if match else arn
+        answer = aws.client(access, "iam").simulate_principal_policy(
+            PolicySourceArn=principal, ActionNames=list(actions), ResourceArns=[resource]
+        )
+    except (ClientError, BotoCoreError) as error:
+        text = f"{', '.join(actions)} on {resource} are needed; whether they are held cannot be told here ({error})"
+        return Finding(Level.WARNING, subject, text)
+    results = answer["EvaluationResults"]
+    denied = [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
+    if denied:
+        return Finding(Level.FAILED, subject, f"allow {', '.join(denied)} on {resource} to {principal}")
+    return Finding(Level.OK, subject, f"{', '.join(actions)} are allowed")
+
+
+def _data_dir(config: Config) -> Findings:
+    if not config.data_dir:
+        if any("://" in source.url and not source.url.startswith("file:") for source in config.sources):
+            yield Finding(Level.WARNING, "data_dir", "not set: a restart begins anew; name a directory that stays")
+        return
+    path = Path(config.data_dir).expanduser()
+    nearest = next(parent for parent in (path, *path.parents) if parent.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK):
+        yield Finding(Level.OK, "data_dir", f"{path} can be written")
+    else:
+        yield Finding(Level.FAILED, "data_dir", f"{nearest} cannot be written; let the user that runs Falco write it")
+
+
+def _plugin(text: str) -> Findings:
+    """Load the plugin in a process of its own, the way Falco does."""
+    if not any(entry.name == "run" for entry in entry_points(group="tfdrift.commands")):
+        yield Finding(Level.WARNING, "plugin", "not checked: the tfdrift run command is not installed")
+        return
+    with tempfile.TemporaryDirectory(prefix="tfdrift-") as folder:
+        file = Path(folder, "init_config.yaml")
+        file.write_text(text or "{}", encoding="utf-8")
+        program = "import sys; from tfdrift_core.cli import main; sys.exit(main(sys.argv[1:]))"
+        command = [sys.executable, "-c", program, "run", "--validate", "--config", str(file)]
+        try:
+            done = subprocess.run(  # noqa: S603 - ourselves
+                command, capture_output=True, text=True, timeout=_PLUGIN_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            yield Finding(Level.FAILED, "plugin", f"did not load within {_PLUGIN_SECONDS} s")
+            return
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    if done.returncode:
+        yield Finding(Level.FAILED, "plugin", said[-1] if said else f"exit status {done.returncode}")
+    else:
+        yield Finding(Level.OK, "plugin", "loads, and accepts this configuration and the rules")

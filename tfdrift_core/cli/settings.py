@@ -1,0 +1,91 @@
+"""The configuration of a command: from a falco.yaml, a file with the init_config, or the command line itself."""
+
+import argparse
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tfdrift_core.config import Config, ConfigError, load
+
+PLUGIN = "tfdrift"
+_VARIABLE = re.compile(r"(\$?)\$\{(\w+)\}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "state", nargs="*", metavar="STATE", help="a file, directory or pattern, or s3://, https://, ..."
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a Terraform configuration directory; or a falco.yaml, or a file with the plugin's init_config",
+    )
+
+
+def text_of(args: argparse.Namespace) -> str:
+    """The ``init_config`` text that the arguments stand for.
+
+    :raises ConfigError: when a file cannot be read, or two are given.
+    """
+    files = [path for path in args.config if not Path(path).is_dir()]
+    if len(files) > 1:
+        raise ConfigError(
+            f"--config names {len(files)} configuration files; give one, and directories as many as needed"
+        )
+    directories = [path for path in args.config if Path(path).is_dir()]
+    base = file_text(Path(files[0])) if files else ""
+    if not directories and not args.state:
+        return base
+    document = _yaml(base, files[0]) if files else {}
+    if not isinstance(document, dict):
+        raise ConfigError(f"{files[0]}: not a map")
+    for key, more in (("state", args.state), ("config", directories)):
+        given = document.get(key) or []
+        document[key] = [*(given if isinstance(given, list) else [given]), *more]
+    return json.dumps(document)
+
+
+def configuration(args: argparse.Namespace) -> Config:
+    """The validated configuration of the arguments.  :raises ConfigError: when it is wrong."""
+    return load(text_of(args))
+
+
+def file_text(path: Path) -> str:
+    """The ``init_config`` of a falco.yaml, or the whole file when it is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {getattr(error, 'strerror', '') or 'not text'}; check the path") from None
+    document = _yaml(text, str(path))
+    if not isinstance(document, dict) or "plugins" not in document:
+        return text
+    for entry in document["plugins"] or []:
+        if isinstance(entry, dict) and entry.get("name") == PLUGIN:
+            given = _VARIABLE.sub(_substituted, _text(entry.get("init_config")))
+            return given
+    raise ConfigError(f"{path}: plugins: has no entry named {PLUGIN}; add one, tfdrift init writes it")
+
+
+def _text(given: object) -> str:
+    return given if isinstance(given, str) else json.dumps(given or {}, default=str)
+
+
+def _substituted(match: re.Match[str]) -> str:
+    """Falco replaces ``${NAME}`` by the environment, and ``$${NAME}`` by ``${NAME}``."""
+    return match[0][1:] if match[1] else os.environ.get(match[2], "")
+
+
+def _yaml(text: str, name: str) -> Any:
+    try:
+        document: Mapping[str, Any] = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: not valid YAML: {error}") from None
+    return document
