@@ -17,7 +17,7 @@ import orjson
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.identity import Identity, identify
-from tfdrift_core.drift.redact import redact_record
+from tfdrift_core.drift.redact import Redactor
 
 Value = str | int | bool | Sequence[str] | None
 
@@ -406,8 +406,8 @@ BY_NAME: dict[str, Field] = {f.name: f for f in FIELDS}
 
 
 def shown(event: DriftEvent) -> DriftEvent:
-    """The event with its record free of secrets: the form that ``Field.get`` may be asked about."""
-    return replace(event, record=Record(redact_record(event.record.raw, event.redacted)), redacted=frozenset())
+    """The event free of secrets: the form that ``Field.get`` may be asked about."""
+    return Redactor.of(event.redacted).event(event)
 
 
 def values(event: DriftEvent) -> dict[str, Value]:

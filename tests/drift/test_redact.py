@@ -390,6 +390,9 @@ def test_secrets_of_a_resource() -> None:
         attributes["secret_string"],
         "inner-password",
     }
+    indexed = secret_values("aws_x", {"block": [{"a": "aaaaaaa"}, {"a": "bbbbbbb"}]}, [("block", 1, "a")])
+    assert indexed == {"bbbbbbb"}
+    assert secret_values("aws_x", {"block": [{"a": "aaaaaaa"}]}, [("block", "a")]) == {"aaaaaaa"}
     whole = secret_values("aws_x", {"block": [{"a": "aaaaaaa", "b": ["bbbbbbb"]}]}, [("block",)])
     assert whole == {"aaaaaaa", "bbbbbbb"}
 

@@ -74,6 +74,7 @@ class _Touch:
     confidence: Confidence
     reason: str
     attributes: tuple[str, ...]
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +295,8 @@ class _Batch:
         differences = diff(before if before is not None else track.baseline, after, block) if after is not None else []
         gone = after is None and before is not None
         reason = reason or verdict.reason
-        touch = _Touch(record, confidence, reason, tuple(dict.fromkeys(d.attribute for d in differences)))
+        names = tuple(dict.fromkeys(d.attribute for d in differences))
+        touch = _Touch(record, confidence, reason, names, secrets_of(track.instance, after or {}))
         if verdict.outcome is Outcome.EXPECTED:
             self._withhold(track, differences, gone, touch)
             track.start = after
@@ -307,7 +309,7 @@ class _Batch:
                 earlier = track.touched.get(difference.attribute)
                 same_call = earlier is not None and earlier.record is record
                 names = (*earlier.attributes, *touch.attributes) if earlier and same_call else touch.attributes
-                track.touched[difference.attribute] = _Touch(record, confidence, reason, tuple(dict.fromkeys(names)))
+                track.touched[difference.attribute] = replace(touch, attributes=tuple(dict.fromkeys(names)))
         track.current = after
 
     def _withhold(self, track: _Track, differences: Sequence[Difference], gone: bool, touch: _Touch) -> None:
@@ -457,6 +459,6 @@ def _event(
         attributes=touch.attributes,
         confidence=touch.confidence,
         reason=reason,
-        redacted=secrets_of(instance),
+        redacted=secrets_of(instance, instance.attributes) | touch.secrets,
         time=now,
     )

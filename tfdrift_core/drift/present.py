@@ -1,14 +1,15 @@
 """Prints the two sides of a difference, with everything sensitive left out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from tfdrift_core.drift.diff import Difference, Path
 from tfdrift_core.drift.redact import Redactor, secret_values, sensitive_attribute
-from tfdrift_core.drift.schema import Node, schema_for
+from tfdrift_core.drift.schema import Block, Node, schema_for
 from tfdrift_core.drift.values import SENSITIVE, render
-from tfdrift_core.terraform.model import Instance
+from tfdrift_core.terraform.model import Attributes, Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Shown:
 def present(instance: Instance, difference: Difference) -> Shown:
     """The difference as text, as Terraform would print it."""
     mask = _Mask(instance)
-    redactor = Redactor.of(secrets_of(instance))
+    redactor = Redactor.of(secrets_of(instance, instance.attributes))
     node = _node(instance.type, difference.path)
     element = node.element if node is not None and node.element is not None else node
 
@@ -38,9 +39,24 @@ def present(instance: Instance, difference: Difference) -> Shown:
     )
 
 
-def secrets_of(instance: Instance) -> frozenset[str]:
-    """The secret values that state holds for the resource."""
-    return secret_values(instance.type, instance.attributes, instance.sensitive)
+def secrets_of(instance: Instance, attributes: Attributes) -> frozenset[str]:
+    """The secret values among a resource's attributes: as state holds them, or as a call has left them."""
+    return secret_values(instance.type, attributes, (*instance.sensitive, *_sensitive_paths(instance.type)))
+
+
+@cache
+def _sensitive_paths(type: str) -> tuple[tuple[str, ...], ...]:
+    """What the provider's schema marks sensitive, without indexes."""
+    block = schema_for(type)
+    return tuple(_marked(block, ())) if block is not None else ()
+
+
+def _marked(block: Block, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, node in block.attributes.items():
+        if node.sensitive:
+            yield (*path, name)
+        elif node.nested is not None:
+            yield from _marked(node.nested, (*path, name))
 
 
 def _node(type: str, path: Path) -> Node | None:

@@ -9,7 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -19,6 +19,7 @@ import orjson
 import yaml
 
 from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.globs import Globs
 from tfdrift_core.drift.identity import any_of
 
@@ -95,6 +96,27 @@ class Redactor:
         paths = tuple(path for globs, path in _data().events if globs.match(event))
         shown = self._walk(raw, 0, paths)
         return shown if isinstance(shown, dict) else {}
+
+    def event(self, event: DriftEvent) -> DriftEvent:
+        """The event with its record free of secrets and with no known secret in any text that the call could choose."""
+
+        def texts(values: Iterable[str]) -> tuple[str, ...]:
+            return tuple(self.scrub(value) for value in values)
+
+        return replace(
+            event,
+            record=Record(self.record(event.record.raw)),
+            attribute=self.scrub(event.attribute),
+            path=self.scrub(event.path),
+            old_value=None if event.old_value is None else self.scrub(event.old_value),
+            new_value=None if event.new_value is None else self.scrub(event.new_value),
+            added=texts(event.added),
+            removed=texts(event.removed),
+            attributes=texts(event.attributes),
+            reason=self.scrub(event.reason),
+            hint=self.scrub(event.hint),
+            redacted=frozenset(),
+        )
 
     def value(self, type: str, path: Path, value: Any) -> Any:
         """An attribute's value as it may be shown: ``SENSITIVE``, or a copy with its sensitive parts hidden."""
@@ -203,8 +225,9 @@ def secret_values(
 ) -> frozenset[str]:
     """The secrets that a resource's state holds, to be searched for elsewhere.
 
-    ``marked`` are the paths that state marks sensitive.  Of environment variables only those count whose name tells
-    that they are secret: the others are words such as ``production``, and would be cut out of every other field.
+    ``marked`` are the paths that state or schema mark sensitive, with or without indexes.  Of environment variables
+    only those count whose name tells that they are secret: the others are words such as ``production``, and would be
+    cut out of every other field.
     """
     paths = {tuple(path) for path in marked}
     return frozenset(_secrets(type, attributes, (), paths, False, False))
@@ -218,7 +241,7 @@ def _secrets(
     secret: bool,
     environment: bool,
 ) -> Iterator[str]:
-    secret = secret or path in marked
+    secret = secret or path in marked or tuple(step for step in path if isinstance(step, str)) in marked
     if len(path) > _MAX_DEPTH:
         return
     if isinstance(value, str):
@@ -398,6 +421,7 @@ def _spellings(secret: str) -> Iterator[str]:
         yield text
         yield json.dumps(text)[1:-1]
         yield json.dumps(text, ensure_ascii=False)[1:-1]
+        yield quote(octets)
         yield quote(octets, safe="")
         yield quote_plus(octets)
         yield base64.b64encode(octets).decode()
