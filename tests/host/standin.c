@@ -25,7 +25,7 @@ typedef struct { const char *name; int32_t type; uint64_t value; int32_t value_t
 typedef struct {
     init_input input;
     const char *error;
-    bool broken, empty, foreign, several, offsets, failing, changing;
+    bool broken, empty, foreign, several, offsets, failing, waiting;
     uint8_t *events[MAX_EVENTS];
     uint32_t count, next;
     union { char *text[MAX_VALUES]; uint64_t number[MAX_VALUES]; uint32_t flag[MAX_VALUES]; } values[FIELDS];
@@ -50,8 +50,8 @@ EXPORT const char *plugin_get_init_schema(int32_t *kind) {
 EXPORT void *plugin_init(const init_input *input, int32_t *rc) {
     plugin *p = calloc(1, sizeof *p);
     p->input = *input;
-    bool *misdeeds[] = {&p->broken, &p->empty, &p->foreign, &p->several, &p->offsets, &p->failing};
-    const char *words[] = {"broken", "empty", "foreign", "several", "offsets", "failing"};
+    bool *misdeeds[] = {&p->broken, &p->empty, &p->foreign, &p->several, &p->offsets, &p->failing, &p->waiting};
+    const char *words[] = {"broken", "empty", "foreign", "several", "offsets", "failing", "waiting"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         *misdeeds[i] = strstr(input->config, words[i]) != NULL;
     p->error = "it is broken on purpose";
@@ -109,7 +109,9 @@ EXPORT int32_t plugin_next_batch(plugin *p, void *instance, uint32_t *count, uin
     if (*count > 7)
         *count = 7;
     p->next += *count;
-    return *count > 0 || p->empty ? SUCCESS : END;
+    if (*count > 0 || p->empty)
+        return SUCCESS;
+    return p->waiting ? TIMEOUT : END;
 }
 
 EXPORT const char *plugin_event_to_string(plugin *p, const event_input *input) {

@@ -1,6 +1,7 @@
 """``tfdrift run`` as a person types it, here with the stand-in plugin."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -38,9 +39,11 @@ EVENTS: list[standin.Event] = [
 ]
 
 
+SCRIPT = "import sys; from tfdrift_core.cli import main; sys.exit(main())"
+
+
 def tfdrift(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-    script = "import sys; from tfdrift_core.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", script, "run", *map(str, arguments)]
+    command = [sys.executable, "-c", SCRIPT, "run", *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="surrogateescape", check=False, timeout=60,
         env={"TZ": "UTC", "FALCO_HOSTNAME": "here", **env},
@@ -105,6 +108,20 @@ def test_every_matching_rule(given: tuple[str | Path, ...]) -> None:
 
 def test_local_time(given: tuple[str | Path, ...]) -> None:
     assert tfdrift(*given, TZ="XXX-02:30").stdout.startswith("02:30:01.000000005: ")
+
+
+@pytest.mark.parametrize("order", [signal.SIGINT, signal.SIGTERM])
+def test_ends_in_good_order(given: tuple[str | Path, ...], tmp_path: Path, order: signal.Signals) -> None:
+    (tmp_path / "config.yaml").write_text("do: waiting")
+    command = [sys.executable, "-c", SCRIPT, "run", "--config", tmp_path / "config.yaml", *given]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(order)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Events detected: " in errors
+    assert "Traceback" not in errors
 
 
 def test_validate(given: tuple[str | Path, ...]) -> None:

@@ -20,7 +20,7 @@ SUITE = "forky"
 PACKAGES = ("sysdig",)
 # What every attempt to reach a mirror may last; far more than a healthy one needs.
 BUILD_SECONDS = 600
-RUN_SECONDS = 120
+RUN_SECONDS = 60
 
 
 class MissingPartError(RuntimeError):

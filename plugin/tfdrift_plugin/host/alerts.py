@@ -22,10 +22,12 @@ class Alerts:
         self.all_rules = all_rules
         self.prefix = compile_format("%evt.time.iso8601: " if iso_time else "%evt.time: ", catalogue)
         self.hostname = hostname()
+        self.events = 0
         self.counts: Counter[tuple[str, str]] = Counter()
 
     def of(self, event: PluginEvent) -> Iterator[bytes]:
         """The lines to print for an event, without line ends."""
+        self.events += 1
         for rule in self.rules:
             if rule.matches(event):
                 self.counts[rule.priority.name, rule.name] += 1
@@ -53,12 +55,12 @@ class Alerts:
         }
         return json.dumps(alert, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
-    def summary(self, events: int) -> str:
+    def summary(self) -> str:
         """What Falco prints when it ends, and how many events there were."""
         priorities: Counter[str] = Counter()
         for (priority, _), count in self.counts.items():
             priorities[priority] += count
-        lines = [f"Events detected: {self.counts.total()} (of {events} drift events)", "Rule counts by severity:"]
+        lines = [f"Events detected: {self.counts.total()} (of {self.events} drift events)", "Rule counts by severity:"]
         lines += [f"   {priority.upper()}: {count}" for priority, count in priorities.most_common()]
         lines += ["Triggered rules by rule name:"]
         lines += [f"   {name}: {count}" for (_, name), count in self.counts.most_common()]

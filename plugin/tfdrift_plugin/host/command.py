@@ -9,8 +9,10 @@ on stderr.  Ends after the last record of files; queues are followed until Ctrl-
 import argparse
 import json
 import logging
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    # Both are orders to end in good order, as they are for Falco.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(_config(args), args.validate)
     except (ConfigError, PluginError, RulesError) as error:
@@ -95,14 +99,12 @@ def _run(config: FalcoConfig, validate: bool) -> int:
             iso_time=config.iso_time,
             all_rules=config.all_rules,
         )
-        events = 0
-        with plugin.open(config.open_params) as instance:
+        with plugin.open(config.open_params) as instance, suppress(KeyboardInterrupt):
             for event in instance.events():
-                events += 1
                 for line in alerts.of(event):
                     sys.stdout.buffer.write(line + b"\n")
                     sys.stdout.buffer.flush()
-    print(alerts.summary(events), file=sys.stderr)
+    print(alerts.summary(), file=sys.stderr)
     return 0
 
 
