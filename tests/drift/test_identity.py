@@ -85,6 +85,8 @@ def test_role_session_of_a_person() -> None:
         "GitHubActions",
         "terraform-run-42",
         "AWSCLI-Session",
+        "eks-prod-payments-80ab9ef6-3b36-4dcb-8b8f-fe6b4b783856",
+        "AWSCloudFormation",
         "AWSCodeBuild-80ab9ef6-3b36-4dcb-8b8f-fe6b4b783856",
     ],
 )
