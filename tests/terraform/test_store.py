@@ -270,7 +270,10 @@ class TestFresh:
         write(path, one(serial=2))
         store.refresh(force=True)
         assert ids(store) == ["i-1"]
-        assert len([m for m in caplog.messages if m.endswith("it is reported once")]) == 1
+        told = f"{path} holds 1 objects that {tmp_path / 'a.tfstate'} holds too (aws_instance.a ...)"
+        assert [m for m in caplog.messages if "each is reported once" in m] == [
+            f"{told}; each is reported once, for the latter"
+        ]
 
     def test_an_instance_without_an_id_is_told(self, tmp_path, clock, caplog):
         caplog.set_level(logging.INFO, "tfdrift")

@@ -82,9 +82,11 @@ def examine(args: argparse.Namespace) -> Findings:
     yield Finding(Level.OK, "configuration", "valid")
     yield from _credentials(config)
     yield from _states(config, store)
-    for source in config.sources:
+    params = settings.open_params(args)
+    sources = [Source(params)] if params else config.sources
+    for source in sources:
         yield from _source(config, source)
-    if not config.sources:
+    if not sources:
         yield Finding(Level.WARNING, "sources", "none; Falco's open_params must name one")
     yield from _data_dir(config)
     if not args.no_plugin:

@@ -21,7 +21,7 @@ from tfdrift_core.terraform.discovery import discover
 _HEAD = """\
 # TFDrift for {directory}.
 # Put this file into /etc/falco/config.d/, and check it with: tfdrift doctor --config THIS_FILE
-# {found}
+# State found there: {found}
 """
 _SOURCE_HINT = """\
 # lookup:// asks CloudTrail every few seconds and needs no set-up; for much activity use an SQS queue
@@ -56,10 +56,13 @@ def fragment(directories: Sequence[str], sources: Sequence[str], library: str, r
     """The fragment as YAML.  :raises ConfigError: when a directory holds no configuration."""
     paths = [Path(directory).expanduser().resolve() for directory in directories]
     states: list[Mapping[str, Any]] = []
+    problems: list[str] = []
     for path in paths:
-        if not list(module_files(path)) and not (path / "terragrunt.hcl").is_file():
-            raise ConfigError(f"{path}: no Terraform configuration is there (*.tf, *.tf.json); check the path")
-        states += discover(Configuration(str(path)))
+        found = discover(Configuration(str(path)))
+        if not found.states and not any(module_files(path)):
+            raise ConfigError(f"{path}: {found.problem}")
+        states += found.states
+        problems += [f"# {path}: {found.problem}\n"] if found.problem else []
     regions = sorted({str(state["region"]) for state in states if state.get("region")})
     init_config: dict[str, Any] = {"config": [str(path) for path in paths], "sources": list(sources)}
     if len(regions) == 1:
@@ -70,8 +73,8 @@ def fragment(directories: Sequence[str], sources: Sequence[str], library: str, r
         "load_plugins": [PLUGIN],
         "rules_files": [rules],
     }
-    found = "State found there: " + (", ".join(_named(state) for state in states) or "none yet; see tfdrift doctor")
-    head = _HEAD.format(directory=", ".join(map(str, paths)), found=found)
+    named = ", ".join(_named(state) for state in states) or "none yet"
+    head = _HEAD.format(directory=", ".join(map(str, paths)), found=named) + "".join(problems)
     return head + _SOURCE_HINT + yaml.safe_dump(document, sort_keys=False)
 
 

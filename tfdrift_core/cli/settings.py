@@ -58,19 +58,30 @@ def configuration(args: argparse.Namespace) -> Config:
     return load(text_of(args))
 
 
+def open_params(args: argparse.Namespace) -> str:
+    """The ``open_params`` of the falco.yaml among the arguments, if any."""
+    files = [path for path in args.config if not Path(path).is_dir()]
+    return str(_plugin(Path(files[0])).get("open_params") or "") if files else ""
+
+
 def file_text(path: Path) -> str:
     """The ``init_config`` of a falco.yaml, or the whole file when it is none."""
+    return str(_plugin(path)["init_config"])
+
+
+def _plugin(path: Path) -> Mapping[str, Any]:
+    """Our entry of ``plugins:``, or one with the whole file as ``init_config``."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {getattr(error, 'strerror', '') or 'not text'}; check the path") from None
     document = _yaml(text, str(path))
     if not isinstance(document, dict) or "plugins" not in document:
-        return text
+        return {"init_config": text}
     for entry in document["plugins"] or []:
         if isinstance(entry, dict) and entry.get("name") == PLUGIN:
-            given = _VARIABLE.sub(_substituted, _text(entry.get("init_config")))
-            return given
+            given = {key: _VARIABLE.sub(_substituted, _text(value)) for key, value in entry.items()}
+            return {"init_config": "{}", **given}
     raise ConfigError(f"{path}: plugins: has no entry named {PLUGIN}; add one, tfdrift init writes it")
 
 

@@ -3,12 +3,13 @@
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfdrift_core.terraform import hcl
-from tfdrift_core.terraform.configuration import Configuration, literal_blocks
+from tfdrift_core.terraform.configuration import Configuration, literal_blocks, module_files
 from tfdrift_core.terraform.hcl import UNKNOWN, Body, HclError
 
 log = logging.getLogger("tfdrift.config")
@@ -80,15 +81,23 @@ _TERRAGRUNT = ("terragrunt.hcl", "root.hcl")
 _INITIALISED = Path(".terraform") / "terraform.tfstate"
 
 
-def discover(configuration: Configuration) -> list[Mapping[str, Any]]:
-    """``state:`` entries for the directory; an incomplete backend is logged with what it lacks, and left out.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``state:`` entries for a directory, or why there are none."""
+
+    states: Sequence[Mapping[str, Any]] = ()
+    problem: str = ""
+
+
+def discover(configuration: Configuration) -> Found:
+    """The states of a configuration directory.
 
     What ``terraform init`` recorded wins, for it has the partial configuration; then come the ``backend`` or ``cloud``
     block, once for each ``*.tfbackend`` file where it is partial, and Terragrunt's ``remote_state``; then local files.
     """
     directory = configuration.directory
     if recorded := _recorded(directory):
-        return _complete(directory, [recorded])
+        return _complete([recorded])
     backend = configuration.root.backend or _terragrunt(directory)
     if backend is None:
         return _local(directory, {})
@@ -96,32 +105,27 @@ def discover(configuration: Configuration) -> list[Mapping[str, Any]]:
     if name == "local":
         return _local(directory, body.literals())
     given = _arguments(name, body.literals(), {b: list(literal_blocks(body, b)) for b in _nested_names(name)})
-    partial = list(_partial(directory, name))
-    found = _complete(directory, [(name, {**given, **more}) for more in partial or [{}]], quiet=True)
-    return found or _complete(directory, [(name, given)])
+    return _complete([(name, {**given, **more}) for more in _partial(directory, name)] or [(name, given)])
 
 
-def _complete(
-    directory: Path, backends: list[tuple[str, dict[str, Any]]], *, quiet: bool = False
-) -> list[Mapping[str, Any]]:
+def _complete(backends: Sequence[tuple[str, dict[str, Any]]]) -> Found:
     found: list[Mapping[str, Any]] = []
+    problem = ""
     for name, given in backends:
         for option, variable in _FROM_ENVIRONMENT.get(name, {}).items():
             if variable in os.environ:
                 given.setdefault(option, os.environ[variable])
         missing = [option for option in _REQUIRED.get(name, ()) if not given.get(option)]
         if name not in _ARGUMENTS:
-            log.warning(
-                "configuration %s: state backend %s is not supported; name the state under state:", directory, name
+            problem = f"its state backend {name} is not supported; name the state under state:"
+        elif missing:
+            problem = (
+                f"its {name} backend does not say its {' and '.join(missing)} literally; "
+                "run terraform init there, or name the state under state:"
             )
-        elif missing and not quiet:
-            log.warning(
-                "configuration %s: the %s backend does not say its %s literally; run terraform init there, or name the "
-                "state under state:", directory, name, " and ".join(missing),
-            )  # fmt: skip
-        elif not missing:
+        else:
             found.append({"backend": name, **given})
-    return found
+    return Found(found, "" if found else problem)
 
 
 def _arguments(name: str, literals: Mapping[str, Any], nested: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, Any]:
@@ -202,10 +206,12 @@ def _terragrunt(directory: Path) -> tuple[str, Body] | None:
     return None
 
 
-def _local(directory: Path, given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _local(directory: Path, given: Mapping[str, Any]) -> Found:
     files = [directory / str(given.get("path") or "terraform.tfstate")]
     files += sorted((directory / str(given.get("workspace_dir") or "terraform.tfstate.d")).glob("*/terraform.tfstate"))
-    existing = [file for file in files if file.is_file()]
-    if not existing:
-        log.debug("configuration %s: no local state; terraform apply writes %s", directory, files[0])
-    return [{"path": str(file)} for file in existing]
+    existing = [{"path": os.path.normpath(file)} for file in files if file.is_file()]
+    if existing:
+        return Found(existing)
+    if not list(module_files(directory)) and not (directory / _TERRAGRUNT[0]).is_file():
+        return Found(problem="no Terraform configuration is there (*.tf, *.tf.json); check the path")
+    return Found(problem=f"it names no backend, and {files[0]} does not exist; terraform apply writes it")

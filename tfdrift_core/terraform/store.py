@@ -90,7 +90,7 @@ class StateStore:
         self._configurations: Mapping[str, Configuration] = {}
         self._links: dict[str, str] = {}
         self._told: dict[str, str] = {}
-        self._told_twins: set[str] = set()
+        self._told_twins: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._index = Index()
 
@@ -203,10 +203,12 @@ class StateStore:
         self._configurations = {directory: Configuration(directory) for directory in self._config.config}
         places = [place for place in self._places if not place.directory]
         for directory, configuration in self._configurations.items():
-            specs = discover(configuration)
-            if not specs and not self._config.state:
-                specs = [{"path": str(configuration.directory / "terraform.tfstate")}]
-            for spec in specs:
+            found = discover(configuration)
+            if found.problem and self._config.state:
+                log.debug("configuration %s: %s", directory, found.problem)  # the user says where the state is
+            elif found.problem:
+                places.append(self._unusable(directory, found.problem))
+            for spec in found.states:
                 same = (p for p in self._places if p.directory == directory and p.spec == spec)
                 places.append(next(same, None) or self._found(spec, directory))
         for gone in self._places:
@@ -218,7 +220,13 @@ class StateStore:
         try:
             return _Place(backends.create(spec, self._context), spec, directory)
         except ConfigError as error:
-            return _Place(Unusable(directory, str(error)), spec, directory)
+            return self._unusable(directory, str(error))
+
+    def _unusable(self, directory: str, problem: str) -> _Place:
+        for place in self._places:
+            if isinstance(place.backend, Unusable) and place.backend == Unusable(directory, problem):
+                return place
+        return _Place(Unusable(directory, problem), {}, directory)
 
     def _block(self, origin: str, module: str, type: str, name: str) -> Block:
         """The block in the configuration that the state belongs to, else in the only one that has such a block."""
@@ -247,11 +255,7 @@ class StateStore:
             for state in set(states) - set(self._index.states):
                 for note in state.notes:
                     log.info("%s: %s", state.origin, note)
-            for twin, first in index.duplicates.items():
-                line = f"{twin.address} of {twin.state} is also {first.address} of {first.state}; it is reported once"
-                if line not in self._told_twins:
-                    log.info(line)
-                    self._told_twins.add(line)
+            self._tell_twins(index)
             self._index = index
         self._metrics.set("state_resources", len(self._index))
         self._metrics.set("states", len(states))
@@ -259,6 +263,17 @@ class StateStore:
         oldest = min((s.checked_at for s in statuses if s.checked_at), default=0)
         self._metrics.set("state_age", (self._clock() - oldest) // 1_000_000_000 if oldest else 0)
         return changed
+
+    def _tell_twins(self, index: Index) -> None:
+        """One line for each pair of states that hold the same objects, the first time they do."""
+        pairs: dict[tuple[str, str], list[str]] = {}
+        for twin, first in index.duplicates.items():
+            pairs.setdefault((twin.state, first.state), []).append(twin.address)
+        for pair, found in pairs.items():
+            if pair not in self._told_twins:
+                log.info("%s holds %d objects that %s holds too (%s ...); each is reported once, for the latter",
+                         pair[0], len(found), pair[1], found[0])  # fmt: skip
+                self._told_twins.add(pair)
 
     def _tell(self, errors: Mapping[str, str]) -> None:
         for origin, error in errors.items():
