@@ -87,6 +87,11 @@ def _convention(effect: Effect, logged: Any, result: dict[str, Any], block: Bloc
             _assign(result, path, value, block, below(effect.rename, name))
 
 
+def put(result: dict[str, Any], path: str, value: Any, block: Block | None) -> None:
+    """Set the attribute at ``path``; blocks on the way are made when they are missing."""
+    _assign(result, parse_path(path), value, block, None)
+
+
 def _assign(
     result: dict[str, Any], path: Path, value: Any, block: Block | None, renames: Mapping[str, str | None] | None
 ) -> None:
