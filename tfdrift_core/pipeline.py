@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from mmap import mmap
 
 from tfdrift_core.cloudtrail.ledger import Claim, Ledger
 from tfdrift_core.cloudtrail.open import open_sources
@@ -67,7 +68,6 @@ class Pipeline:
         self._source: Source | None = None
         self._ledger: Ledger | None = None
         self._delivered: deque[_Delivered] = deque()
-        self._unread: deque[tuple[int, str]] = deque()
         self._sent = 0
         self._lock_is_stale = False
 
@@ -83,6 +83,14 @@ class Pipeline:
             ledger.close()
             raise
         self._ledger = ledger
+
+    @property
+    def progress(self) -> mmap | None:
+        """Eight bytes, in the machine's order, in which the reader may count the events that it has finished with.
+
+        A crash then takes nothing of that count back.  ``None`` where nothing is kept over a restart.
+        """
+        return self._ledger.progress if self._ledger is not None else None
 
     def close(self) -> None:
         """Let go of source and state.  ``run`` must have returned."""
@@ -100,8 +108,8 @@ class Pipeline:
         if source is None or ledger is None:
             raise ConfigError("the pipeline was run before it was opened")
         self._delivered.clear()
-        self._unread.clear()
         self._sent = 0
+        ledger.restart()
         self.store.refresh(force=True)
         for batch in source.batches():
             if stop.is_set():
@@ -115,11 +123,7 @@ class Pipeline:
 
     def _acknowledge(self, source: Source, ledger: Ledger, sink: Sink) -> None:
         done = sink.handed_over()
-        read = []
-        while self._unread and self._unread[0][0] <= done:
-            read.append(self._unread.popleft()[1])
-        if read:
-            ledger.handed(read)
+        ledger.advance(done)
         while self._delivered and self._delivered[0].last <= done:
             delivered = self._delivered.popleft()
             ledger.settle(delivered.claim)
@@ -131,12 +135,11 @@ class Pipeline:
         result = self._process(claim.records, stop)
         self._count(result)
         for event in result.events:
-            if ledger.was_handed(claim, event.id):
+            if not ledger.offer(claim, event.id):
                 continue
             if not sink.put(event):
                 return False
             self._sent += 1
-            self._unread.append((self._sent, event.id))
         self._delivered.append(_Delivered(batch, claim, self._sent))
         return True
 
