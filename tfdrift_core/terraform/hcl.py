@@ -19,7 +19,7 @@ from lark.exceptions import LarkError
 log = logging.getLogger("tfdrift.config")
 
 _FILES_KEPT = 4096
-_ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|([$%])\1\{')
+_ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|([$%])\2\{')
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -103,13 +103,12 @@ def parse(text: str) -> Body:
     """Native syntax.  :raises HclError: when it is not HCL."""
     text = text if text.endswith("\n") else text + "\n"
     try:
-        tree = hcl2.parses_to_tree(text)
+        return _body(hcl2.parses_to_tree(text).children[0], text)
     except LarkError as error:
         line = getattr(error, "line", -1)
         raise HclError(f"line {line}: not valid HCL" if line > 0 else "not valid HCL") from None
     except RecursionError:
         raise HclError("nested too deeply") from None
-    return _body(tree.children[0], text)
 
 
 def _body(tree: Any, text: str) -> Body:
@@ -227,12 +226,14 @@ def parse_json(text: str) -> Body:
     """
     try:
         node = yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+        if isinstance(node, yaml.MappingNode):
+            return _json_body(node, ())
+    except RecursionError:
+        raise HclError("nested too deeply") from None
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise HclError(f"line {mark.line + 1}: not valid JSON" if mark else "not valid JSON") from None
-    if not isinstance(node, yaml.MappingNode):
-        raise HclError("not a JSON object")
-    return _json_body(node, ())
+    raise HclError("not a JSON object")
 
 
 def _json_body(node: yaml.MappingNode, path: tuple[str, ...]) -> Body:
