@@ -6,13 +6,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from mmap import mmap
+from typing import Any
 
-from tfdrift_core.cloudtrail.ledger import Claim, Ledger
 from tfdrift_core.cloudtrail.open import open_sources
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.cloudtrail.scan import scan
-from tfdrift_core.cloudtrail.source import Batch, Source, SourceError
+from tfdrift_core.cloudtrail.source import Batch
+from tfdrift_core.cloudtrail.tracked import Tracked
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.drift import catalog
 from tfdrift_core.drift.classify import Expectations
@@ -31,7 +31,6 @@ class _Delivered:
     """A batch that may be acknowledged once ``last`` events have been handed over."""
 
     batch: Batch
-    claim: Claim
     last: int
 
 
@@ -65,8 +64,7 @@ class Pipeline:
             coalesce=config.coalesce,
         )
         self.store = StateStore(config, metrics=self.metrics)
-        self._source: Source | None = None
-        self._ledger: Ledger | None = None
+        self._source: Tracked | None = None
         self._delivered: deque[_Delivered] = deque()
         self._sent = 0
         self._lock_is_stale = False
@@ -76,71 +74,58 @@ class Pipeline:
 
         :raises ConfigError, SourceError: when there is nothing to read or it cannot be read.
         """
-        ledger = Ledger(self._config.data_dir)
-        try:
-            self._source = open_sources(params, self._config, ledger, self.metrics)
-        except (ConfigError, SourceError):
-            ledger.close()
-            raise
-        self._ledger = ledger
+        self._source = open_sources(params, self._config, self.metrics)
 
     @property
-    def progress(self) -> mmap | None:
+    def progress(self) -> Any:
         """Eight bytes, in the machine's order, in which the reader may count the events that it has finished with.
 
         A crash then takes nothing of that count back.  ``None`` where nothing is kept over a restart.
         """
-        return self._ledger.progress if self._ledger is not None else None
+        return self._source.progress if self._source is not None else None
 
     def close(self) -> None:
         """Let go of source and state.  ``run`` must have returned."""
         if self._source is not None:
             self._source.close()
             self._source = None
-        if self._ledger is not None:
-            self._ledger.close()
-            self._ledger = None
         self.store.close()
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
         """Read, compare and report until the source ends, ``stop`` is set or the sink closes."""
-        source, ledger = self._source, self._ledger
-        if source is None or ledger is None:
+        source = self._source
+        if source is None:
             raise ConfigError("the pipeline was run before it was opened")
         self._delivered.clear()
         self._sent = 0
-        ledger.restart()
         self.store.refresh(force=True)
         for batch in source.batches():
             if stop.is_set():
                 return
-            self._acknowledge(source, ledger, sink)
+            self._acknowledge(source, sink)
             self.store.refresh()
-            if batch is not None and not self._work(batch, ledger, sink, stop):
+            if batch is not None and not self._work(source, batch, sink, stop):
                 return
         while self._delivered and not stop.wait(0.01):
-            self._acknowledge(source, ledger, sink)
+            self._acknowledge(source, sink)
 
-    def _acknowledge(self, source: Source, ledger: Ledger, sink: Sink) -> None:
+    def _acknowledge(self, source: Tracked, sink: Sink) -> None:
         done = sink.handed_over()
-        ledger.advance(done)
+        source.advance(done)
         while self._delivered and self._delivered[0].last <= done:
-            delivered = self._delivered.popleft()
-            ledger.settle(delivered.claim)
-            source.acknowledge(delivered.batch)
+            source.acknowledge(self._delivered.popleft().batch)
 
-    def _work(self, batch: Batch, ledger: Ledger, sink: Sink, stop: threading.Event) -> bool:
+    def _work(self, source: Tracked, batch: Batch, sink: Sink, stop: threading.Event) -> bool:
         """Report the drift of one batch; False once the sink has closed."""
-        claim = ledger.claim(batch, self._scan(batch))
-        result = self._process(claim.records, stop)
+        result = self._process(source.fresh(batch, self._scan(batch)), stop)
         self._count(result)
         for event in result.events:
-            if not ledger.offer(claim, event.id):
+            if not source.offer(batch, event.id):
                 continue
             if not sink.put(event):
                 return False
             self._sent += 1
-        self._delivered.append(_Delivered(batch, claim, self._sent))
+        self._delivered.append(_Delivered(batch, self._sent))
         return True
 
     def _scan(self, batch: Batch) -> list[Record]:
