@@ -269,6 +269,7 @@ class Follow:
         inode, offset = self._at.get(name, (status.st_ino, 0))
         if inode != status.st_ino or status.st_size < offset:
             inode, offset = status.st_ino, 0
+            self._at[name] = (inode, offset)
         still = self._size.get(name) == status.st_size
         self._size[name] = status.st_size
         if status.st_size == offset:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from tfdrift_core.cloudtrail.files import DamagedError
@@ -70,7 +70,7 @@ class S3:
         self.finite = not follow
         self._bucket, self._prefix, self._make_client = bucket, prefix, make_client
         self._scope, self._ledger, self._metrics = scope, ledger, metrics
-        self._interval, self._overlap, self._clock = interval, overlap, clock
+        self._interval, self._overlap = interval, overlap
         self._start = start if start is not None else (clock() if follow else 0.0)
         self._end = end if end is not None else (float("inf") if follow else clock())
         self._pump = Pump(self.name)
@@ -194,30 +194,23 @@ class S3:
         # A file's name tells the minute only.
         begin -= begin % 60
         given = self._given.get(shard, {})
-        # Elsewhere keys come in any order of time; the user has narrowed such a prefix down.
-        listed = self._by_day(shard, begin) if _SHARD.search(shard) else sorted(self._list(shard, "", shard))
-        for item in listed:
+        for item in self._listed(shard, begin):
             if begin <= item.time <= self._end and item.key not in given:
                 yield item
 
-    def _by_day(self, shard: str, begin: float) -> Iterator[_Object]:
-        """Within a day's folder, the keys' order is that of time."""
-        if begin <= 0:
-            years = [prefix[len(shard) :].strip("/") for prefix in self._prefixes(shard)]
-            numbers = sorted(int(year) for year in years if year.isdigit())
-            if not numbers:
-                return
-            begin = datetime(numbers[0], 1, 1, tzinfo=UTC).timestamp()
-        moment = datetime.fromtimestamp(begin, UTC)
+    def _listed(self, shard: str, begin: float) -> Iterator[_Object]:
         match = _SHARD.search(shard)
-        assert match is not None
+        if match is None:
+            # Keys come in any order of time; the user has narrowed such a prefix down.
+            yield from sorted(self._list(shard, "", shard))
+            return
+        # Within an account and region, the order of keys is that of time.
+        moment = datetime.fromtimestamp(begin, UTC)
         after = f"{shard}{moment:%Y/%m/%d}/{match['account']}_CloudTrail_{match['region']}_{moment:%Y%m%dT%H%M}"
-        day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        last = min(self._end, self._clock()) + 3600
-        while day.timestamp() <= last:
-            yield from self._list(f"{shard}{day:%Y/%m/%d}/", after, shard)
-            after = ""
-            day += timedelta(days=1)
+        for item in self._list(shard, after if begin > 0 else "", shard):
+            if item.time > self._end:
+                return
+            yield item
 
     def _list(self, prefix: str, after: str, shard: str) -> Iterator[_Object]:
         pages = self._client.get_paginator("list_objects_v2").paginate(

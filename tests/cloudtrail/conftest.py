@@ -1,0 +1,100 @@
+"""Moto's server, and records to feed to it."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tfdrift_core.cloudtrail.source import Batch, Source
+from tfdrift_core.config import Aws, Config
+from tfdrift_core.metrics import Metrics
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def config(moto_url: str) -> Config:
+    return Config(aws=Aws(region="eu-west-1", endpoint_url=moto_url, max_attempts=2, timeout=20))
+
+
+@pytest.fixture
+def client(moto_url: str) -> Iterator[Callable[..., Any]]:
+    """Clients that act as the rest of AWS; whatever they made is gone after the test."""
+
+    def make(service: str, region: str = "eu-west-1") -> Any:
+        return boto3.client(service, region_name=region, endpoint_url=moto_url)  # type: ignore[call-overload]
+
+    yield make
+    import urllib.request
+
+    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST"), timeout=10).read()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+def record(number: int | str, **members: Any) -> dict[str, Any]:
+    return {
+        "eventID": f"id-{number}",
+        "eventName": "CreateTags",
+        "eventSource": "ec2.amazonaws.com",
+        "eventTime": "2026-01-02T03:04:05Z",
+        "readOnly": False,
+        "recipientAccountId": "123456789012",
+        "requestParameters": {"resourcesSet": {"items": [{"resourceId": f"i-{number}"}]}},
+    } | members
+
+
+def trail(*numbers: int | str, **members: Any) -> bytes:
+    return json.dumps({"Records": [record(number, **members) for number in numbers]}).encode()
+
+
+def take(source: Source, wanted: int, seconds: float = 20.0, acknowledge: bool = True) -> list[Batch]:
+    """Batches until so many documents have come, the source has ended, or the time is over; then closes it."""
+    found: list[Batch] = []
+    late = threading.Event()
+    timer = threading.Timer(seconds, late.set)
+    timer.start()
+    try:
+        for batch in source.batches():
+            if batch is not None:
+                found.append(batch)
+                if acknowledge:
+                    source.acknowledge(batch)
+            if late.is_set() or sum(len(item.documents) for item in found) >= wanted > 0:
+                break
+    finally:
+        timer.cancel()
+        source.close()
+    return found
+
+
+def ids(batches: list[Batch]) -> list[str]:
+    from tfdrift_core.cloudtrail.scan import scan
+
+    return [item.id for batch in batches for document in batch.documents for item in scan(document, "x").records]
