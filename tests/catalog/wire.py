@@ -248,6 +248,11 @@ def _shapes() -> dict[tuple[str, str], set[str]]:
     }
 
 
+def requests() -> dict[tuple[str, str], set[str]]:
+    """Event source and name to the keys at the top of real requests."""
+    return {key: {path.partition(".")[0].removesuffix("[]") for path in paths} for key, paths in _shapes().items()}
+
+
 def logged(source: str, event: str) -> bool:
     """Whether there is a real record of the event."""
     return (source, event) in _shapes()

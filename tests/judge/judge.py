@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
@@ -246,6 +247,8 @@ def judge_base(base: str, names: Sequence[str], directory: Path) -> list[dict[st
     if modules.is_dir():
         shutil.copytree(modules, work / "modules")
     options = settings(base)
+    for archive, members in options.get("files", {}).items():
+        _zip(work / archive, members)
     provider = terraform.provider_block(f"http://127.0.0.1:{port}", options.get("default_tags"))
     (work / "provider.tf").write_text(provider, encoding="utf-8")
     started = time.monotonic()
@@ -265,6 +268,12 @@ def judge_base(base: str, names: Sequence[str], directory: Path) -> list[dict[st
         print(f"  {scenario['name']}: {what} ({took:.1f} s)", file=sys.stderr, flush=True)
         results.append(result)
     return results
+
+
+def _zip(path: Path, members: Mapping[str, str]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
 
 
 def _in_fork(scenario: Scenario, work: Path, port: int) -> dict[str, Any]:

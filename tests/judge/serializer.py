@@ -87,12 +87,20 @@ S3_FLAGS = {
 EC2_WRAPPED = frozenset(
     {
         "AssociateIamInstanceProfile",
+        "CreateClientVpnEndpoint",
+        "CreateClientVpnRoute",
         "CreateDefaultVpc",
         "CreateEgressOnlyInternetGateway",
+        "CreateFleet",
         "CreateFlowLogs",
         "CreateLaunchTemplate",
         "CreateLaunchTemplateVersion",
         "CreateNatGateway",
+        "CreateNetworkInsightsPath",
+        "CreateNetworkInterfacePermission",
+        "CreateSnapshots",
+        "CreateTrafficMirrorFilter",
+        "CreateTrafficMirrorFilterRule",
         "CreateTransitGateway",
         "CreateTransitGatewayRouteTable",
         "CreateVpcEndpoint",
@@ -100,20 +108,31 @@ EC2_WRAPPED = frozenset(
         "DeleteFlowLogs",
         "DeleteLaunchTemplate",
         "DeleteNatGateway",
+        "DeleteNetworkInsightsPath",
+        "DeleteTrafficMirrorTarget",
         "DeleteTransitGateway",
+        "DeleteTransitGatewayRouteTable",
+        "DeleteVpcEndpointServiceConfigurations",
         "DeleteVpcEndpoints",
+        "DescribeHosts",
+        "DescribeInstanceCreditSpecifications",
+        "DescribeInstanceTypes",
         "DisableEbsEncryptionByDefault",
+        "DisassociateClientVpnTargetNetwork",
         "DisassociateIamInstanceProfile",
         "EnableEbsEncryptionByDefault",
+        "ImportImage",
         "ModifyInstanceCreditSpecification",
         "ModifyInstanceMetadataOptions",
         "ModifyLaunchTemplate",
         "ModifySecurityGroupRules",
+        "ModifyTrafficMirrorSession",
         "ModifyTransitGateway",
         "ModifyVolume",
         "ModifyVpcEndpoint",
         "ModifyVpcPeeringConnectionOptions",
         "ReplaceIamInstanceProfileAssociation",
+        "SearchTransitGatewayRoutes",
         "UpdateSecurityGroupRuleDescriptionsEgress",
         "UpdateSecurityGroupRuleDescriptionsIngress",
     }
@@ -274,8 +293,9 @@ def request_parameters(service: str, model: OperationModel, parameters: Mapping[
         return _s3_request(model, parameters)
     plain = cast(dict[str, Json], _plain(service, model.input_shape, parameters)) if parameters else {}
     if service == "apigateway":
-        uri = {name for name, shape in _input(model).members.items() if shape.serialization.get("location")}
-        body = {name: value for name, value in plain.items() if name not in uri}
+        members = _input(model).members
+        uri = {name for name, shape in members.items() if shape.serialization.get("location")}
+        body = {members[name].serialization.get("name", name): plain[name] for name in plain if name not in uri}
         plain = {name: value for name, value in plain.items() if name in uri}
         if body:
             plain[f"{model.name[:1].lower()}{model.name[1:]}Input"] = body
@@ -317,7 +337,7 @@ def _plain(service: str, shape: Shape | None, value: Any, response: bool = False
             if name not in value:
                 continue
             key = _lower(name)
-            if (service, key) in SECRETS:
+            if (service, key) in SECRETS and not (service == "ssm" and shape.name == "Tag"):
                 masked = SECRETS[service, key]
                 if masked is not None and not (response and service == "ssm"):
                     result[key] = masked
@@ -472,7 +492,7 @@ def _s3_request(model: OperationModel, parameters: Mapping[str, Any]) -> dict[st
             result["bucketPolicy"] = json.loads(value)
         elif name == payload and isinstance(member, StructureShape):
             root = member.serialization.get("name", name)
-            result[root] = {"xmlns": S3_XML, **_s3_xml(member, value)}
+            result[root] = {"xmlns": S3_XML, **(_s3_xml(member, value) or {})}
         elif location in ("header", "querystring"):
             result[member.serialization["name"]] = value
     flag = next((flag for what, flag in S3_FLAGS.items() if model.name in _s3_calls(what)), None)
