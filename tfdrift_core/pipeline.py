@@ -130,6 +130,7 @@ class Pipeline:
 
     def _scan(self, batch: Batch) -> list[Record]:
         records: list[Record] = []
+        self.metrics.add("batches_read")
         for document in batch.documents:
             found = scan(document, batch.origin)
             records.extend(found.records)

@@ -25,9 +25,15 @@ def is_empty(value: Any) -> bool:
 
 
 def render(value: Any) -> str | None:
-    """A value as text: strings bare, everything else as compact JSON with sorted keys; null is absent."""
-    if value is None or isinstance(value, str):
-        return value
+    """A value as text: strings bare, everything else as compact JSON with sorted keys; null is absent.
+
+    A JSON document in a string stays as it was written, but on one line, as an alert needs it.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        document = as_json(value) if "\n" in value else None
+        return value if document is None else json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     if isinstance(value, float) and value.is_integer() and math.isfinite(value):
         value = int(value)
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,189 @@
+"""show the drift in CloudTrail records, without Falco, rules or shared library
+
+tfdrift replay --state terraform.tfstate events.json
+tfdrift replay --state s3://states/prod/ --config infra/ trail/ --json | jq .
+tfdrift replay -c falco.yaml              what the configured sources hold
+"""
+
+import argparse
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from tfdrift_core.cli import settings
+from tfdrift_core.cloudtrail.files import listing
+from tfdrift_core.cloudtrail.source import SourceError
+from tfdrift_core.config import ConfigError, load
+from tfdrift_core.drift.event import Confidence, DriftEvent, Kind
+from tfdrift_core.drift.identity import identify
+from tfdrift_core.fields import shown, values
+from tfdrift_core.metrics import Metrics
+from tfdrift_core.pipeline import Pipeline
+
+_log = logging.getLogger("tfdrift.replay")
+_STYLES = {Kind.DELETED: "bold red", Kind.UNMANAGED: "magenta", Kind.MODIFIED: "yellow", Kind.EXPECTED: "dim"}
+_LONG = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "sources", nargs="*", metavar="SOURCE", help="files, directories, patterns, - or URLs of records"
+    )
+    parser.add_argument(
+        "-s", "--state", action="append", default=[], metavar="STATE", help="a state file, pattern or URL"
+    )
+    parser.add_argument(
+        "-c", "--config", action="append", default=[], metavar="PATH", help="a Terraform directory; or a falco.yaml"
+    )
+    parser.add_argument("--expected", action="store_true", help="show expected changes too, with the reason")
+    parser.add_argument("--json", action="store_true", help="print every event as one line of JSON, by field name")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        document = orjson.loads(settings.text_of(args) or "{}") if (args.state or args.config) else {}
+        document = {**document, **({"emit_expected": True} if args.expected else {})}
+        if args.sources:
+            document["sources"] = args.sources
+        config = load(orjson.dumps(document).decode())
+        if not config.state and not config.config:
+            raise ConfigError("no state: name one with --state, or a Terraform directory with --config")
+        pipeline = Pipeline(config, Metrics())
+        pipeline.open("" if config.sources else settings.open_params(args))
+    except (ConfigError, SourceError) as error:
+        print(f"tfdrift: error: {error}", file=sys.stderr)
+        return 1
+    sink = _JsonSink() if args.json else _TextSink()
+    try:
+        with _progress(args.sources, pipeline.metrics):
+            pipeline.run(sink, threading.Event())
+    except SourceError as error:
+        print(f"tfdrift: error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        pipeline.close()
+    _summary(pipeline.metrics)
+    return 1 if pipeline.store.errors or pipeline.metrics.counters().get("records_bad") else 0
+
+
+class _JsonSink:
+    """Every event as one JSON object of field name to value."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def put(self, event: DriftEvent) -> bool:
+        sys.stdout.buffer.write(orjson.dumps(values(event)) + b"\n")
+        sys.stdout.buffer.flush()
+        self._count += 1
+        return True
+
+    def handed_over(self) -> int:
+        return self._count
+
+
+class _TextSink:
+    """Every event in a few lines that a person reads."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._count = 0
+
+    def put(self, event: DriftEvent) -> bool:
+        self._console.print(_text(shown(event)))
+        self._count += 1
+        return True
+
+    def handed_over(self) -> int:
+        return self._count
+
+
+def _text(event: DriftEvent) -> Text:
+    record, resource = event.record, event.resource
+    moment = datetime.fromtimestamp(record.time / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S") if record.time else "no time"
+    text = Text(f"{moment}  ")
+    text.append(f"{event.kind:<9}", style=_STYLES[event.kind])
+    text.append(f"  {resource.address or resource.type or 'unknown type'}", style="bold")
+    if resource.id:
+        text.append(f"  {resource.id}", style="dim")
+    if event.path:
+        text.append(f"\n    {event.path}: ")
+        text.append(_shorten(event.old_value, "(unset)"), style="red")
+        text.append(" → ")
+        text.append(_shorten(event.new_value, "(unset)"), style="green")
+    for sign, elements, style in (("-", event.removed, "red"), ("+", event.added, "green")):
+        for element in elements:
+            text.append(f"\n      {sign} {_shorten(element, '')}", style=style)
+    who = identify(record).user or "unknown"
+    place = " ".join(part for part in (record.account, record.region) if part)
+    text.append(f"\n    by {who} with {record.event_name}", style="cyan")
+    text.append(f" from {record.source_ip or 'unknown address'} in {place}", style="dim")
+    if event.confidence is Confidence.INFERRED or event.kind is Kind.EXPECTED:
+        text.append(f"\n    {event.confidence}: {event.reason}", style="dim")
+    if resource.file:
+        text.append(f"\n    {resource.file}:{resource.line}", style="dim")
+    return text
+
+
+def _shorten(value: str | None, absent: str, length: int = 300) -> str:
+    if value is None or value == "":
+        return absent
+    return value if len(value) <= length else f"{value[:length]}… ({len(value)} characters)"
+
+
+@contextmanager
+def _progress(sources: list[str], metrics: Metrics) -> Iterator[None]:
+    """A bar over the files on standard error, when it is a terminal and there are more than a few."""
+    total = _files(sources)
+    console = Console(stderr=True)
+    if total <= _LONG or not console.is_terminal:
+        yield
+        return
+    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
+    done = threading.Event()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("reading", total=total)
+
+        def follow() -> None:
+            while not done.wait(0.1):
+                progress.update(task, completed=metrics.counters().get("batches_read", 0))
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def _files(sources: list[str]) -> int:
+    try:
+        return sum(len(listing(source)) for source in sources if "://" not in source and source != "-")
+    except SourceError:
+        return 0
+
+
+def _summary(metrics: Metrics) -> None:
+    counters = metrics.counters()
+    kinds = ", ".join(
+        f"{counters.get(f'drift_{kind}', 0)} {kind}" for kind in (Kind.MODIFIED, Kind.DELETED, Kind.UNMANAGED)
+    )
+    expected = sum(count for name, count in counters.items() if name.startswith("expected_"))
+    bad = counters.get("records_bad", 0)
+    _log.info(
+        "%d records read, %d were changes: %s, %d expected%s",
+        counters.get("records_read", 0),
+        counters.get("records_relevant", 0),
+        kinds,
+        expected,
+        f"; {bad} records could not be read" if bad else "",
+    )
