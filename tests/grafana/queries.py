@@ -14,7 +14,8 @@ PROMETHEUS = ROOT / "deploy" / "prometheus"
 
 # What Grafana puts in for a range of a day and "All".
 EVENTS = {"$__auto": "1h", "$__range": "24h", "$account": ".*", "$service": ".*", "${resource}": "", "${user}": ""}
-NUMBERS = {"$__rate_interval": "1m", "$__range": "1m", "$__interval": "1s"}
+# A test has seconds of data: the steps of subqueries shrink with it.
+NUMBERS = {"$__rate_interval": "1m", "$__range": "1m", "$__interval": "1s", "15m:15s": "1m:1s"}
 
 
 @dataclass(frozen=True)
