@@ -77,7 +77,8 @@ def explain(error: BotoCoreError | ClientError, *, allow: str = "") -> str:
         region = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
         hint = next((hint for codes, hint in _HINTS if code in codes), "")
         hint = hint.format(allow=allow or "the call", region=region or "the bucket's region")
-        said = details.get("Message", "") or code
+        said = " ".join(details.get("Message", "").split())
+        said = code if not said or said.startswith("<") else said  # a page of a proxy, say
         return f"{code}: {said}" + (f"; {hint}" if hint else "")
     hint = next((hint for kind, hint in _CLIENT_HINTS if isinstance(error, kind)), "it is tried again later")
     return f"{error}; {hint}"

@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from tfdrift_core import aws
 from tfdrift_core.cli import settings
@@ -31,6 +32,8 @@ from tfdrift_core.cloudtrail.source import SourceError
 from tfdrift_core.cloudtrail.sqs import parse_queue
 from tfdrift_core.config import Aws, Config, ConfigError, Source, load
 from tfdrift_core.terraform.store import StateStore
+
+log = logging.getLogger("tfdrift.doctor")
 
 _AWS_SCHEMES = ("s3", "sqs", "lookup")
 _ROLE = re.compile(r"arn:([\w-]+):sts::(\d{12}):assumed-role/([^/]+)/")
@@ -248,8 +251,9 @@ def _simulated(subject: str, access: Aws, actions: Sequence[str], resource: str)
         answer = aws.client(access, "iam").simulate_principal_policy(
             PolicySourceArn=principal, ActionNames=list(actions), ResourceArns=[resource]
         )
-    except (ClientError, BotoCoreError) as error:
-        text = f"{', '.join(actions)} on {resource} are needed; whether they are held cannot be told here ({error})"
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        log.debug("iam:SimulatePrincipalPolicy: %s", error)
+        text = f"{', '.join(actions)} on {resource} are needed; it cannot be told here whether they are held"
         return Finding(Level.WARNING, subject, text)
     results = answer["EvaluationResults"]
     denied = [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]

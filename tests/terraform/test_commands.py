@@ -1,0 +1,286 @@
+"""``tfdrift state``, ``doctor`` and ``init``, as a user runs them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.terraform.states import ec2, resource, state, write
+from tfdrift_core.cli import main
+from tfdrift_core.cli.settings import file_text
+from tfdrift_core.config import load
+
+MAIN = """\
+terraform {
+  backend "s3" {
+    bucket         = "states"
+    key            = "app.tfstate"
+    region         = "us-east-1"
+    endpoints      = { s3 = "%s" }
+    use_path_style = true
+  }
+}
+
+resource "aws_instance" "app" {
+  count         = 2
+  instance_type = "t3.micro"
+}
+"""
+
+
+@pytest.fixture
+def infra(aws, tmp_path):
+    directory = tmp_path / "infra"
+    directory.mkdir()
+    (directory / "main.tf").write_text(MAIN % aws.url)
+    instances = [{"schema_version": 1, "index_key": n, "attributes": ec2(f"i-{n}")} for n in range(2)]
+    document = state(resource("aws_instance", "app", *instances), serial=7, lineage="abc")
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="states")
+    s3.put_object(Bucket="states", Key="app.tfstate", Body=json.dumps(document).encode())
+    return directory
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        code = main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+class TestState:
+    def test_a_configuration_with_an_s3_backend(self, run, infra):
+        code, out, _ = run("state", "--config", infra)
+        assert code == 0
+        lines = out.splitlines()
+        assert lines[0] == "s3://states/app.tfstate"
+        assert lines[1].startswith(
+            "  workspace default, serial 7, lineage abc, Terraform 1.11.4, 1 resources, 2 instances, checked "
+        )
+        assert [line.split() for line in lines[2:4]] == [
+            ["aws_instance.app[0]", "i-0", "infra/main.tf:11"],
+            ["aws_instance.app[1]", "i-1", "infra/main.tf:11"],
+        ]
+        assert lines[4] == "1 states, 2 resource instances"
+
+    def test_as_json(self, run, infra):
+        code, out, _ = run("state", "--json", "--config", infra)
+        (found,) = json.loads(out)["states"]
+        assert code == 0
+        assert (found["source"], found["serial"], found["error"]) == ("s3://states/app.tfstate", 7, None)
+        assert found["instances"][0] == {
+            "address": "aws_instance.app[0]",
+            "id": "i-0",
+            "account": "111111111111",
+            "region": "eu-west-1",
+            "tainted": False,
+            "file": str(infra / "main.tf"),
+            "line": 11,
+            "ignore_changes": [],
+        }
+
+    def test_types_and_summary(self, run, tmp_path):
+        write(
+            tmp_path / "a.tfstate", state(resource("aws_vpc", "v", {"id": "v"}), resource("aws_eip", "e", {"id": "e"}))
+        )
+        assert "aws_vpc.v" not in run("state", "a.tfstate", "-t", "aws_eip")[1]
+        assert "aws_eip.e" in run("state", "a.tfstate", "-t", "aws_eip")[1]
+        assert "aws_" not in run("state", "a.tfstate", "--summary")[1]
+
+    def test_what_fails_is_in_the_list_and_in_the_exit_status(self, run, tmp_path):
+        write(tmp_path / "a.tfstate", state(resource("aws_vpc", "v", {"id": "v"})))
+        (tmp_path / "b.tfstate").write_text("hello")
+        code, out, err = run("state", "a.tfstate", "b.tfstate")
+        assert code == 1
+        assert "b.tfstate\n  error: this is not JSON, so not a Terraform state; check the location\n" in out
+        assert "aws_vpc.v" in out
+        assert out.endswith("1 states, 1 resource instances, 1 failing\n")
+        assert "not JSON" not in err
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ([], "no state: name one, or a configuration with --config"),
+            (["--config", "none.yaml"], "none.yaml: No such file or directory; check the path"),
+            (["--config", "bad.yaml"], "bad.yaml: not valid YAML"),
+            (
+                ["--config", "other.yaml"],
+                "other.yaml: plugins: has no entry named tfdrift; add one, tfdrift init writes",
+            ),
+            (["--config", "wrong.yaml"], "init_config.stat: unknown key; did you mean 'state'?"),
+            (["--config", "bad.yaml", "--config", "other.yaml"], "--config names 2 configuration files; give one"),
+            (["ftp://x"], "unknown scheme; use a path or one of s3://"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, run, tmp_path, arguments, message):
+        (tmp_path / "bad.yaml").write_text("{")
+        (tmp_path / "other.yaml").write_text("plugins: [{name: json}]")
+        (tmp_path / "wrong.yaml").write_text("stat: x")
+        code, out, err = run("state", *arguments)
+        assert (code, out) == (1, "")
+        assert f"tfdrift: error: {message}" in err or message in err
+
+    def test_a_falco_yaml_with_variables(self, run, tmp_path, monkeypatch):
+        write(tmp_path / "a.tfstate", state(resource("aws_vpc", "v", {"id": "v"})))
+        monkeypatch.setenv("WHERE", str(tmp_path))
+        (tmp_path / "falco.yaml").write_text(
+            "plugins:\n  - name: tfdrift\n    init_config:\n      state: ['${WHERE}/a.tfstate']\n    open_params: x\n"
+        )
+        assert "aws_vpc.v" in run("state", "--config", "falco.yaml")[1]
+        assert json.loads(file_text(tmp_path / "falco.yaml")) == {"state": [f"{tmp_path}/a.tfstate"]}
+
+
+class TestInit:
+    def test_a_fragment_that_doctor_and_falco_can_read(self, run, infra, tmp_path):
+        code, out, _ = run("init", infra, "--source", "sqs://queue")
+        assert code == 0
+        assert "# State found there: s3 (bucket=states, key=app.tfstate)" in out
+        document = yaml.safe_load(out)
+        assert document["load_plugins"] == ["tfdrift"]
+        (plugin,) = document["plugins"]
+        config = load(json.dumps(plugin["init_config"]))
+        assert config.config == (str(infra),)
+        assert config.aws.region == "us-east-1"
+        assert [s.url for s in config.sources] == ["sqs://queue"]
+        assert run("init", infra, "-o", tmp_path / "x.yaml")[0] == 0
+        assert run("state", "--config", tmp_path / "x.yaml")[1].splitlines()[0] == "s3://states/app.tfstate"
+
+    def test_what_is_wrong_is_said(self, run, tmp_path):
+        assert "no Terraform configuration is there (*.tf, *.tf.json); check the path" in run("init", tmp_path)[2]
+        (tmp_path / "main.tf").write_text('terraform {\n backend "s3" {}\n}')
+        code, out, _ = run("init", tmp_path)
+        assert code == 0
+        assert "# State found there: none yet" in out
+        assert "its s3 backend does not say its bucket and key literally; run terraform init there" in out
+
+
+class TestDoctor:
+    def findings(self, run, *arguments):
+        code, out, _ = run("doctor", "--no-plugin", *arguments)
+        found = [tuple(line.split(maxsplit=1)) for line in out.splitlines()]
+        assert code == (1 if any(level == "FAILED" for level, _ in found) else 0)
+        return found
+
+    def write(self, tmp_path, aws, **more):
+        document = {"aws": {"endpoint_url": aws.url, "region": "us-east-1", "max_attempts": 1}, **more}
+        path = tmp_path / "tfdrift.yaml"
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+    def test_all_is_well(self, run, infra, aws, tmp_path):
+        url = aws.client("sqs").create_queue(QueueName="trail")["QueueUrl"]
+        aws.client("s3").put_object(Bucket="states", Key="logs/x.json", Body=b"{}")
+        path = self.write(
+            tmp_path,
+            aws,
+            config=[str(infra)],
+            sources=["sqs://trail", f"sqs://{url}", "s3://states/logs", str(infra)],
+            data_dir=str(tmp_path / "new" / "data"),
+        )
+        found = self.findings(run, "--config", path)
+        assert ("ok", "configuration: valid") in found
+        assert any(text.startswith("aws: is arn:aws:") for _, text in found)
+        assert ("ok", "state s3://states/app.tfstate: serial 7, 2 resource instances") in found
+        assert ("ok", "source sqs://trail: about 0 messages wait") in found
+        assert ("ok", "source s3://states/logs: readable") in found
+        assert ("ok", f"source {infra}: readable") in found
+        assert ("ok", f"data_dir: {tmp_path}/new/data can be written") in found
+        assert not [f for f in found if f[0] == "FAILED"]
+
+    def test_what_is_wrong_is_said_with_what_to_fix(self, run, aws, tmp_path):
+        role = "arn:aws:iam::222222222222:role/r"
+        path = self.write(
+            tmp_path,
+            aws,
+            state=["/none.tfstate", "s3://none/x.tfstate"],
+            accounts=[{"id": "333333333333", "role_arn": role}],
+            sources=["sqs://none", "s3://none/x", "/no/trail/*.json", "kafka://x", "sqs://a b"],
+            data_dir="/dev/null/x",
+        )
+        failed = {text for level, text in self.findings(run, "--config", path) if level == "FAILED"}
+        for part in (
+            "state /none.tfstate: No such file or directory; check the path",
+            "state s3://none/x.tfstate: NoSuchBucket:",
+            f"account 333333333333: role_arn is of another account: is {role.replace('iam', 'sts')[:20]}",
+            "source sqs://none: AWS.SimpleQueueService.NonExistentQueue",
+            "source s3://none/x: NoSuchBucket:",
+            "source /no/trail/*.json: no such file; check the path",
+            "source kafka://x: unknown kind of source",
+            "source sqs://a b: sqs://a b: not a queue; write",
+            "data_dir: /dev/null cannot be written; let the user that runs Falco write it",
+        ):
+            assert any(text.startswith(part) for text in failed), (part, failed)
+
+    def test_permissions_that_are_not_held(self, run, aws, tmp_path, monkeypatch):
+        s3, iam = aws.client("s3"), aws.client("iam")
+        s3.create_bucket(Bucket="trail")
+        s3.put_object(Bucket="trail", Key="x", Body=b"")
+        iam.create_user(UserName="falco")
+        keys = iam.create_access_key(UserName="falco")["AccessKey"]
+        path = self.write(tmp_path, aws, state=[], sources=["s3://trail", "lookup://"])
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["SecretAccessKey"])
+        with aws.enforced():
+            found = self.findings(run, "--config", path)
+        text = "\n".join(text for level, text in found if level == "FAILED")
+        assert "source s3://trail: AccessDenied" in text
+        assert "allow s3:ListBucket on arn:aws:s3:::trail to this identity" in text
+        assert "allow cloudtrail:LookupEvents to this identity" in text
+
+    @pytest.mark.parametrize(
+        ("decision", "level", "text"),
+        [
+            ("allowed", "ok", "sqs:DeleteMessage are allowed"),
+            ("implicitDeny", "FAILED", "allow sqs:DeleteMessage on arn:q to arn:aws:iam::111111111111:role/falco"),
+        ],
+    )
+    def test_the_policy_simulator_is_asked_for_what_must_not_be_tried(self, site, decision, level, text):
+        from tfdrift_core.cli.doctor import _simulated
+        from tfdrift_core.config import Aws
+
+        identity = "<Arn>arn:aws:sts::111111111111:assumed-role/falco/s</Arn>"
+        result = f"<EvalActionName>sqs:DeleteMessage</EvalActionName><EvalDecision>{decision}</EvalDecision>"
+        asked = []
+
+        def answer(handler):
+            body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
+            asked.append(body)
+            if "Action=GetCallerIdentity" in body:
+                inner = f"<GetCallerIdentityResult>{identity}</GetCallerIdentityResult>"
+                return 200, {}, f"<GetCallerIdentityResponse>{inner}</GetCallerIdentityResponse>".encode()
+            member = f"<EvaluationResults><member>{result}</member></EvaluationResults>"
+            inner = f"<SimulatePrincipalPolicyResult>{member}</SimulatePrincipalPolicyResult>"
+            return 200, {}, f"<SimulatePrincipalPolicyResponse>{inner}</SimulatePrincipalPolicyResponse>".encode()
+
+        site.routes["/"] = answer
+        access = Aws(endpoint_url=site.url, region="us-east-1")
+        found = _simulated("source", access, ["sqs:DeleteMessage"], "arn:q")
+        assert (found.level, found.text) == (level, text)
+        assert "PolicySourceArn=arn%3Aaws%3Aiam%3A%3A111111111111%3Arole%2Ffalco" in asked[-1]
+
+    def test_what_looks_odd_is_a_warning(self, run, tmp_path):
+        write(tmp_path / "infra" / "terraform.tfstate", state(resource("aws_route", "r", {"id": "r"})))
+        Path(tmp_path / "infra" / "main.tf").write_text("")
+        found = self.findings(run, "--config", tmp_path / "infra")
+        warnings = [text for level, text in found if level == "warning"]
+        assert any("the account of 1 is not known: add accounts" in text for text in warnings)
+        assert "config: no resource of the state is in these directories; check the paths" in warnings
+        assert "sources: none; Falco's open_params must name one" in warnings
+        (tmp_path / "x.yaml").write_text(
+            "sources: ['lookup://']\naws: {endpoint_url: 'http://127.0.0.1:1', max_attempts: 1}"
+        )
+        found = self.findings(run, "--config", tmp_path / "x.yaml")
+        assert ("warning", "data_dir: not set: a restart begins anew; name a directory that stays") in found
+        assert any("state: none is configured" in text for _, text in found)
+        assert any(level == "FAILED" and "check endpoint_url, the region and the network" in t for level, t in found)
+
+    def test_a_broken_configuration_ends_it(self, run, tmp_path):
+        (tmp_path / "x.yaml").write_text("stat: 1\nrefresh_interval: x")
+        found = self.findings(run, "--config", tmp_path / "x.yaml")
+        assert [level for level, _ in found] == ["FAILED", "FAILED"]
