@@ -6,6 +6,7 @@ the provider's own schema.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,9 @@ TWELVE = {
 _STEP = re.compile(r"([^.\[\]]+)|\[(-?\d*)\]")
 
 
+@cache
 def _document(file: Path) -> dict[str, Any]:
-    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document = yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     assert isinstance(document, dict)
     return document
 
@@ -49,9 +51,14 @@ def _models(file: Path) -> list[str]:
     return document.get("models") or [document["service"]]
 
 
+@cache
+def _parsed(file: Path) -> dict[tuple[str, str], Event]:
+    return parse(file.read_text(encoding="utf-8"), file.name)
+
+
 def _events() -> Iterator[Any]:
     for file in FILES:
-        for (source, name), event in parse(file.read_text(encoding="utf-8"), file.name).items():
+        for (source, name), event in _parsed(file).items():
             yield pytest.param(file, source, event, id=f"{file.stem}-{name}")
 
 
@@ -137,10 +144,7 @@ def _exists(resource_type: str, path: str) -> bool:
 @pytest.mark.parametrize("service", TWELVE)
 def test_every_mutating_call_is_mapped_or_left_out_with_a_reason(service: str) -> None:
     known = {
-        event.name
-        for file in FILES
-        if set(_models(file)) & set(TWELVE[service])
-        for event in parse(file.read_text(encoding="utf-8"), file.name).values()
+        event.name for file in FILES if set(_models(file)) & set(TWELVE[service]) for event in _parsed(file).values()
     }
     calls = {name for model in TWELVE[service] for name in wire.mutating(model)}
     missing = sorted(calls - known)

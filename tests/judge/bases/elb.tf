@@ -61,9 +61,10 @@ resource "aws_lb_listener_rule" "old" {
 }
 
 resource "aws_elb" "classic" {
-  name               = "classic"
-  availability_zones = ["us-east-1a"]
-  idle_timeout       = 60
+  name            = "classic"
+  subnets         = [aws_subnet.each["a"].id]
+  security_groups = [aws_security_group.each["one"].id]
+  idle_timeout    = 60
   listener {
     instance_port     = 80
     instance_protocol = "http"

@@ -75,6 +75,7 @@ resource "aws_efs_file_system" "home" {
 resource "aws_elasticache_cluster" "cache" {
   cluster_id      = "cache"
   engine          = "redis"
+  engine_version  = "5.0.6"
   node_type       = "cache.t3.micro"
   num_cache_nodes = 1
 }
