@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import importlib.util
 import json
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.terraform.conftest import serving
-from tests.terraform.states import ec2, resource, state, terraform
+from tests.terraform.states import ec2, missing, resource, state, terraform
 from tfdrift_core.config import Aws, ConfigError, load
 from tfdrift_core.terraform import backends
 from tfdrift_core.terraform.backends.base import Context
@@ -692,3 +693,89 @@ users: [{name: u, user: %s}]
         (tmp_path / "kubeconfig").write_text("contexts: 5")
         with pytest.raises(ConfigError, match="is not a usable kubeconfig"):
             make({"backend": "kubernetes", "secret_suffix": "app", "config_path": str(tmp_path / "kubeconfig")})
+
+
+class TestGcs:
+    """The real gcsfs, against the part of Cloud Storage's JSON API that it uses."""
+
+    @pytest.fixture
+    def spec(self, site, monkeypatch):
+        if importlib.util.find_spec("gcsfs") is None:
+            missing("gcsfs is missing: pip install gcsfs")
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", site.url)
+        names = ["p/default.tfstate", "p/prod.tfstate", "p/prod.tflock", "p/deep/x.tfstate"]
+        items = [{"name": n, "bucket": "b", "size": str(len(STATE)), "generation": "17"} for n in names[:3]]
+        listing = {"kind": "storage#objects", "items": items, "prefixes": ["p/deep/"]}
+        site.routes["/storage/v1/b/b/o"] = (200, {"Content-Type": "application/json"}, json.dumps(listing).encode())
+        for name in names:
+            site.routes[f"/download/storage/v1/b/b/o/{name.replace('/', '%2F')}"] = self.media
+        return {"backend": "gcs", "bucket": "b", "prefix": "p"}
+
+    def media(self, handler):
+        start, _, end = handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        return 206, {}, STATE[int(start) : int(end or len(STATE)) + 1]
+
+    def test_workspaces(self, site, spec):
+        backend = make(spec, Context())
+        refs = backend.refs()
+        assert [(r.origin, r.workspace) for r in refs] == [
+            ("gs://b/p/default.tfstate", "default"),
+            ("gs://b/p/prod.tfstate", "prod"),
+        ]
+        assert refs[0].version.startswith("17 ")
+        assert backend.read(refs[0], "").data == STATE
+        assert [r.workspace for r in make({**spec, "workspace": "prod"}, Context()).refs()] == ["prod"]
+        assert make({"url": "gs://b/p"}, Context()).refs() == refs
+
+    def test_what_is_wrong_is_said(self, site, spec):
+        site.routes["/storage/v1/b/b/o"] = (403, {}, b'{"error": {"code": 403, "message": "no"}}')
+        assert "check the credentials and that they may list and read there" in fault(spec, Context())
+        site.routes["/storage/v1/b/b/o"] = (404, {}, b'{"error": {"code": 404, "message": "no"}}')
+        assert "check the bucket or container, and prefix or key" in fault(spec, Context())
+
+
+class TestAzure:
+    """The real adlfs, against the part of Blob Storage's REST API that it uses."""
+
+    @pytest.fixture
+    def spec(self, site, monkeypatch):
+        if importlib.util.find_spec("adlfs") is None:
+            missing("adlfs is missing: pip install adlfs")
+        key = base64.b64encode(b"key").decode()
+        target = f"DefaultEndpointsProtocol=http;AccountName=acc;AccountKey={key};BlobEndpoint={site.url}/acc;"
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", target)
+        names = ["a/app.tfstate", "a/app.tfstateenv:prod", "a/other.tfstate"]
+        blob = (
+            "<Blob><Name>%s</Name><Properties><Etag>0x1</Etag><Last-Modified>Mon, 05 Jan 2026 00:00:00 GMT"
+            f"</Last-Modified><Content-Length>{len(STATE)}</Content-Length><BlobType>BlockBlob</BlobType>"
+            "</Properties></Blob>"
+        )
+        blobs = "".join(blob % name for name in names)
+        listing = (
+            f"<?xml version='1.0'?><EnumerationResults ContainerName='c'><Blobs>{blobs}</Blobs></EnumerationResults>"
+        )
+        site.routes["/acc/c"] = (200, {"Content-Type": "application/xml"}, listing.encode())
+        for name in names:
+            site.routes[f"/acc/c/{name}"] = site.routes[f"/acc/c/{name.replace(':', '%3A')}"] = self.blob
+        return {"backend": "azurerm", "storage_account_name": "acc", "container_name": "c", "key": "a/app.tfstate"}
+
+    def blob(self, handler):
+        headers = {"ETag": "0x1", "Last-Modified": "Mon, 05 Jan 2026 00:00:00 GMT", "x-ms-blob-type": "BlockBlob"}
+        if handler.command == "HEAD":
+            return 200, {**headers, "Content-Length": str(len(STATE))}, b""
+        asked = handler.headers.get("x-ms-range") or handler.headers.get("Range") or "bytes=0-"
+        start, _, end = asked.removeprefix("bytes=").partition("-")
+        part = STATE[int(start) : int(end or len(STATE)) + 1]
+        place = f"bytes {start}-{int(start) + len(part) - 1}/{len(STATE)}"
+        return 206, {**headers, "Content-Range": place}, part
+
+    def test_workspaces(self, site, spec):
+        backend = make(spec, Context())
+        refs = backend.refs()
+        assert [(r.origin, r.workspace) for r in refs] == [
+            ("az://c/a/app.tfstate", "default"),
+            ("az://c/a/app.tfstateenv:prod", "prod"),
+        ]
+        assert [backend.read(ref, "").data for ref in refs] == [STATE, STATE]
+        site.routes["/acc/c"] = (403, {}, b"<?xml version='1.0'?><Error><Code>AuthorizationFailure</Code></Error>")
+        assert "check the credentials and that they may list and read there" in fault(spec, Context())
