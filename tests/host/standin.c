@@ -10,7 +10,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { HEAD = 38, MAX_EVENTS = 4096, MAX_VALUES = 64, FIELDS = 12 };
+enum { HEAD = 38, MAX_EVENTS = 4096, MAX_VALUES = 64, FIELDS = 256 };
 enum { SUCCESS = 0, FAILURE = 1, TIMEOUT = -1, END = 2 };
 
 typedef struct { const char *config; void *owner; void *last_error; void *tables; void (*log)(void *, const char *, const char *, int32_t); } init_input;
@@ -124,7 +124,7 @@ static uint64_t walk(plugin *p, const uint8_t *event, const field *wanted) {
     uint64_t found = 0;
     memcpy(&size, event + 30, 4);
     const uint8_t *at = event + HEAD, *end = at + size;
-    while (at + 5 <= end && found < MAX_VALUES) {
+    while (found < MAX_VALUES && end - at >= 5) {
         uint32_t length;
         memcpy(&length, at + 1, 4);
         const uint8_t *bytes = at + 5;
