@@ -187,9 +187,10 @@ class Walk:
                 base = self._visit(children[0], at)
                 self._visit(children[2], base)
                 return self._visit(children[1], base)
-            case "or_expression" | "and_expression":
-                found = [place for child in children for place in self._visit(child, at)]
-                return found
+            case "or_expression":
+                return self._either(children, at)
+            case "and_expression":
+                return [place for child in children for place in self._visit(child, at)]
             case "identity" | "current" | "index" | "slice":
                 return at
             case "multi_select_dict":
@@ -211,11 +212,24 @@ class Walk:
                         self._visit(child, at)
                 return [ANYTHING]
 
+    def _either(self, children: Sequence[Mapping[str, Any]], at: Places) -> Places:
+        """Alternatives, as entries that several events share have them: one that exists is enough."""
+        before, found, good = list(self.unknown), [], False
+        for child in children:
+            known = len(self.unknown)
+            found += self._visit(child, at)
+            good = good or len(self.unknown) == known
+        if good:
+            self.unknown = before
+        return found
+
     def _dict(self, node: Mapping[str, Any], at: Places) -> Place:
         made = [(pair["value"], self._visit(pair["children"][0], at)) for pair in node["children"]]
         return Place((), lambda: [(name, place) for name, places in made for place in places])
 
     def _field(self, name: str, at: Places) -> Places:
+        if name == "null":  # no field has this name: it is how JMESPath spells the value
+            return [ANYTHING]
         found: Places = []
         for place in at:
             if place.members is None:

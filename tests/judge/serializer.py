@@ -154,6 +154,8 @@ EC2_LISTS: Mapping[str, tuple[str, str | None]] = {
     "BlockDeviceMappings": ("blockDeviceMapping", None),
     "SpotInstanceRequestIds": ("spotInstanceRequestIdSet", "spotInstanceRequestId"),
     "DhcpConfigurations": ("dhcpConfigurationSet", None),
+    "PrivateIpAddresses": ("privateIpAddressesSet", "privateIpAddress"),
+    "SpotFleetRequestIds": ("spotFleetRequestIdSet", "spotFleetRequestId"),
     "Values": ("valueSet", "value"),
 }
 EC2_NAMES = {

@@ -196,9 +196,13 @@ def _plain(value: Any, without: frozenset[str] | set[str]) -> Any:
 
 def test_real_requests_come_out_as_they_were_logged() -> None:
     exact, differing = 0, []
+    unknown: set[tuple[str, str]] = set()
     for service, operation, request in _records():
         reader = Reader(service, operation)
-        again = serializer.request_parameters(service, operation, reader.parameters(request))
+        parameters = reader.parameters(request)
+        if not operation.name.startswith(wire.READS):
+            unknown |= {(operation.name, key) for key in reader.unknown}
+        again = serializer.request_parameters(service, operation, parameters)
         without = NOISE | reader.unknown
         if _plain(again, without) == _plain(request, without):
             exact += 1
@@ -207,7 +211,20 @@ def test_real_requests_come_out_as_they_were_logged() -> None:
     other = [entry for entry in differing if entry[0] not in KNOWN]
     assert not other, f"{exact} alike, {len(other)} not:\n" + "\n".join("\n  ".join(entry) for entry in other)
     assert exact >= 400
+    assert unknown <= INTERNAL, unknown - INTERNAL
 
+
+INTERNAL = {
+    ("CreateRestApi", "ipv6"),
+    ("CreateNetworkInterface", "denyAllIgwTraffic"),
+    ("DeleteTransitGatewayVpcAttachment", "DelTGwVpcAttachReq"),
+    ("CreateLoadBalancer", "listeners"),
+    ("CreateLoadBalancer", "loadBalancerName"),
+    ("UpdateFunctionCode", "fullyQualifiedArn"),
+    ("PutBucketReplication", "Bucket"),
+    ("CreateQueue", "attribute"),
+}
+"""Logged keys of changing calls that no model has; classic load balancers are read as version 2 here."""
 
 KNOWN = {
     "DescribeClassicLinkInstances": "read-only, and from before records said so",
