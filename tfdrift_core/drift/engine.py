@@ -105,7 +105,8 @@ class Engine:
         self._coalesce = coalesce
         self._transforms = transforms
         self._overlays: dict[_Key, Overlay] = {}
-        self._nested: dict[tuple[str, str], tuple[StateIndex, dict[str, list[Instance]]]] = {}
+        self._index: StateIndex | None = None
+        self._nested: dict[tuple[str, str], dict[str, list[Instance]]] = {}
 
     def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Result:
         """The drift that ``records``, in their order, made; ``now`` is the time to stamp events with, in nanoseconds.
@@ -113,6 +114,8 @@ class Engine:
         With ``coalesce`` what the records of one batch do to a resource is reported as one net change, by the last
         caller who touched the attribute.
         """
+        if index is not self._index:
+            self._index, self._nested = index, {}
         groups = [records] if self._coalesce else [[record] for record in records]
         events: list[DriftEvent] = []
         expected: dict[str, int] = {}
@@ -164,14 +167,13 @@ class Engine:
             return index.find_any(value, account=record.account, region=record.region)
         if name.isidentifier():
             return index.find(type, name, value, account=record.account, region=record.region)
-        cached = self._nested.get((type, name))
-        if cached is None or cached[0] is not index:
-            table: dict[str, list[Instance]] = {}
+        table = self._nested.get((type, name))
+        if table is None:
+            table = self._nested[type, name] = {}
             for instance in index.all(type):
                 for key in {str(key) for key in as_list(jmespath.search(name, instance.attributes))}:
                     table.setdefault(key, []).append(instance)
-            cached = self._nested[type, name] = (index, table)
-        return cached[1].get(value, ())
+        return table.get(value, ())
 
     def snapshot(self) -> Mapping[_Key, Overlay]:
         """What the engine remembers, for ``restore``."""
@@ -231,7 +233,9 @@ class _Batch:
             "_record": record,
         }
         if event is None:
-            self._infer(record, verdict, scope)
+            # Writes to what a resource stores say nothing of the resource, though they name it.
+            if record.raw.get("eventCategory") != "Data":
+                self._infer(record, verdict, scope)
             return
         handled = False
         for effect in event.effects:
@@ -299,9 +303,10 @@ class _Batch:
         touch = _Touch(record, confidence, reason, names, secrets_of(track.instance, after or {}))
         if verdict.outcome is Outcome.EXPECTED:
             self._withhold(track, differences, gone, touch)
-            track.start = after
-            if verdict.cause is Cause.TERRAFORM and after is not None:
-                track.baseline = after
+            changed = {name: after.get(name) for name in names} if after is not None else {}
+            track.start = None if after is None else {**(track.start or track.baseline), **changed}
+            if verdict.cause is Cause.TERRAFORM:
+                track.baseline = {**track.baseline, **changed}
         elif gone:
             track.deleted = touch
         else:
@@ -384,12 +389,18 @@ class _Batch:
             if track.start is not None and track.deleted is not None:
                 self._report(track, track.deleted, None)
             return
-        block = schema_for(track.instance.type)
-        for difference in diff(track.start or track.baseline, track.current, block):
+        reported = set()
+        for difference in diff(track.start or track.baseline, track.current, schema_for(track.instance.type)):
             touch = track.touched.get(difference.attribute)
             if touch is None or same(member(track.baseline, difference.path), difference.new):
                 continue
+            reported.add(difference.attribute)
             self._report(track, touch, difference)
+        for name, touch in track.touched.items():
+            if name not in reported:
+                value = track.current.get(name)
+                unchanged = replace(touch, reason="changed and put back to what Terraform wants")
+                self._withhold(track, [Difference((name,), value, value)], False, unchanged)
 
     def _report(self, track: _Track, touch: _Touch, difference: Difference | None) -> None:
         instance = track.instance

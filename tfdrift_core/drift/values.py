@@ -96,8 +96,6 @@ def policy_form(document: Any, key: str = "", depth: int = 0) -> Any:
         return document
     if key in ("Principal", "NotPrincipal") and document == "*":
         document = {"AWS": "*"}
-    if isinstance(document, dict):
-        return {k: policy_form(v, k, depth + 1) for k, v in document.items()}
     if key in _POLICY_SETS:
         elements = [policy_form(element, "", depth + 1) for element in as_list(document)]
         if key == "AWS":
@@ -105,6 +103,8 @@ def policy_form(document: Any, key: str = "", depth: int = 0) -> Any:
         if key in ("Action", "NotAction"):
             elements = [e.lower() if isinstance(e, str) else e for e in elements]
         return sorted({render(element) or "" for element in elements})
+    if isinstance(document, dict):
+        return {k: policy_form(v, k, depth + 1) for k, v in document.items()}
     if isinstance(document, list):
         return [policy_form(element, "", depth + 1) for element in document]
     if isinstance(document, bool):
