@@ -1,0 +1,228 @@
+"""list the API calls that TFDrift knows, and what each does to which Terraform resource
+
+tfdrift coverage                          every call: resource types, attributes, exact or inferred
+tfdrift coverage --service s3             one service
+tfdrift coverage --summary                the numbers
+tfdrift coverage --json                   the same as data
+tfdrift coverage --markdown               write docs/coverage.md
+
+Everything is derived from the catalog.  A call counts as resolved when the catalog says to which resource it belongs,
+and as exact when it says, for at least one of its resource types and not by guess, that the call creates or deletes it
+or which attributes it changes.  A call of the right name on anything else that Terraform manages is still reported, as
+inferred.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tfdrift_core.drift.catalog import Catalog, CatalogError, Effect, Event, load
+
+BY_NAME = "(by name)"
+"""Every parameter that is named as an attribute of the resource."""
+CREATED, DELETED = "(created)", "(deleted)"
+_DOCUMENT = Path("docs/coverage.md")
+_HEADER = ("service", "event", "resource types", "attributes", "how")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One call.  ``how`` is ``exact``, ``inferred`` or ``ignored``; then ``reason`` says why."""
+
+    service: str
+    event: str
+    types: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    how: str = "ignored"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Numbers of calls, but for ``resource_types`` and ``services``.  ``attributes`` of the exact calls change some."""
+
+    services: int
+    resource_types: int
+    resolved: int
+    exact: int
+    attributes: int
+    inferred: int
+    ignored: int
+
+
+def rows(catalog: Catalog) -> list[Row]:
+    """One row for each call of each service, by service and name."""
+    events = {(event.service, event.name): event for event in catalog.events.values()}
+    return [_row(event) for _, event in sorted(events.items())]
+
+
+def summarize(table: Iterable[Row]) -> Summary:
+    table = list(table)
+    resolved = [row for row in table if not row.reason]
+    exact = [row for row in resolved if row.how == "exact"]
+    return Summary(
+        services=len({row.service for row in table}),
+        resource_types=len({name for row in resolved for name in row.types if name != "*"}),
+        resolved=len(resolved),
+        exact=len(exact),
+        attributes=sum(bool(set(row.attributes) - {CREATED, DELETED}) for row in exact),
+        inferred=len(resolved) - len(exact),
+        ignored=len(table) - len(resolved),
+    )
+
+
+def _row(event: Event) -> Row:
+    if event.ignored:
+        return Row(event.service, event.name, reason=event.ignored)
+    exact = any(not effect.inferred and any(_changes(effect)) for effect in event.effects)
+    return Row(
+        event.service,
+        event.name,
+        types=tuple(dict.fromkeys(name for effect in event.effects for name in effect.types)),
+        attributes=tuple(dict.fromkeys(name for effect in event.effects for name in _changes(effect))),
+        how="exact" if exact else "inferred",
+    )
+
+
+def _changes(effect: Effect) -> Iterator[str]:
+    """What the effect changes: attributes as the catalog names them, and what stands for a whole resource."""
+    if effect.create:
+        yield CREATED
+    if effect.delete:
+        yield DELETED
+    yield from (*effect.set, *effect.const, *effect.add, *effect.remove, *effect.unknown, *effect.clear)
+    if effect.roots:
+        yield from (attribute for name, attribute in effect.rename.items() if attribute and "." not in name)
+        yield BY_NAME
+    if effect.tags:
+        yield "tags"
+    if effect.transform:
+        yield str(effect.options.get("block") or effect.options.get("direction") or f"({effect.transform})")
+    if effect.restore:
+        yield CREATED
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--summary", action="store_true", help="only the numbers")
+    form.add_argument("--json", action="store_true", help="print one JSON document")
+    form.add_argument(
+        "--markdown",
+        nargs="?",
+        const=_DOCUMENT,
+        type=Path,
+        metavar="FILE",
+        help=f"write a page (default {_DOCUMENT})",
+    )
+    parser.add_argument("--service", action="append", metavar="NAME", help="only this service")
+    parser.add_argument("--catalog", action="append", default=[], metavar="FILE", help="also what this file adds")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        table = rows(load(args.catalog))
+    except CatalogError as error:
+        print(f"tfdrift: error: {error}", file=sys.stderr)
+        return 1
+    services = {row.service for row in table}
+    unknown = sorted(set(args.service or ()) - services)
+    if unknown:
+        print(
+            f"tfdrift: error: no service {', '.join(unknown)}; there are {', '.join(sorted(services))}", file=sys.stderr
+        )
+        return 1
+    chosen = [row for row in table if not args.service or row.service in args.service]
+    if args.json:
+        json.dump(_as_json(chosen), sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    elif args.markdown:
+        try:
+            args.markdown.write_text(markdown(chosen), encoding="utf-8")
+        except OSError as error:
+            print(f"tfdrift: error: cannot write {args.markdown}: {error.strerror}", file=sys.stderr)
+            return 1
+    else:
+        lines = [] if args.summary else [*_as_text(chosen), ""]
+        print("\n".join([*lines, *_sentences(summarize(chosen))]))
+    return 0
+
+
+def _sentences(summary: Summary) -> list[str]:
+    return [
+        f"services        {summary.services:>6}",
+        f"resource types  {summary.resource_types:>6}",
+        f"calls resolved  {summary.resolved:>6}",
+        f"  exact         {summary.exact:>6}  {summary.attributes} of them to attributes, the others create or delete",
+        f"  inferred      {summary.inferred:>6}",
+        f"calls ignored   {summary.ignored:>6}  each with the reason",
+    ]
+
+
+def _as_json(table: Sequence[Row]) -> dict[str, Any]:
+    return {"summary": asdict(summarize(table)), "events": [asdict(row) for row in table]}
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (row.service, row.event, ", ".join(row.types), ", ".join(row.attributes) or row.reason, row.how)
+
+
+def _as_text(table: Sequence[Row]) -> Iterator[str]:
+    lines = [_HEADER, *map(_cells, table)]
+    # The two long columns come last, so that the short ones line up.
+    order = (0, 1, 4, 2, 3)
+    widths = [max(len(line[column]) for line in lines) for column in order[:3]]
+    for line in lines:
+        short = "  ".join(line[column].ljust(width) for column, width in zip(order, widths, strict=False))
+        yield f"{short}  {line[2]}{'; ' if line[2] and line[3] else ''}{line[3]}".rstrip()
+
+
+def markdown(table: Sequence[Row]) -> str:
+    """The page, with one section for each service."""
+    summary = summarize(table)
+    page = [
+        "# What TFDrift knows of AWS",
+        "",
+        "Written by `tfdrift coverage --markdown`; do not edit.",
+        "",
+        f"{summary.resolved} API calls of {summary.services} services are resolved to {summary.resource_types}"
+        f" Terraform resource types. {summary.exact} of them are exact: {summary.attributes} to the attribute, the others"
+        f" create or delete a resource. {summary.ignored} calls are left out, each with the reason. Every other mutating"
+        " call is still reported when it names a managed resource, as `drift.confidence = inferred`.",
+        "",
+        f"`{BY_NAME}`: every parameter that is named as an attribute. Other words in brackets: a rule in code.",
+        "",
+        "| service | calls resolved | exact | resource types | ignored |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    by_service: dict[str, list[Row]] = {}
+    for row in table:
+        by_service.setdefault(row.service, []).append(row)
+    for service, group in by_service.items():
+        numbers = summarize(group)
+        page.append(
+            f"| [{service}](#{service}) | {numbers.resolved} | {numbers.exact} | {numbers.resource_types} |"
+            f" {numbers.ignored} |"
+        )
+    for service, group in by_service.items():
+        page += ["", f"## {service}", "", "| event | resource types | attributes | how |", "|---|---|---|---|"]
+        page += [
+            f"| {row.event} | {' '.join(f'`{name}`' for name in row.types)} | {_code(row.attributes)} | {row.how} |"
+            for row in group
+            if not row.reason
+        ]
+        reasons: dict[str, list[str]] = {}
+        for row in group:
+            if row.reason:
+                reasons.setdefault(row.reason, []).append(row.event)
+        if reasons:
+            page += ["", "Ignored:", ""]
+            page += [f"* {reason}: {', '.join(names)}" for reason, names in sorted(reasons.items())]
+    return "\n".join([*page, ""])
+
+
+def _code(attributes: Iterable[str]) -> str:
+    return " ".join(name if name.startswith("(") else f"`{name}`" for name in attributes)
