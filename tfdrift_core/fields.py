@@ -193,11 +193,6 @@ def _latency(event: DriftEvent) -> Value:
     return max(event.time - event.record.time, 0) if event.time and event.record.time else None
 
 
-def _lower(values: Iterable[str]) -> Value:
-    """Falco's ``tolower`` never matches on lists (seen in 0.43), so a list must come in one case."""
-    return tuple(value.lower() for value in values)
-
-
 def _numbered(first: int, rows: Iterable[tuple[str, str, Callable[[DriftEvent], Value]]]) -> tuple[Field, ...]:
     return tuple(Field(first + i, name, Type.STRING, desc, get) for i, (name, desc, get) in enumerate(rows))
 
@@ -218,16 +213,14 @@ _DRIFT = (
     ),
     Field(4, "drift.old_value", _S, "The value in Terraform state, as Terraform prints it.", lambda e: e.old_value),
     Field(5, "drift.new_value", _S, "The value that the call set.", lambda e: e.new_value),
-    Field(6, "drift.added", _S, "Elements added to a set, in lower case.", lambda e: _lower(e.added), is_list=True),
-    Field(
-        7, "drift.removed", _S, "Elements removed from a set, in lower case.", lambda e: _lower(e.removed), is_list=True
-    ),
+    Field(6, "drift.added", _S, "Elements added to a set.", lambda e: e.added, is_list=True),
+    Field(7, "drift.removed", _S, "Elements removed from a set.", lambda e: e.removed, is_list=True),
     Field(
         8,
         "drift.attributes",
         _S,
-        "Every attribute of the resource that the same call changed, in lower case.",
-        lambda e: _lower(e.attributes),
+        "Every attribute of the resource that the same call changed.",
+        lambda e: e.attributes,
         is_list=True,
     ),
     Field(
