@@ -5,7 +5,7 @@ the provider's own schema.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -96,11 +96,21 @@ def _unknown(effect: Effect, calls: Sequence[tuple[str, OperationModel]]) -> lis
     parts = {part: [wire.root(service, call, part) for service, call in calls] for part in ("request", "response")}
     each = wire.Walk({**free, **parts})
     items = each.expression(effect.each) if effect.each else [wire.ANYTHING]
-    walk = wire.Walk({**free, **parts, "item": items})
-    for text in expressions(effect):
-        if text != effect.each:
-            walk.expression(text)
-    return each.unknown + walk.unknown
+    scope = {**free, **parts, "item": items}
+    found = list(each.unknown)
+    # Effects that several events share have alternative matches: one of them is enough.
+    alternatives = [_follow(scope, match.values()) for match in effect.matches]
+    if alternatives and all(alternatives):
+        found += alternatives[0]
+    matching = {text for match in effect.matches for text in match.values()}
+    return found + _follow(scope, (text for text in expressions(effect) if text not in {effect.each, *matching}))
+
+
+def _follow(scope: Mapping[str, wire.Places], texts: Iterable[str]) -> list[wire.Path]:
+    walk = wire.Walk(scope)
+    for text in texts:
+        walk.expression(text)
+    return walk.unknown
 
 
 @pytest.mark.parametrize(("file", "source", "event"), MAPPED)
@@ -115,10 +125,10 @@ def test_types_and_attributes_exist(file: Path, source: str, event: Event) -> No
             assert any(_exists(resource_type, path) for resource_type in effect.types), (
                 f"{event.name}: {' and '.join(effect.types)} has no {path}"
             )
-        for logged, path in effect.rename.items():
+        for logged, attribute in effect.rename.items():
             # Effects share renames: one of the types that the event touches has the attribute.
-            assert path is None or "." in logged or any(_exists(name, path) for name in touched), (
-                f"{event.name}: {' and '.join(touched)} has no {path}"
+            assert attribute is None or "." in logged or any(_exists(name, attribute) for name in touched), (
+                f"{event.name}: {' and '.join(touched)} has no {attribute}"
             )
         for match in effect.matches:
             _check_match(event, effect.types, match)
