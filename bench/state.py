@@ -4,7 +4,7 @@
     python bench/state.py --many 1000            that many states of 100 instances; one changes, one is read again
 
 Every size runs in a process of its own, so that its peak memory is its own.  Memory is the growth of the resident set
-over a process that has loaded the program but no state.
+over a process that has loaded the program but no state.  Times are CPU times, of all threads together.
 """
 
 import argparse
@@ -64,9 +64,9 @@ def main() -> None:
 def measure(path: Path) -> dict[str, float]:
     before = resident()
     store = StateStore(load(json.dumps({"state": [str(path)], "max_state_size": "64GB"})))
-    started = time.perf_counter()
+    started = time.process_time()
     store.refresh()
-    loaded = time.perf_counter() - started
+    loaded = time.process_time() - started
     if store.errors:
         sys.exit(str(store.errors))
     rest = resident() - before
@@ -74,18 +74,18 @@ def measure(path: Path) -> dict[str, float]:
     sample = random.Random(1).choices(list(store.index.all("aws_instance")), k=20_000)
     ids, arns = [i.id for i in sample], [i.arn for i in sample]
     find = store.index.find
-    started = time.perf_counter()
+    started = time.process_time()
     for value in ids:
         find("aws_instance", "id", value, account=ACCOUNT, region=REGION)
-    by_id = time.perf_counter() - started
-    started = time.perf_counter()
+    by_id = time.process_time() - started
+    started = time.process_time()
     for value in arns:
         find("aws_instance", "arn", value, account=ACCOUNT, region=REGION)
-    by_arn = time.perf_counter() - started
-    started = time.perf_counter()
+    by_arn = time.process_time() - started
+    started = time.process_time()
     for instance in sample:
         len(instance.attributes)
-    parse = time.perf_counter() - started
+    parse = time.process_time() - started
     each = 1e6 / len(sample)
     return {
         "raw": path.stat().st_size,
@@ -106,9 +106,9 @@ def many(folder: Path, count: int) -> None:
     for what in ("load all", "check, nothing changed", "check, one state changed"):
         if "one state" in what:
             write(folder / "0.tfstate", 101, seed=0)
-        started = time.perf_counter()
+        started = time.process_time()
         store.refresh(force=True)
-        print(f"| {what} ({count:,} states, {len(store.index):,} instances) | {time.perf_counter() - started:.3f} s |")
+        print(f"| {what} ({count:,} states, {len(store.index):,} instances) | {time.process_time() - started:.3f} s |")
 
 
 def resident() -> int:
@@ -145,7 +145,7 @@ def resources(count: int, random: random.Random) -> Iterator[dict[str, Any]]:
                     "attributes": make(f"{random.getrandbits(68):017x}", random),
                     "sensitive_attributes": [],
                     "private": "eyJlMmJmYjczMC1lY2FhLTExZTYtOGY4OC0zNDM2M2JjN2M0YzAiOnsiY3JlYXRlIjo2MDAwMDB9fQ==",
-                    "dependencies": ["aws_security_group.main", "aws_subnet.private", "aws_vpc.main"],
+                    "dependencies": ["aws_vpc.main"],
                 }
                 for number in range(min(10, count - start))
             ],
@@ -153,7 +153,7 @@ def resources(count: int, random: random.Random) -> Iterator[dict[str, Any]]:
 
 
 def tags(name: str) -> dict[str, Any]:
-    found = {"Name": name, "Team": "payments", "CostCenter": "4711", "Environment": "prod", "ManagedBy": "terraform"}
+    found = {"Name": name, "Team": "payments", "Environment": "prod"}
     return {"tags": found, "tags_all": found}
 
 
@@ -165,11 +165,7 @@ def instance_attributes(key: str, random: random.Random) -> dict[str, Any]:
         "arn": f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{id}",
         "associate_public_ip_address": False,
         "availability_zone": f"{REGION}a",
-        "capacity_reservation_specification": [
-            {"capacity_reservation_preference": "open", "capacity_reservation_target": []}
-        ],
         "cpu_core_count": 2,
-        "cpu_options": [{"amd_sev_snp": "", "core_count": 2, "threads_per_core": 2}],
         "cpu_threads_per_core": 2,
         "credit_specification": [{"cpu_credits": "unlimited"}],
         "disable_api_stop": False,
@@ -189,7 +185,6 @@ def instance_attributes(key: str, random: random.Random) -> dict[str, Any]:
         "ipv6_address_count": 0,
         "ipv6_addresses": [],
         "key_name": "ops",
-        "maintenance_options": [{"auto_recovery": "default"}],
         "metadata_options": [
             {
                 "http_endpoint": "enabled",
@@ -251,7 +246,7 @@ def security_group_attributes(key: str, random: random.Random) -> dict[str, Any]
         "description": "application",
         "egress": [rule(0)],
         "id": id,
-        "ingress": [rule(port) for port in (22, 80, 443, 5432)],
+        "ingress": [rule(port) for port in (80, 443)],
         "name": f"app-{key}",
         "name_prefix": "",
         "owner_id": ACCOUNT,
@@ -318,7 +313,7 @@ def role_attributes(key: str, random: random.Random) -> dict[str, Any]:
         "force_detach_policies": False,
         "id": id,
         "inline_policy": [
-            {"name": "data", "policy": json.dumps({"Version": "2012-10-17", "Statement": [allow] * 3})},
+            {"name": "data", "policy": json.dumps({"Version": "2012-10-17", "Statement": [allow]})},
         ],
         "managed_policy_arns": [f"arn:aws:iam::{ACCOUNT}:policy/p{number}" for number in range(3)],
         "max_session_duration": 3600,

@@ -322,19 +322,15 @@ class Index:
     def find(
         self, type: str, attribute: str, value: str, *, account: str = "", region: str = ""
     ) -> Sequence[StateInstance]:
-        if type not in self._types or not value:
-            return ()
         if attribute == "id":
             table = self._ids
         elif attribute == "arn":
             table = self._arns
-        else:
+        elif type in self._types:
             table = self._table(type, attribute)
-        found = table.get(value)
-        if found is None:
+        else:
             return ()
-        candidates = found if isinstance(found, list) else (found,)
-        return [i for i in candidates if i.resource.type == type and _within(i, account, region)]
+        return [i for i in _bucket(table, value) if i.resource.type == type and _within(i, account, region)]
 
     def find_any(self, value: str, *, account: str = "", region: str = "") -> Sequence[StateInstance]:
         if not value:
