@@ -186,7 +186,8 @@ def _link(event: DriftEvent) -> Value:
     if not record or not region:
         return None
     host = _CONSOLES.get(str(_partition(event)), "console.aws.amazon.com")
-    return f"https://{host}/cloudtrailv2/home?region={quote(region, '')}#/events/{quote(record, '')}"
+    query, fragment = (quote(text, "", errors="replace") for text in (region, record))
+    return f"https://{host}/cloudtrailv2/home?region={query}#/events/{fragment}"
 
 
 def _latency(event: DriftEvent) -> Value:
