@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from tfdrift_plugin.host.fields import Catalogue, Field, Spec, Values
 
-from tfdrift_core.fields import FIELDS, select
+from tfdrift_core.fields import FIELDS, select, to_text
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -56,7 +56,7 @@ class SampleEvent:
     def get(self, field: Field) -> Values:
         value = self.values.get(field.spec.name)
         if field.arg is not None and value is not None:
-            value = select(json.loads(value), field.arg)
+            value = to_text(select(json.loads(value), field.arg))
         if value in (None, "", [], ()):
             return None
         many = value if isinstance(value, list) else [value]
