@@ -150,11 +150,19 @@ class Files:
         self._pattern, self._metrics = pattern, metrics
         self._pump = Pump(self.name)
 
-    def batches(self) -> Iterator[Batch | None]:
+    def files(self) -> list[Path]:
+        """What will be read.
+
+        :raises SourceError: when there is nothing, or it cannot be read.
+        """
         files = [] if self._pattern == STDIN else listing(self._pattern)
         unreadable = [file for file in files if not os.access(file, os.R_OK)]
         if unreadable:
             raise SourceError(f"{unreadable[0]}: permission denied; make it readable for user {os.geteuid()}")
+        return files
+
+    def batches(self) -> Iterator[Batch | None]:
+        files = self.files()
         self._pump.start(self._read_stdin if self._pattern == STDIN else lambda: self._read_all(files))
         yield from self._pump.batches()
 

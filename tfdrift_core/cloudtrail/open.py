@@ -47,6 +47,9 @@ def open_sources(open_params: str, config: Config, metrics: Metrics) -> Tracked:
     ledger = Ledger(config.data_dir if lasting else "")
     try:
         sources = [open_source(entry, config, ledger, metrics) for entry in entries]
+        for source in sources:
+            if isinstance(source, Files):
+                source.files()  # a wrong path is to be known while Falco starts, not later
     except SourceError:
         ledger.close()
         raise
