@@ -76,7 +76,7 @@ def compare(scenario: Mapping[str, Any], events: Sequence[DriftEvent]) -> Compar
     result = Comparison(scenario["name"], scenario["service"], scenario["kind"])
     silent = scenario["kind"] == "ignored"
     judged = {_key(item): item for item in scenario["drift"] if not silent and not item.get("cosmetic")}
-    logged = json.dumps(scenario["records"])
+    everything = json.dumps(scenario["records"])
     open_items = dict(judged)
     for event in events:
         if event.kind is Kind.EXPECTED:
@@ -87,6 +87,7 @@ def compare(scenario: Mapping[str, Any], events: Sequence[DriftEvent]) -> Compar
             else:
                 result.unmanaged.append(event)
             continue
+        logged = json.dumps(event.record.raw) if event.record.raw else everything
         key: tuple[str, str | None] = (event.resource.address, None if event.kind is Kind.DELETED else event.path)
         emptied = (event.resource.address, "policy")
         if key[1] is None and key not in judged and emptied in open_items and not open_items[emptied]["after"]:
@@ -151,13 +152,12 @@ def _difference(said: str | None, judged: Any, is_set: bool, masks: bool) -> str
 
 def _unlike(said: Sequence[Any], judged: Sequence[Any], masks: bool) -> str:
     """The elements of two sets that have no like in the other; masked members are like anything where ``masks``."""
-    left = [_form(element, within_set=True) for element in judged]
+    left = _forms(judged)
     surplus = []
-    for element in said:
-        form = _form(element, within_set=True)
+    for form in _forms(said):
         like = next((other for other in left if form == other or (masks and _fits(form, other))), None)
         if like is None:
-            surplus.append(element)
+            surplus.append(form)
         else:
             left.remove(like)
     texts = [f"judged alone {show(element)}" for element in left]
@@ -232,8 +232,12 @@ def _leaves(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for element in value:
             yield from _leaves(element)
-    elif isinstance(value, str) and _document(value) is None:
-        yield value
+    elif isinstance(value, str):
+        document = _document(value)
+        if document is None:
+            yield value
+        else:
+            yield from _leaves(document)
 
 
 # --- values
@@ -261,7 +265,12 @@ def _parse(text: str) -> Any:
 
 
 def _multiset(elements: Iterable[Any]) -> Counter[str]:
-    return Counter(json.dumps(_form(element, within_set=True), sort_keys=True) for element in elements)
+    return Counter(json.dumps(form, sort_keys=True) for form in _forms(elements))
+
+
+def _forms(elements: Iterable[Any]) -> list[Any]:
+    """The elements of a set; the provider writes an element in which nothing is set for a set without elements."""
+    return [form for element in elements if (form := _form(element, within_set=True)) != {}]
 
 
 def _form(value: Any, within_set: bool = False) -> Any:

@@ -13,7 +13,9 @@ Exit code: 0 when every scenario that is not excluded is right, 1 when one is no
 import argparse
 import json
 import os
+import shutil
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -30,7 +32,8 @@ from tests.oracle.compare import Comparison, compare, describe, describe_event, 
 from tfdrift_core.drift.catalog import Catalog
 from tfdrift_core.drift.catalog import load as load_catalog
 from tfdrift_core.replay import replay
-from tfdrift_core.terraform.index import Index
+from tfdrift_core.terraform.configuration import Configuration
+from tfdrift_core.terraform.index import Blocks, Index, no_blocks
 from tfdrift_core.terraform.model import StateIndex
 
 ROOT = Path(__file__).parents[2]
@@ -69,8 +72,19 @@ class Suite:
     def index(self, base: str) -> StateIndex:
         """The base's state, with its configuration, as TFDrift reads them."""
         if base not in self._indexes:
-            self._indexes[base] = Index.from_state_json(self.state(base), origin=base)
+            self._indexes[base] = Index.from_state_json(self.state(base), origin=base, blocks=self._blocks(base))
         return self._indexes[base]
+
+    def _blocks(self, base: str) -> Blocks:
+        """What the configuration tells; read only where it has something to say to the engine."""
+        source = self.configurations / f"{base}.tf"
+        if "ignore_changes" not in source.read_text(encoding="utf-8"):
+            return no_blocks
+        with tempfile.TemporaryDirectory(prefix="score-") as directory:
+            shutil.copy(source, Path(directory) / "main.tf")
+            configuration = Configuration(directory)
+            configuration.preload()
+        return lambda origin, module, kind, name: configuration.block(module, kind, name)
 
 
 SHARED = Path(os.environ.get("TFDRIFT_SHARED") or ROOT.parent / "shared")
