@@ -114,14 +114,14 @@ def test_local_time(given: tuple[str | Path, ...]) -> None:
 def test_ends_in_good_order(given: tuple[str | Path, ...], tmp_path: Path, order: signal.Signals) -> None:
     (tmp_path / "config.yaml").write_text("do: waiting")
     command = [sys.executable, "-c", SCRIPT, "run", "--config", tmp_path / "config.yaml", *given]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(order)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "Events detected: " in errors
-    assert "Traceback" not in errors
+    assert b"Events detected: " in errors
+    assert b"Traceback" not in errors
 
 
 def test_validate(given: tuple[str | Path, ...]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tfdrift_plugin.host import rules
-from tfdrift_plugin.host.abi import Library
+from tfdrift_plugin.host.abi import Framework, Library
 from tfdrift_plugin.host.condition import Check, Name, unparse, walk
 from tfdrift_plugin.host.fields import Field
 from tfdrift_plugin.host.output import compile_format
@@ -104,6 +104,15 @@ def test_the_sample_day_shows_something(host: Seen) -> None:
     assert sum(map(len, host.matches.values())) >= 12
 
 
+def test_the_layout_of_an_older_falco(tfdrift_library: Path, host: Seen) -> None:
+    library = Library(tfdrift_library, Framework.FALCO_0_39)
+    line = compile_format(every_field(library), library.catalogue)
+    with library.init(json.dumps(CONFIG), lambda *_: None) as plugin:
+        with plugin.open(TRAIL) as instance:
+            assert [line.text(event) for event in instance.events()] == host.everything
+        assert plugin.metrics()["records_read"] > len(host.everything)
+
+
 def test_every_field_of_every_event(plugin: Plugin, tfdrift_library: Path, host: Seen) -> None:
     result = plugin.sysdig(**CONFIG).live(TRAIL, "*" + every_field(Library(tfdrift_library)))
     assert result.error == ""
@@ -180,7 +189,7 @@ def test_the_summary_of_an_event_is_json(plugin: Plugin) -> None:
     ],
 )
 def test_bad_configuration(plugin: Plugin, config: dict[str, object], params: str, message: str) -> None:
-    result = plugin.sysdig(**config).live(params, "*%evt.num")
+    result = plugin.sysdig(**config).live(params, "*%evt.num", timeout=20)
     assert result.code != 0
     assert message in result.error
     assert "Traceback" not in result.error

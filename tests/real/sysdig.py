@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.real.forky import Root
+from tests.real.forky import RUN_SECONDS, Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,15 @@ class Sysdig:
     name: str
     config: str = ""
 
-    def run(self, *arguments: str) -> Result:
+    def run(self, *arguments: str, timeout: float = RUN_SECONDS) -> Result:
         config = [f":{self.config}"] if self.config else []
-        done = self.root.run(["sysdig", "-H", self.plugin + "".join(config), *arguments])
+        done = self.root.run(["sysdig", "-H", self.plugin + "".join(config), *arguments], timeout=timeout)
         return Result(done.returncode, tuple(done.stdout.splitlines()), done.stderr.decode(errors="replace").strip())
 
-    def live(self, params: str, output: str, condition: str = "") -> Result:
+    def live(self, params: str, output: str, condition: str = "", timeout: float = RUN_SECONDS) -> Result:
         """Prints ``output`` for every event of the source ``params`` that ``condition`` lets through."""
-        return self.run("-I", f"{self.name}:{params}", "-p", output, *([condition] if condition else []))
+        filters = [condition] if condition else []
+        return self.run("-I", f"{self.name}:{params}", "-p", output, *filters, timeout=timeout)
 
     def record(self, params: str, capture: str) -> Result:
         """Writes the events of the source ``params`` to a capture file of the root."""
