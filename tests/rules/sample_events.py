@@ -47,6 +47,17 @@ def catalogue() -> Catalogue:
     )
 
 
+def sample_values(values: dict[str, Any], field: Field) -> Values:
+    """A field's values as the embedded host wants them; an argument is a path into the JSON of ``values``."""
+    value = values.get(field.spec.name)
+    if field.arg is not None and value is not None:
+        value = to_text(select(json.loads(value), field.arg))
+    if value in (None, "", [], ()):
+        return None
+    many = value if isinstance(value, list) else [value]
+    return tuple(int(one) if isinstance(one, bool | int) else str(one).encode() for one in many)
+
+
 class SampleEvent:
     """A sample as the embedded host reads events."""
 
@@ -54,10 +65,4 @@ class SampleEvent:
         self.values = values
 
     def get(self, field: Field) -> Values:
-        value = self.values.get(field.spec.name)
-        if field.arg is not None and value is not None:
-            value = to_text(select(json.loads(value), field.arg))
-        if value in (None, "", [], ()):
-            return None
-        many = value if isinstance(value, list) else [value]
-        return tuple(int(one) if isinstance(one, bool | int) else str(one).encode() for one in many)
+        return sample_values(self.values, field)
