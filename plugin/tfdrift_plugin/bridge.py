@@ -143,19 +143,33 @@ class _Worker:
     def _work(self) -> None:
         _current.plugin = self._plugin
         sink = _QueueSink(self._handle, self._plugin.metrics)
-        while not self._stop.is_set():
-            try:
-                self._pipeline.run(sink, self._stop)
-                break
-            except Exception:  # noqa: BLE001 - whatever it is, Falco must go on
-                log.error(
-                    "the pipeline failed; it starts again in %.0f s\n%s", _RESTART_SECONDS, traceback.format_exc()
-                )
-                self._plugin.metrics.add("errors_internal")
+        progress = self._pipeline.progress
+        if progress is not None:
+            # C counts there itself: a crash may come before this thread has looked.
+            count = ffi.from_buffer("uint64_t[]", progress, require_writable=True)
+            lib.tfdrift_set_progress(self._handle, count)
+        try:
+            while not self._stop.is_set() and not self._run(sink):
                 self._stop.wait(_RESTART_SECONDS)
                 sink.restart()
-        self._pipeline.close()
-        lib.tfdrift_finish(self._handle)
+            lib.tfdrift_set_progress(self._handle, ffi.NULL)
+            self._pipeline.close()
+        finally:
+            lib.tfdrift_finish(self._handle)
+
+    def _run(self, sink: _QueueSink) -> bool:
+        """Whether the pipeline came to its end; whatever stops it before that, Falco must go on."""
+        try:
+            self._pipeline.run(sink, self._stop)
+        except SourceError as error:
+            log.error("%s; tried again in %.0f s", error, _RESTART_SECONDS)
+            self._plugin.metrics.add("errors_source")
+        except Exception:  # noqa: BLE001 - the last place where it can be told
+            log.error("the pipeline failed; it starts again in %.0f s\n%s", _RESTART_SECONDS, traceback.format_exc())
+            self._plugin.metrics.add("errors_internal")
+        else:
+            return True
+        return False
 
     def _publish(self) -> None:
         _current.plugin = self._plugin

@@ -29,5 +29,7 @@ int tfdrift_push(falco_instance *instance, uint64_t time, const char *payload, s
 void tfdrift_finish(falco_instance *instance);
 /* How many events Falco is done with. */
 uint64_t tfdrift_handed_over(falco_instance *instance);
+/* Keeps that count in `count`, too, until the next call; NULL ends it. */
+void tfdrift_set_progress(falco_instance *instance, uint64_t *count);
 
 #endif

@@ -41,6 +41,7 @@ struct tfd_instance {
     falco_event *batch[BATCH_EVENTS]; /* lent to Falco until its next call */
     uint32_t batch_count;
     uint64_t handed_over;
+    uint64_t *progress; /* where Python wants that count, too; it outlives the process */
     uint64_t newest; /* time of the newest event given to Falco */
     struct tfd_instance *next;
 };
@@ -189,6 +190,12 @@ uint64_t tfdrift_handed_over(falco_instance *instance) {
     uint64_t count = instance->handed_over;
     pthread_mutex_unlock(&instance->lock);
     return count;
+}
+
+void tfdrift_set_progress(falco_instance *instance, uint64_t *count) {
+    pthread_mutex_lock(&instance->lock);
+    instance->progress = count;
+    pthread_mutex_unlock(&instance->lock);
 }
 
 /* ---- What Falco calls: constants, before any init ---- */
@@ -394,6 +401,8 @@ EXPORT falco_rc plugin_next_batch(falco_plugin *plugin, falco_instance *instance
     pthread_mutex_lock(&instance->lock);
     /* Asking for more is how Falco says that it is done with the last batch. */
     instance->handed_over += instance->batch_count;
+    if (instance->progress != NULL)
+        *instance->progress = instance->handed_over;
     free_batch(instance);
     if (wait_for_events(instance)) {
         while (instance->count > 0 && instance->batch_count < BATCH_EVENTS) {
