@@ -11,7 +11,7 @@ from tfdrift_core.terraform.index import Index
 ACCOUNT = "123456789012"
 Call = tuple[str, Mapping[str, Any]] | tuple[str, Mapping[str, Any], Mapping[str, Any]]
 """Event name, request parameters and, where the call answers, response elements."""
-Change = tuple[str, ...] | tuple[str, str, Any, Any]
+Change = tuple[Any, ...]
 """``(address, path, old, new)`` for modified, ``(address,)`` for deleted, ``("unmanaged", type, id)`` for created."""
 
 
