@@ -212,6 +212,30 @@ def test_an_instance_with_broken_json_inside_is_said():
         Index.from_state_json(raw)
 
 
+@pytest.mark.parametrize(
+    ("provider", "alias"),
+    [
+        ('provider["registry.terraform.io/hashicorp/aws"]', ""),
+        ('provider["registry.opentofu.org/hashicorp/aws"].us', "us"),
+        ('module.m["x"].provider["registry.terraform.io/hashicorp/aws"].us', 'module.m["x"].us'),
+        ("provider.aws", ""),
+        ("provider.aws.us", "us"),
+        ("module.m.provider.aws.us", "module.m.us"),
+        ("nonsense", ""),
+    ],
+)
+def test_provider_addresses_of_every_version(provider, alias):
+    index = Index.from_state_json(state(resource("aws_x", "y", {"id": "1"}, provider=provider)))
+    (found,) = index.all()
+    assert found.resource.alias == alias
+
+
+@pytest.mark.parametrize("members", [{"resources": None}, {"resources": []}, {}])
+def test_a_state_without_resources(members):
+    document = {"version": 4, "terraform_version": "0.12.0", "serial": 1, "lineage": "x", **members}
+    assert len(Index.from_state_json(document)) == 0
+
+
 CONFIGURATION = """
 resource "terraform_data" "one" { input = "a" }
 resource "terraform_data" "many" {

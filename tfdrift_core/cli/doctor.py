@@ -64,7 +64,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    logging.getLogger("tfdrift.state").addFilter(lambda record: record.levelno < logging.ERROR)
     failed = False
     for finding in examine(args):
         failed |= finding.level == Level.FAILED
@@ -125,7 +124,8 @@ def _states(config: Config, store: StateStore) -> Findings:
     if not config.state and not config.config:
         yield Finding(Level.WARNING, "state", "none is configured; everything will be unmanaged: add state or config")
     try:
-        store.refresh()
+        with settings.errors_listed():
+            store.refresh()
     finally:
         store.close()
     for status in store.statuses:

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,21 @@ from tfdrift_core.config import Config, ConfigError, load
 
 PLUGIN = "tfdrift"
 _VARIABLE = re.compile(r"(\$?)\$\{(\w+)\}")
+
+
+@contextmanager
+def errors_listed() -> Iterator[None]:
+    """Errors of states are not logged: the command lists them itself."""
+    logger = logging.getLogger("tfdrift.state")
+
+    def passes(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.ERROR
+
+    logger.addFilter(passes)
+    try:
+        yield
+    finally:
+        logger.removeFilter(passes)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

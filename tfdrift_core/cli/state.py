@@ -7,7 +7,6 @@ tfdrift state --config falco.yaml --json  what the plugin would load
 
 import argparse
 import json
-import logging
 import os
 import sys
 import time
@@ -29,8 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    # What fails is in the list itself.
-    logging.getLogger("tfdrift.state").addFilter(lambda record: record.levelno < logging.ERROR)
     try:
         config = settings.configuration(args)
         if not config.state and not config.config:
@@ -40,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
     try:
-        store.refresh()
+        with settings.errors_listed():
+            store.refresh()
         listed = [(status, _instances(status, args.type, args.summary)) for status in store.statuses]
         if args.json:
             json.dump({"states": [_as_json(*item) for item in listed]}, sys.stdout, indent=2)

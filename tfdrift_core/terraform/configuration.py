@@ -14,6 +14,7 @@ from tfdrift_core.terraform.hcl import Body, HclError
 
 log = logging.getLogger("tfdrift.config")
 
+_LOCAL = ("./", "../")
 _SUFFIXES = (".tf", ".tf.json", ".tofu", ".tofu.json")
 _ROLE = re.compile(r"arn:[^:]*:iam::(\d{12}):role/")
 _STEP = re.compile(r"\[[^\]]*\]")
@@ -70,6 +71,15 @@ class Configuration:
     def root(self) -> Module:
         return self._module(self.directory)
 
+    def preload(self) -> None:
+        """Read every module now, so that looking for a block does not wait for the parser later."""
+        waiting = [self.directory, *self._installed.values()]
+        while waiting:
+            directory = waiting.pop()
+            if str(directory) not in self._modules:
+                local = [s for s in self._module(directory).calls.values() if s.startswith(_LOCAL)]
+                waiting += [Path(os.path.normpath(directory / source)) for source in local]
+
     def block(self, module: str, type: str, name: str) -> Block:
         """The block of a resource; ``module`` as in an address, with or without instance keys, "" for the root."""
         directory = self._directory(module_path(module))
@@ -87,7 +97,7 @@ class Configuration:
         directory = self.directory
         for name in path.split(".") if path else ():
             source = self._module(directory).calls.get(name, "")
-            if not source.startswith(("./", "../")):
+            if not source.startswith(_LOCAL):
                 log.debug("%s: module %s is not local; its resources have no file and line", directory, name)
                 return None
             directory = Path(os.path.normpath(directory / source))

@@ -18,6 +18,7 @@ from lark.exceptions import LarkError
 
 log = logging.getLogger("tfdrift.config")
 
+_USEFUL = re.compile(r"^[ \t]*(resource|module|provider|terraform|remote_state)\b", re.MULTILINE)
 _FILES_KEPT = 4096
 _ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|([$%])\2\{')
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
@@ -96,7 +97,10 @@ def read(path: Path) -> Body:
 @lru_cache(_FILES_KEPT)
 def _read(path: str, _mtime: int, _size: int) -> Body:
     text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
-    return parse_json(text) if path.endswith(".json") else parse(text)
+    if path.endswith(".json"):
+        return parse_json(text)
+    # Parsing is slow, and files of variables, outputs and data sources say nothing that is of use here.
+    return parse(text) if path.endswith(".tfbackend") or _USEFUL.search(text) else Body()
 
 
 def parse(text: str) -> Body:

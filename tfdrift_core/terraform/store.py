@@ -22,6 +22,7 @@ from tfdrift_core.terraform.scan import StateError
 log = logging.getLogger("tfdrift.state")
 
 _READERS = 8
+_LISTED_SECONDS = 1.0  # how long a listing tells which states are locked
 _LEAST_GAP = 1_000_000_000  # a burst of records that are newer than the copy checks it once a second, not once each
 
 
@@ -57,6 +58,7 @@ class _Place:
     statuses: dict[str, Status] = field(default_factory=dict)
     checked_at: int = 0
     tried_at: int = 0
+    listed_at: float = 0.0
 
     @property
     def failing(self) -> bool:
@@ -136,7 +138,7 @@ class StateStore:
 
     def applying(self) -> bool:
         """Whether a Terraform run holds the lock of any state, as far as the backends can tell cheaply."""
-        return any(_locked(place.backend, ref) for place in self._places for ref in place.refs)
+        return any(_locked(place, ref) for place in self._places for ref in place.refs)
 
     def close(self) -> None:
         for place in self._places:
@@ -203,6 +205,7 @@ class StateStore:
         self._configurations = {directory: Configuration(directory) for directory in self._config.config}
         places = [place for place in self._places if not place.directory]
         for directory, configuration in self._configurations.items():
+            configuration.preload()
             found = discover(configuration)
             if found.problem and self._config.state:
                 log.debug("configuration %s: %s", directory, found.problem)  # the user says where the state is
@@ -286,15 +289,19 @@ class StateStore:
 
 
 def _listed(place: _Place) -> tuple[Sequence[Ref], str]:
+    place.listed_at = time.monotonic()
     try:
         return place.backend.refs(), ""
     except StateError as error:
         return (), str(error)
 
 
-def _locked(backend: Backend, ref: Ref) -> bool:
+def _locked(place: _Place, ref: Ref) -> bool:
     try:
-        return backend.locked(ref)
+        if place.backend.locks_are_listed and time.monotonic() - place.listed_at >= _LISTED_SECONDS:
+            place.backend.refs()
+            place.listed_at = time.monotonic()
+        return place.backend.locked(ref)
     except StateError:
         return False  # the next check of the state itself reports it
 

@@ -46,6 +46,11 @@ class Backend(Protocol):
         """Names the place to the user where it has no state to show."""
         ...
 
+    @property
+    def locks_are_listed(self) -> bool:
+        """Whether ``locked`` answers from what ``refs`` last saw, and so asks for a new listing first."""
+        ...
+
     def refs(self) -> Sequence[Ref]:
         """The states that are there now, cheaply: no state is read."""
         ...
@@ -67,6 +72,7 @@ class Unusable:
 
     origin: str
     reason: str
+    locks_are_listed: bool = False
 
     def refs(self) -> Sequence[Ref]:
         raise StateError(self.reason)

@@ -33,6 +33,8 @@ class Options:
 
 
 class Consul:
+    locks_are_listed = True
+
     def __init__(self, settings: Options, context: Context) -> None:
         self._settings = settings
         self._context = context

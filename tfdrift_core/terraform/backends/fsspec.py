@@ -57,6 +57,8 @@ class Layout:
 class Files:
     """States in a file system of fsspec's; ``missing`` and ``denied`` need no case each, fsspec raises OSError."""
 
+    locks_are_listed = False
+
     def __init__(self, filesystem: Any, layout: Layout, workspace: str, context: Context) -> None:
         self._files = filesystem
         self._layout = layout

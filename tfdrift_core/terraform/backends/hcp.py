@@ -36,6 +36,8 @@ class Options:
 
 
 class Hcp:
+    locks_are_listed = True
+
     def __init__(self, settings: Options, context: Context) -> None:
         self._settings = settings
         # A scheme is for test servers and development: Terraform itself always uses https.

@@ -34,6 +34,8 @@ class Options:
 
 
 class Http:
+    locks_are_listed = False
+
     def __init__(self, settings: Options, context: Context) -> None:
         parts = urlsplit(settings.address)
         if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -51,6 +51,8 @@ class _Access:
 
 
 class Kubernetes:
+    locks_are_listed = False
+
     def __init__(self, settings: Options, context: Context) -> None:
         access = _access(settings)
         self._context = context

@@ -9,6 +9,7 @@ from typing import Any
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, check_size, options
 from tfdrift_core.terraform.scan import StateError
 
+_TRIES = 3
 _WORKSPACES = "terraform.tfstate.d"
 
 
@@ -20,6 +21,8 @@ class Options:
 
 class Local:
     """``path`` may be a file, a directory (every ``*.tfstate`` below it) or a glob (``**`` for any depth)."""
+
+    locks_are_listed = False
 
     def __init__(self, settings: Options, context: Context) -> None:
         self.origin = settings.path
@@ -48,11 +51,15 @@ class Local:
     def read(self, ref: Ref, known: str) -> Content | None:
         path = Path(ref.key)
         try:
-            version = _version(path)
-            if version == known:
-                return None
-            check_size(path.stat().st_size, self._context)
-            return Content(path.read_bytes(), version)
+            for _ in range(_TRIES):
+                version = _version(path)
+                if version == known:
+                    return None
+                check_size(path.stat().st_size, self._context)
+                content = Content(path.read_bytes(), version)
+                if _version(path) == version:  # Terraform writes in place: this is no torn copy
+                    break
+            return content
         except OSError as error:
             raise _explained(error) from None
 

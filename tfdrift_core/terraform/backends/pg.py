@@ -28,6 +28,8 @@ class Options:
 
 
 class Pg:
+    locks_are_listed = False
+
     def __init__(self, settings: Options, context: Context) -> None:
         try:
             import psycopg

@@ -53,6 +53,7 @@ class S3:
             home = settings.workspace_key_prefix or "env:"
             self._key = f"{home}/{settings.workspace}/{self._key}"
         self._locks: frozenset[str] = frozenset()
+        self.locks_are_listed = bool(_MAGIC & set(self._key)) or bool(settings.workspace_key_prefix)
         self.origin = f"s3://{settings.bucket}/{self._key}"
 
     def refs(self) -> Sequence[Ref]:
