@@ -1,6 +1,7 @@
 """``tfdrift state``, ``doctor`` and ``init``, as a user runs them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -284,3 +285,11 @@ class TestDoctor:
         (tmp_path / "x.yaml").write_text("stat: 1\nrefresh_interval: x")
         found = self.findings(run, "--config", tmp_path / "x.yaml")
         assert [level for level, _ in found] == ["FAILED", "FAILED"]
+
+
+def test_the_examples_of_the_documentation_are_valid():
+    text = (Path(__file__).parents[2] / "docs" / "state.md").read_text()
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 4
+    for example in examples:
+        load(example)

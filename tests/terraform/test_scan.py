@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.terraform.states import ec2, resource, state
@@ -31,6 +31,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), json_values, max_size=4), max_size=4), st.booleans())
 def test_any_attributes_are_found_again(many, ascii):
     document = state(resource("aws_x", "y", *({"attributes": a} for a in many)), outputs={"o": many})
