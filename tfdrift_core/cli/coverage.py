@@ -101,7 +101,11 @@ def _changes(effect: Effect) -> Iterator[str]:
     if effect.tags:
         yield "tags"
     if effect.transform:
-        yield str(effect.options.get("block") or effect.options.get("direction") or f"({effect.transform})")
+        yield (
+            DELETED
+            if effect.transform == "gone"
+            else str(effect.options.get("block") or effect.options.get("direction") or f"({effect.transform})")
+        )
     if effect.restore:
         yield CREATED
 
@@ -189,9 +193,9 @@ def markdown(table: Sequence[Row]) -> str:
         "Written by `tfdrift coverage --markdown`; do not edit.",
         "",
         f"{summary.resolved} API calls of {summary.services} services are resolved to {summary.resource_types}"
-        f" Terraform resource types. {summary.exact} of them are exact: {summary.attributes} to the attribute, the others"
-        f" create or delete a resource. {summary.ignored} calls are left out, each with the reason. Every other mutating"
-        " call is still reported when it names a managed resource, as `drift.confidence = inferred`.",
+        f" Terraform resource types. {summary.exact} of them are exact: {summary.attributes} to the attribute, the"
+        f" others create or delete a resource. {summary.ignored} calls are left out, each with the reason. Every other"
+        " mutating call is still reported when it names a managed resource, as `drift.confidence = inferred`.",
         "",
         f"`{BY_NAME}`: every parameter that is named as an attribute. Other words in brackets: a rule in code.",
         "",

@@ -60,4 +60,11 @@ def _single_tag(
     return {}
 
 
-TRANSFORMS: Mapping[str, Transform] = {"block_element": _block_element, "single_tag": _single_tag}
+def _gone(
+    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """A resource that the call deleted if the expression ``if`` holds, which may ask for its ``state``."""
+    return None if evaluate(options["if"], scope) else {}
+
+
+TRANSFORMS: Mapping[str, Transform] = {"block_element": _block_element, "gone": _gone, "single_tag": _single_tag}
