@@ -40,6 +40,8 @@ from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
 ANY = "*"
 """The resource type of an effect that applies to whatever has the id or ARN."""
 
+_MAX_CREATED = 1000
+
 _Key = tuple[str, str]
 
 
@@ -105,6 +107,7 @@ class Engine:
         self._coalesce = coalesce
         self._transforms = transforms
         self._overlays: dict[_Key, Overlay] = {}
+        self._created: dict[str, Mapping[str, Any]] = {}
         self._index: StateIndex | None = None
         self._nested: dict[tuple[str, str], dict[str, list[Instance]]] = {}
 
@@ -175,6 +178,19 @@ class Engine:
                     table.setdefault(key, []).append(instance)
         return table.get(value, ())
 
+    def remember_created(self, id: str, parameters: Mapping[str, Any]) -> None:
+        """Keep what is known of a resource outside Terraform, for calls that tie it to a managed one."""
+        self._created[id] = parameters
+        if len(self._created) > _MAX_CREATED:
+            del self._created[next(iter(self._created))]
+
+    def created(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is known of the unmanaged resource that a request names."""
+        for value in request.values():
+            if isinstance(value, str) and value in self._created:
+                return self._created[value]
+        return {}
+
     def snapshot(self) -> Mapping[_Key, Overlay]:
         """What the engine remembers, for ``restore``."""
         return dict(self._overlays)
@@ -226,10 +242,12 @@ class _Batch:
         event = self._engine._catalog.event(record)
         if event is not None and event.ignored:
             return
-        scope = {
-            "request": canonical_request(record),
+        request = canonical_request(record)
+        scope: dict[str, Any] = {
+            "request": request,
             "response": canonical_response(record),
             "record": record.raw,
+            "created": self._engine.created(request),
             "_record": record,
         }
         if event is None:
@@ -351,6 +369,7 @@ class _Batch:
             account=record.account,
             region=record.region,
         )
+        self._engine.remember_created(resource.id, {**scope["request"], **scope["response"]})
         self._unmanaged(record, verdict, resource, confidence, "")
 
     def _unmanaged(

@@ -18,7 +18,8 @@ import jmespath.visitor
 from tfdrift_core.drift.values import tag_map
 
 Scope = Mapping[str, Any]
-"""Names that an expression may use: ``request``, ``response``, ``record``, ``item``, ``state``."""
+"""Names that an expression may use: ``request``, ``response``, ``record``, ``item``, ``state`` (the attributes), and
+``created``: what was logged when the unmanaged resource was made that the request names."""
 
 
 class ExpressionError(ValueError):
