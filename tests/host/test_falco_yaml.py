@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tfdrift_plugin.host.falco_yaml import ConfigError, as_falco_json, load
+from tfdrift_plugin.host.rules import Priority
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,7 @@ rules_files: [rules.yaml, more, missing.yaml]
 json_output: true
 time_format_iso_8601: true
 rule_matching: all
+priority: notice
 load_plugins: [tfdrift]
 plugins:
   - name: other
@@ -68,6 +70,7 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.open_params == "trail/"
     assert [path.name for path in config.rules_files] == ["rules.yaml", "a.yml", "b.yaml"]
     assert (config.json_output, config.iso_time, config.all_rules) == (True, True, True)
+    assert config.least is Priority.Notice
 
 
 def test_a_string_is_passed_on(tmp_path: Path) -> None:
@@ -86,6 +89,10 @@ def test_just_an_init_config(tmp_path: Path) -> None:
         (None, "falco.yaml: No such file or directory"),
         ("a: [", "falco.yaml is not valid YAML: "),
         ("- a", "falco.yaml is not a YAML mapping"),
+        (
+            "plugins: [{name: tfdrift}]\npriority: high",
+            "falco.yaml: unknown priority 'high': one of Emergency, Alert, Critical, Error, Warning, Notice,",
+        ),
         ("plugins: []", "falco.yaml: no entry of plugins has the name 'tfdrift'"),
         ("plugins: [{name: json}]", "falco.yaml: no entry of plugins has the name 'tfdrift'"),
         (

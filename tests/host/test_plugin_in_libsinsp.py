@@ -1,6 +1,7 @@
 """The real ``libtfdrift.so`` in the real libsinsp, on the sample day of ``examples/``."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +51,11 @@ def plugin(forky_root: Root, tfdrift_library: Path) -> Plugin:
 def capture(plugin: Plugin) -> Iterator[tuple[Sysdig, str]]:
     """The sample day as a capture file, and a sysdig that reads it."""
     sysdig = plugin.sysdig(**CONFIG)
-    result = sysdig.record(TRAIL, "/tmp/day.scap")
+    file = f"/tmp/day-{os.getpid()}.scap"
+    result = sysdig.record(TRAIL, file)
     assert result.code == 0, result.error
-    yield sysdig, "/tmp/day.scap"
-    sysdig.root.inside("/tmp/day.scap").unlink()
+    yield sysdig, file
+    sysdig.root.inside(file).unlink()
 
 
 def loaded(library: Library, files: list[Path]) -> tuple[Rule, ...]:
@@ -217,11 +219,10 @@ def test_broken_text_stays_utf8(plugin: Plugin, tmp_path: Path) -> None:
         "readOnly": False,
         "recipientAccountId": "111122223333",
     }
-    folder = plugin.root.inside("/tmp/broken")
-    folder.mkdir(exist_ok=True)
-    (folder / "trail.json").write_text(json.dumps({"Records": [record]}))
+    (tmp_path / "trail.json").write_text(json.dumps({"Records": [record]}))
+    trail = put(plugin.root, tmp_path / "trail.json", "/tmp/broken.json")
     output = "*%drift.user %drift.useragent %ct.request %ct.request[instanceType] %evt.plugininfo"
-    result = plugin.sysdig(**CONFIG).live("/tmp/broken", output)
+    result = plugin.sysdig(**CONFIG).live(trail, output)
     assert result.code == 0, result.error
     assert result.lines
     for line in result.lines:

@@ -6,13 +6,12 @@ the libraries of this machine that Python's extension modules want and the root 
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.real.forky import REPO, Root
-from tests.real.sysdig import Sysdig
+from tests.real.sysdig import Sysdig, put
 
 LIBRARIES = Path("/opt/borrowed")
 
@@ -35,7 +34,7 @@ def _borrow_libraries(root: Root, extensions: list[Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in set(re.findall(r"(\S+) => (/\S+)", listed)):
         if name not in known and not (folder / name).exists():
-            shutil.copy(path, folder / name)
+            put(root, Path(path), f"{LIBRARIES}/{name}")
 
 
 @dataclass(frozen=True, slots=True)

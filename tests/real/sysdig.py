@@ -1,7 +1,7 @@
 """libsinsp as a judge: sysdig in the forky root with a plugin."""
 
+import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,15 +43,10 @@ class Sysdig:
 
 
 def put(root: Root, source: Path, target: str) -> str:
-    """Copies a file into the root and gives its path there."""
+    """Copies a file into the root and gives its path there.  Other test processes may do the same, or use it."""
     inside = root.inside(target)
     inside.parent.mkdir(parents=True, exist_ok=True)
-    if inside.exists():
-        # A library that still runs somewhere must not change under it.
-        inside.unlink()
-    shutil.copy(source, inside)
+    unfinished = inside.with_name(f"{inside.name}.{os.getpid()}")
+    shutil.copy(source, unfinished)
+    unfinished.rename(inside)
     return target
-
-
-def numbers(result: Result) -> Sequence[int]:
-    return [int(line) for line in result.lines]

@@ -93,7 +93,7 @@ def _run(config: FalcoConfig, validate: bool) -> int:
             print(f"{len(loaded)} rules are valid", file=sys.stderr)
             return 0
         alerts = Alerts(
-            loaded,
+            [rule for rule in loaded if rule.priority <= config.least],
             library.catalogue,
             json_output=config.json_output,
             iso_time=config.iso_time,

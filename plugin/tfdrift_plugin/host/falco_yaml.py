@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from tfdrift_plugin.host.rules import PRIORITIES, Priority
 from tfdrift_plugin.host.rules_file import FALSE, TRUE
 
 PLUGIN_DIR = Path("/usr/share/falco/plugins")
@@ -20,7 +21,10 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FalcoConfig:
-    """``init_config`` is the JSON text that the plugin gets; the paths are as Falco resolves them."""
+    """``init_config`` is the JSON text that the plugin gets; the paths are as Falco resolves them.
+
+    Rules less urgent than ``least`` are left out.
+    """
 
     library: Path | None = None
     init_config: str = ""
@@ -29,6 +33,7 @@ class FalcoConfig:
     json_output: bool = False
     iso_time: bool = False
     all_rules: bool = False
+    least: Priority = Priority.Debug
 
 
 def load(path: Path, name: str = "tfdrift") -> FalcoConfig:
@@ -53,6 +58,7 @@ def load(path: Path, name: str = "tfdrift") -> FalcoConfig:
         json_output=_flag(settings, "json_output"),
         iso_time=_flag(settings, "time_format_iso_8601"),
         all_rules=_scalar(settings, "rule_matching") == "all",
+        least=_priority(path, _scalar(settings, "priority")),
     )
 
 
@@ -67,6 +73,12 @@ def _plugin(path: Path, settings: Mapping[str, yaml.Node], name: str) -> dict[st
     if plugin is None:
         raise ConfigError(f"{path}: no entry of plugins has the name '{name}'")
     return plugin
+
+
+def _priority(path: Path, text: str) -> Priority:
+    if text and text.lower() not in PRIORITIES:
+        raise ConfigError(f"{path}: unknown priority '{text}': one of {', '.join(p.name for p in Priority)}")
+    return PRIORITIES[text.lower()] if text else Priority.Debug
 
 
 def _library(plugin: Mapping[str, yaml.Node]) -> Path | None:
