@@ -87,6 +87,8 @@ def test_account_and_region_restrict_only_where_both_sides_know_them():
         ("aws_vpc", {"attributes": {"id": "v", "owner_id": B}}, B, "eu-west-1"),
         ("aws_iam_role_policy", {"attributes": {"id": "r:p"}}, A, ""),
         ("aws_route53_record", {"attributes": {"id": "z_n_A"}}, A, ""),
+        ("aws_s3_account_public_access_block", {"attributes": {"id": A}}, A, ""),
+        ("aws_dx_gateway", {"attributes": {"id": "x"}}, A, ""),
         ("aws_route53_resolver_rule", {"attributes": {"id": "r"}}, A, "eu-west-1"),
         (
             "aws_sqs_queue_policy",

@@ -260,6 +260,8 @@ class TestFresh:
         assert not store.applying()
         (tmp_path / ".terraform.tfstate.lock.info").write_text("{}")
         assert store.applying()
+        assert store.applying({str(path)})
+        assert not store.applying({"another"})
 
     def test_objects_of_several_states_are_told_once(self, tmp_path, clock, caplog):
         caplog.set_level(logging.INFO, "tfdrift")

@@ -3,6 +3,7 @@
 Only what stands there literally is read: everything that would have to be evaluated is ``UNKNOWN``.
 """
 
+import json
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from lark.exceptions import LarkError
 
 log = logging.getLogger("tfdrift.config")
 
+_YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # generated configurations have megabytes
 _USEFUL = re.compile(r"^[ \t]*(resource|module|provider|terraform|remote_state)\b", re.MULTILINE)
 _FILES_KEPT = 4096
 _ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|([$%])\2\{')
@@ -229,14 +231,16 @@ def parse_json(text: str) -> Body:
     :raises HclError: when it is not a JSON object.
     """
     try:
-        node = yaml.compose(text.replace("\t", " "), Loader=yaml.SafeLoader)
+        json.loads(text)  # YAML would take more than JSON
+        node = yaml.compose(text.replace("\t", " "), Loader=_YAML)
         if isinstance(node, yaml.MappingNode):
             return _json_body(node, ())
     except RecursionError:
         raise HclError("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise HclError(f"line {error.lineno}: not valid JSON") from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise HclError(f"line {mark.line + 1}: not valid JSON" if mark else "not valid JSON") from None
+        raise HclError(f"not readable as JSON: {error}") from None
     raise HclError("not a JSON object")
 
 

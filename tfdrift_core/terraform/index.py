@@ -23,8 +23,8 @@ _ARN = re.compile(r"arn:(aws[\w-]*):([\w-]*):([\w-]*):(\d{12})?:.")
 _PROVIDER = re.compile(r'(?:(.*)\.)?provider\["([^"]+)"\](?:\.(.+))?|(?:(.*)\.)?provider\.(\w+)(?:\.(.+))?')
 
 _GLOBAL = re.compile(
-    r"aws_(iam|route53|cloudfront|waf|organizations|shield|globalaccelerator|account|budgets|ce|savingsplans)_"
-    r"(?!resolver)"
+    r"aws_(iam|route53(?!_resolver)|cloudfront|waf|organizations|shield|globalaccelerator|account|budgets|ce"
+    r"|networkmanager|dx_gateway|s3_account)(_|$)"
 )
 """Types whose API is the same in all regions: the provider's region says nothing about where their records appear."""
 

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -136,9 +136,14 @@ class StateStore:
             )
         )
 
-    def applying(self) -> bool:
-        """Whether a Terraform run holds the lock of any state, as far as the backends can tell cheaply."""
-        return any(_locked(place, ref) for place in self._places for ref in place.refs)
+    def applying(self, origins: Collection[str] = ()) -> bool:
+        """Whether a Terraform run holds the lock of one of these states (of any, when none is named).
+
+        Backends whose locks cannot be seen cheaply count as not locked.
+        """
+        return any(
+            _locked(place, ref) for place in self._places for ref in place.refs if not origins or ref.origin in origins
+        )
 
     def close(self) -> None:
         for place in self._places:
