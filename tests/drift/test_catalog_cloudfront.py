@@ -286,3 +286,15 @@ CASES: dict[str, tuple[Call, list[Change]]] = {
 @pytest.mark.parametrize(("made", "expected"), CASES.values(), ids=CASES)
 def test_call(made: Call, expected: list[Change]) -> None:
     assert changes("cloudfront", RESOURCES, made) == expected
+
+
+def test_state_of_a_provider_between_the_schemas() -> None:
+    """Provider 3.70 knows attempts of an origin, and nothing newer at the top of the resource."""
+    resources = copy.deepcopy(RESOURCES)
+    resources[D]["origin"][0].update(connection_attempts=3, connection_timeout=10, origin_shield=[])
+    origin = {**CONFIG["origins"]["items"][0], "connectionTimeout": 10}
+    assert changes("cloudfront", resources, update(origins={"quantity": 1, "items": [origin]})) == []
+    slower = {**origin, "connectionTimeout": 5}
+    (change,) = changes("cloudfront", resources, update(origins={"quantity": 1, "items": [slower]}))
+    assert change[:2] == (D, "origin")
+    assert change[3] == [{**resources[D]["origin"][0], "connection_timeout": 5}]

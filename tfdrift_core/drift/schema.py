@@ -108,30 +108,37 @@ def schema_for(resource_type: str) -> Block | None:
 def schema_of(resource_type: str, attributes: Mapping[str, Any]) -> Block | None:
     """The schema of a resource type as the provider has it that wrote ``attributes`` into state.
 
-    State does not say which provider that was; a resource without any of the newer attributes has an old one's schema.
+    State does not say which provider that was.  A resource without any of the newer attributes has an old one's schema,
+    with those newer attributes of its blocks that state shows.
     """
     block = schema_for(resource_type)
     if block is None:
         return None
     newer = [name for name, node in block.attributes.items() if node.newer]
-    return block if not newer or any(name in attributes for name in newer) else _old_schema(resource_type)
+    return block if not newer or any(name in attributes for name in newer) else _known(block, attributes)
 
 
-@cache
-def _old_schema(resource_type: str) -> Block | None:
-    block = schema_for(resource_type)
-    return None if block is None else _without_newer(block)
+def _known(block: Block, sample: Any) -> Block:
+    """The block without the newer attributes that ``sample``, the attributes or the blocks in state, does not have."""
+    if isinstance(sample, list):
+        sample = sample[0] if sample else None
+    held: Mapping[str, Any] = sample if isinstance(sample, Mapping) else {}
+    return Block(
+        {
+            name: _known_node(node, held.get(name))
+            for name, node in block.attributes.items()
+            if not node.newer or name in held
+        }
+    )
 
 
-def _without_newer(block: Block) -> Block:
-    return Block({name: _old_node(node) for name, node in block.attributes.items() if not node.newer})
-
-
-def _old_node(node: Node) -> Node:
+def _known_node(node: Node, sample: Any) -> Node:
+    if node.nested is None:
+        return node
     return replace(
         node,
-        block=None if node.block is None else _without_newer(node.block),
-        element=None if node.element is None else _old_node(node.element),
+        block=None if node.block is None else _known(node.block, sample),
+        element=None if node.element is None else _known_node(node.element, sample),
     )
 
 
