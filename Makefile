@@ -18,12 +18,13 @@ plugins := $(DESTDIR)$(prefix)/share/falco/plugins
 falco_conf := $(DESTDIR)$(sysconfdir)/falco
 
 .DEFAULT_GOAL := help
-.PHONY: help env build run test lint bundle clean install uninstall
+.PHONY: help env build run test judge lint bundle clean install uninstall
 
 help:
 	@echo "make run      the sample infrastructure and a day of its CloudTrail, in Falco where there is one"
 	@echo "make test     all tests"
 	@echo "make build    build/libtfdrift.so"
+	@echo "make judge    ask Terraform anew what drifts in every scenario (half an hour)"
 	@echo "make lint     style and types"
 	@echo "make env      the Python environment in $(VENV)"
 	@echo "make bundle   dist/tfdrift-*.tar.gz, which brings its own Python"
@@ -58,6 +59,12 @@ run: build
 
 test: build
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/tfdrift coverage --summary
+	@$(BIN)/python -m tests.oracle.score --summary
+
+judge: env
+	@$(BIN)/python -m tests.judge.judge
+	@$(BIN)/python -m tests.oracle.score --suite judge
 
 lint: env
 	@$(BIN)/ruff check .

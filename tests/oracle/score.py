@@ -44,6 +44,7 @@ Scenario = Mapping[str, Any]
 class Suite:
     """A folder of judgements: ``scenarios.jsonl`` and ``states/<base>.tfstate``, and where the configurations are."""
 
+    title: str
     folder: Path
     configurations: Path
     exclusions: Path
@@ -89,8 +90,14 @@ class Suite:
 
 SHARED = Path(os.environ.get("TFDRIFT_SHARED") or ROOT.parent / "shared")
 SUITES = {
-    "oracle": Suite(SHARED / "oracle", SHARED / "oracle" / "config", Path(__file__).with_name("excluded.yaml")),
+    "oracle": Suite(
+        "Ready-made judgements",
+        SHARED / "oracle",
+        SHARED / "oracle" / "config",
+        Path(__file__).with_name("excluded.yaml"),
+    ),
     "judge": Suite(
+        "Judgements that this repository makes",
         ROOT / "tests" / "judge" / "judged",
         ROOT / "tests" / "judge" / "bases",
         ROOT / "tests" / "judge" / "excluded.yaml",
@@ -215,14 +222,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"no scenario fits; services: {', '.join(services) or 'none, set TFDRIFT_SHARED'}", file=sys.stderr)
         return 2
     started = time.perf_counter()
-    results = [_score(suite, scenario, arguments) for suite, scenario in selected]
-    counted = [
-        result for (suite, _), result in zip(selected, results, strict=True) if result.name not in suite.excluded
-    ]
+    results = [(suite, _score(suite, scenario, arguments)) for suite, scenario in selected]
+    counted = [(suite, result) for suite, result in results if result.name not in suite.excluded]
     if not arguments.failing:
-        print(summary(counted))
-        print(f"excluded by name: {len(results) - len(counted)}; {time.perf_counter() - started:.1f} s")
-    return 0 if all(result.good for result in counted) else 1
+        for suite in suites:
+            own = [result for owner, result in counted if owner is suite]
+            excluded = sum(owner is suite for owner, _ in results) - len(own)
+            print(f"{suite.title}\n{summary(own)}\nexcluded by name, with the evidence: {excluded}\n")
+        print(f"{len(results)} scenarios in {time.perf_counter() - started:.1f} s")
+    return 0 if all(result.good for _, result in counted) else 1
 
 
 def _score(suite: Suite, scenario: Scenario, arguments: argparse.Namespace) -> Comparison:

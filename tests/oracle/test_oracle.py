@@ -31,14 +31,6 @@ def test_exclusions_name_scenarios(suite: score.Suite) -> None:
     assert suite.excluded.keys() <= {scenario["name"] for scenario in suite.scenarios}
 
 
-@pytest.mark.parametrize("suite", _SUITES, ids=lambda suite: suite.folder.name)
-def test_precision_and_recall(suite: score.Suite, capsys: pytest.CaptureFixture[str]) -> None:
-    """Prints the table that the run is asked for."""
-    results = [score.judge(suite, scenario) for scenario in suite.scenarios]
-    with capsys.disabled():
-        print(f"\n{suite.folder.name}:\n{score.summary([r for r in results if r.name not in suite.excluded])}")
-
-
 @pytest.mark.parametrize("case", _CASES)
 def test_the_judgement_itself_scores_full(case: Case) -> None:
     """Guards the scorer: events that say just what Terraform says are right."""

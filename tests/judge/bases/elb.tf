@@ -71,4 +71,11 @@ resource "aws_elb" "classic" {
     lb_port           = 80
     lb_protocol       = "http"
   }
+  health_check {
+    healthy_threshold   = 2
+    unhealthy_threshold = 2
+    timeout             = 3
+    target              = "HTTP:80/"
+    interval            = 30
+  }
 }
