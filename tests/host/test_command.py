@@ -151,11 +151,13 @@ def test_validate(given: tuple[str | Path, ...]) -> None:
             "/no/falco.yaml: No such file or directory",
         ),
         (["--library", "LIB", "--rules", "BAD", "x"], "bad.yaml:1:1: Rules content is not yaml array of objects"),
+        (["--library", "LIB", "--config", "FALCO", "x"], "no enabled rule for source standin in no file"),
         (["--library", "LIB", "--rules", "OTHER", "x"], "no enabled rule for source standin in "),
     ],
 )
 def test_bad_usage(tmp_path: Path, arguments: list[str], message: str) -> None:
     files = {"RULES": RULES, "BAD": "a: b", "OTHER": RULES.replace("source: standin", "source: other")}
+    files["FALCO"] = "plugins: [{name: tfdrift}]\nrules_files: [/nowhere.yaml]"
     names = {"LIB": str(standin.library())}
     for name, text in files.items():
         names[name] = str(tmp_path / f"{name.lower()}.yaml")

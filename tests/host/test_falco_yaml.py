@@ -68,7 +68,7 @@ def test_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.library == Path("/opt/libtfdrift.so")
     assert json.loads(config.init_config) == {"state": ["a"], "accounts": [12345678901.0]}
     assert config.open_params == "trail/"
-    assert [path.name for path in config.rules_files] == ["rules.yaml", "a.yml", "b.yaml"]
+    assert [path.name for path in config.rules_files or ()] == ["rules.yaml", "a.yml", "b.yaml"]
     assert (config.json_output, config.iso_time, config.all_rules) == (True, True, True)
     assert config.least is Priority.Notice
 

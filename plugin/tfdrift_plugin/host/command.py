@@ -57,29 +57,32 @@ def run(args: argparse.Namespace) -> int:
 
 def _config(args: argparse.Namespace) -> FalcoConfig:
     """The configuration file, if any, with the command line on top."""
-    config = falco_yaml.load(args.config) if args.config else FalcoConfig(rules_files=(RULES,))
-    settings = _settings(config)
+    config = falco_yaml.load(args.config) if args.config else FalcoConfig()
+    changes: dict[str, object] = {}
     if args.state:
-        settings["state"] = args.state
+        changes["state"] = args.state
     if len(args.events) > 1:
-        settings["sources"] = args.events
+        changes["sources"] = args.events
+    if args.events:
+        config = replace(config, open_params=args.events[0] if len(args.events) == 1 else "")
     return replace(
         config,
         library=args.library or (config.library if config.library and config.library.exists() else LIBRARY),
-        init_config=json.dumps(settings) if settings or not config.init_config else config.init_config,
-        open_params=(args.events[0] if len(args.events) == 1 else "") if args.events else config.open_params,
-        rules_files=tuple(args.rules or config.rules_files or (RULES,)),
+        init_config=_changed(config.init_config, changes) if changes else config.init_config,
+        rules_files=tuple(args.rules) if args.rules else (RULES,) if config.rules_files is None else config.rules_files,
         json_output=args.json or config.json_output,
         all_rules=args.all or config.all_rules,
     )
 
 
-def _settings(config: FalcoConfig) -> dict[str, object]:
+def _changed(init_config: str, changes: Mapping[str, object]) -> str:
     try:
-        settings = json.loads(config.init_config or "{}")
+        settings = json.loads(init_config or "{}")
     except json.JSONDecodeError as error:
         raise ConfigError(f"init_config is not valid JSON: {error}") from error
-    return dict(settings) if isinstance(settings, Mapping) else {}
+    if not isinstance(settings, dict):
+        raise ConfigError("init_config is not an object")
+    return json.dumps({**settings, **changes})
 
 
 def _run(config: FalcoConfig, validate: bool) -> int:
@@ -88,7 +91,7 @@ def _run(config: FalcoConfig, validate: bool) -> int:
         raise PluginError(f"{path} does not exist: build it with 'python build_plugin.py', or name it with --library")
     library = Library(path, Framework.FALCO_0_43)
     with library.init(config.init_config, _log) as plugin:
-        loaded = _load_rules(config.rules_files, library)
+        loaded = _load_rules(config.rules_files or (), library)
         if validate:
             print(f"{len(loaded)} rules are valid", file=sys.stderr)
             return 0

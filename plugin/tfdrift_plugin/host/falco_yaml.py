@@ -23,13 +23,13 @@ class ConfigError(ValueError):
 class FalcoConfig:
     """``init_config`` is the JSON text that the plugin gets; the paths are as Falco resolves them.
 
-    Rules less urgent than ``least`` are left out.
+    ``rules_files`` is ``None`` where the file does not name any.  Rules less urgent than ``least`` are left out.
     """
 
     library: Path | None = None
     init_config: str = ""
     open_params: str = ""
-    rules_files: tuple[Path, ...] = ()
+    rules_files: tuple[Path, ...] | None = None
     json_output: bool = False
     iso_time: bool = False
     all_rules: bool = False
@@ -54,7 +54,7 @@ def load(path: Path, name: str = "tfdrift") -> FalcoConfig:
         library=_library(plugin),
         init_config=_init_config(plugin.get("init_config")),
         open_params=_scalar(plugin, "open_params").strip(),
-        rules_files=tuple(_files(path.parent, settings.get("rules_files") or settings.get("rules_file"))),
+        rules_files=_files(path.parent, settings.get("rules_files") or settings.get("rules_file")),
         json_output=_flag(settings, "json_output"),
         iso_time=_flag(settings, "time_format_iso_8601"),
         all_rules=_scalar(settings, "rule_matching") == "all",
@@ -93,9 +93,11 @@ def _init_config(node: yaml.Node | None) -> str:
     return _expanded(node) if isinstance(node, yaml.ScalarNode) else json.dumps(as_falco_json(node))
 
 
-def _files(base: Path, node: yaml.Node | None) -> list[Path]:
-    names = [_expanded(n) for n in node.value] if isinstance(node, yaml.SequenceNode) else []
-    return rules_files(base / name for name in names)
+def _files(base: Path, node: yaml.Node | None) -> tuple[Path, ...] | None:
+    if node is None:
+        return None
+    names = [_expanded(n) for n in node.value] if isinstance(node, yaml.SequenceNode) else [_expanded(node)]
+    return tuple(rules_files(base / name for name in names))
 
 
 def rules_files(paths: Iterable[Path]) -> list[Path]:
