@@ -115,8 +115,24 @@ def _flag(member: str) -> Callable[[DriftEvent], Value]:
     return get
 
 
+class _Who:
+    """The identity of the record that was asked about last: its fields are asked for one after the other."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Record, Identity] = Record({}), Identity()
+
+    def of(self, record: Record) -> Identity:
+        last = self._last
+        if last[0] is not record:
+            last = self._last = record, identify(record)
+        return last[1]
+
+
+_identities = _Who()
+
+
 def _who(get: Callable[[Identity], Value]) -> Callable[[DriftEvent], Value]:
-    return lambda event: get(identify(event.record))
+    return lambda event: get(_identities.of(event.record))
 
 
 def _short_source(event: DriftEvent) -> Value:

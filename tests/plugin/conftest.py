@@ -16,7 +16,7 @@ from tests.events import RECORD
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-EVENTS = 400
+EVENTS = 50
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 
 
