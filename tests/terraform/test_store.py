@@ -194,6 +194,32 @@ class TestFresh:
         assert again == [str(tmp_path / "7.tfstate")]
         assert not store.refresh(force=True)
 
+    def test_a_slow_place_keeps_nobody_who_does_not_want_to_wait(self, tmp_path, clock, monkeypatch):
+        path = write(tmp_path / "a.tfstate", one("i-1"))
+        store = make(clock, path)
+        store.refresh()
+        write(path, one("i-2"))
+        entered, go = threading.Event(), threading.Event()
+        backend = store._places[0].backend
+        refs = backend.refs
+
+        def slow():
+            entered.set()
+            assert go.wait(30)
+            return refs()
+
+        monkeypatch.setattr(backend, "refs", slow)
+        monkeypatch.setattr("tfdrift_core.terraform.store._PATIENCE", 0.01)
+        assert not store.refresh(force=True, wait=False)
+        assert entered.wait(30)
+        assert not store.refresh(force=True, wait=False)
+        clock.now += 60 * SECOND
+        assert not store.ensure_fresh(clock.now)
+        assert ids(store) == ["i-1"]
+        go.set()
+        store.close()
+        assert ids(store) == ["i-2"]
+
     def test_states_come_and_go(self, tmp_path, clock):
         write(tmp_path / "a.tfstate", one("i-a"))
         write(tmp_path / "b.tfstate", one("i-b"))

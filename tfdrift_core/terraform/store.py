@@ -22,6 +22,7 @@ from tfdrift_core.terraform.scan import StateError
 log = logging.getLogger("tfdrift.state")
 
 _READERS = 8
+_PATIENCE = 10.0  # seconds
 _LISTED_SECONDS = 1.0  # how long a listing tells which states are locked
 _LEAST_GAP = 1_000_000_000  # a burst of records that are newer than the copy checks it once a second, not once each
 
@@ -94,6 +95,7 @@ class StateStore:
         self._told: dict[str, str] = {}
         self._told_twins: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
+        self._worker: threading.Thread | None = None
         self._index = Index()
 
     @property
@@ -118,15 +120,30 @@ class StateStore:
         """When the copy of this state was read, in nanoseconds since the epoch; 0 when there is none."""
         return next((s.loaded_at for s in self.statuses if s.origin == origin), 0)
 
-    def refresh(self, *, force: bool = False) -> bool:
-        """Look for new versions where ``refresh_interval`` has passed, or everywhere; whether the index changed."""
+    def refresh(self, *, force: bool = False, wait: bool = True) -> bool:
+        """Look for new versions where ``refresh_interval`` has passed, or everywhere; whether the index changed.
+
+        Without ``wait`` a thread does it, one at a time, and the index changes when it is done: a slow server then
+        does not keep the caller.  ``close`` joins it.
+        """
         now = self._clock()
-        return self._check(lambda place: force or not place.tried_at or now - place.tried_at >= self._interval)
+
+        def due(place: _Place) -> bool:
+            return force or not place.tried_at or now - place.tried_at >= self._interval
+
+        if wait:
+            return self._check(due)
+        idle = not (self._worker and self._worker.is_alive())
+        if idle and (not self._places or any(map(due, self._places))):
+            self._worker = threading.Thread(target=self._check, args=(due,), name="tfdrift-state", daemon=True)
+            self._worker.start()
+        return False
 
     def ensure_fresh(self, newer_than_ns: int) -> bool:
         """Look for new versions of every state that was last checked before that time; whether the index changed.
 
-        A place that just failed is not asked again before its next turn: the last good copy has to do.
+        A place that just failed is not asked again before its next turn, and a check that is under way is not waited
+        for long: the last good copy has to do.
         """
         now = self._clock()
         return self._check(
@@ -146,11 +163,15 @@ class StateStore:
         )
 
     def close(self) -> None:
+        if self._worker:
+            self._worker.join()
         for place in self._places:
             place.backend.close()
 
     def _check(self, due: Callable[[_Place], bool]) -> bool:
-        with self._lock:
+        if not self._lock.acquire(timeout=_PATIENCE):
+            return False
+        try:
             if not self._configurations or any(map(due, self._places)):
                 self._configure()
             places = [place for place in self._places if due(place)]
@@ -178,6 +199,8 @@ class StateStore:
                 if not place.failing:
                     place.checked_at = started
             return self._publish()
+        finally:
+            self._lock.release()
 
     def _one(self, place: _Place, ref: Ref) -> Status:
         known = replace(place.statuses.get(ref.origin) or Status(ref.origin), workspace=ref.workspace)

@@ -93,7 +93,7 @@ class Context:
 
     aws: Aws = field(default_factory=Aws)
     limit: int = 1 << 30
-    timeout: float = 30.0
+    timeout: float = 15.0
     deadline: float = 300.0
     clock: Callable[[], float] = time.monotonic
 

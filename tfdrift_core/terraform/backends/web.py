@@ -77,6 +77,7 @@ class Web:
         }
         self._retry = urllib3.Retry(
             total=3,
+            read=0,  # a server that is too slow once has used up the patience there is
             redirect=3,
             status_forcelist=_RETRIED,
             backoff_factor=0.2,
