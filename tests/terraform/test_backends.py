@@ -94,6 +94,7 @@ class TestSpecs:
             ("s3://b/a/", "s3://b/a/*.tfstate"),
             ("s3://b", "s3://b/*.tfstate"),
             ("https://h/x", "https://h/x"),
+            ("https://h/x?name=a&access_token=s3cret#f", "https://h/x?name=a&access_token=***#f"),
             ("postgres://h/db", "pg://h:5432/db?schema=terraform_remote_state"),
             ("consul://h:8500/a/b", "consul://h:8500/a/b"),
         ],

@@ -5,6 +5,7 @@ Its environment variables: https://developer.hashicorp.com/terraform/language/ba
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from tfdrift_core.config import ConfigError
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, options
 from tfdrift_core.terraform.backends.web import Web, existing, from_environment
 from tfdrift_core.terraform.scan import StateError
+
+
+_SECRET = re.compile(r"([?&][^=&]*(?:token|key|secret|sig|password|credential)[^=&]*=)[^&#]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class Http:
             raise ConfigError(f"state backend http: address {settings.address!r} is not an http or https URL")
         if parts.password:
             raise ConfigError("state backend http: the address holds a password; use username and password_env instead")
-        self.origin = settings.address
+        self.origin = _SECRET.sub(r"\1***", settings.address)
+        self._address = settings.address
         self._workspace = settings.workspace
         headers = {name: from_environment(variable, name) for name, variable in settings.headers_env.items()}
         sources = list(settings.headers_env.values())
@@ -65,7 +70,7 @@ class Http:
         self._stamps: dict[str, dict[str, str]] = {}
 
     def refs(self) -> Sequence[Ref]:
-        return [Ref(self.origin, self.origin, self._workspace)]
+        return [Ref(self.origin, self._address, self._workspace)]
 
     def read(self, ref: Ref, known: str) -> Content | None:
         answer = self._web.get(ref.key, self._stamps.get(known))
