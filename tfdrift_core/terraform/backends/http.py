@@ -18,7 +18,6 @@ from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Con
 from tfdrift_core.terraform.backends.web import Web, existing, from_environment
 from tfdrift_core.terraform.scan import StateError
 
-
 _SECRET = re.compile(r"([?&][^=&]*(?:token|key|secret|sig|password|credential)[^=&]*=)[^&#]*", re.IGNORECASE)
 
 
