@@ -18,11 +18,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
@@ -73,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 def examine(args: argparse.Namespace) -> Findings:
     """Every check in turn; a broken configuration ends them."""
+    _session.cache_clear()
     try:
         text = settings.text_of(args)
         config = load(text)
@@ -113,7 +116,7 @@ def _credentials(config: Config) -> Findings:
 
 def _identity(subject: str, access: Aws) -> Finding:
     try:
-        found = aws.client(access, "sts").get_caller_identity()
+        found = _client(access, "sts").get_caller_identity()
     except (ClientError, BotoCoreError) as error:
         allow = f"sts:AssumeRole on {access.role_arn} (and trust it there)" if access.role_arn else "its use"
         return Finding(Level.FAILED, subject, aws.explain(error, allow=allow))
@@ -181,7 +184,7 @@ def _files(subject: str, path: str) -> Findings:
 
 def _s3(subject: str, rest: str, access: Aws) -> Findings:
     bucket, _, prefix = rest.partition("/")
-    s3 = aws.client(access, "s3", s3={"addressing_style": "path"} if access.endpoint_url else {})
+    s3 = _client(access, "s3", s3={"addressing_style": "path"} if access.endpoint_url else {})
     bucket_arn = f"arn:aws:s3:::{bucket}"
     answer = _tried(
         lambda: s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1), f"s3:ListBucket on {bucket_arn}"
@@ -202,7 +205,7 @@ def _s3(subject: str, rest: str, access: Aws) -> Findings:
 
 def _sqs(subject: str, rest: str, access: Aws) -> Findings:
     queue = parse_queue(rest)
-    sqs = aws.client(access, "sqs", queue.region)
+    sqs = _client(access, "sqs", queue.region)
     owner = {"QueueOwnerAWSAccountId": queue.account} if queue.account else {}
     url = queue.url
     if not url:
@@ -226,12 +229,21 @@ def _sqs(subject: str, rest: str, access: Aws) -> Findings:
 
 
 def _lookup(subject: str, rest: str, access: Aws) -> Findings:
-    trail = aws.client(access, "cloudtrail")
+    trail = _client(access, "cloudtrail")
     answer = _tried(lambda: trail.lookup_events(MaxResults=1), "cloudtrail:LookupEvents")
     yield Finding(Level.FAILED, subject, answer) if isinstance(answer, str) else Finding(Level.OK, subject, "readable")
 
 
 _PROBES: dict[str, Callable[[str, str, Aws], Findings]] = {"s3": _s3, "sqs": _sqs, "lookup": _lookup}
+
+
+def _client(access: Aws, service: str, region: str = "", **options: Any) -> Any:
+    return aws.client(access, service, region, within=_session(access), **options)
+
+
+@lru_cache
+def _session(access: Aws) -> boto3.Session:
+    return aws.session(access)
 
 
 def _tried(call: Callable[[], Any], allow: str) -> Any:
@@ -245,10 +257,10 @@ def _tried(call: Callable[[], Any], allow: str) -> Any:
 def _simulated(subject: str, access: Aws, actions: Sequence[str], resource: str) -> Finding:
     """The permissions needed against those held, as IAM's policy simulator sees them."""
     try:
-        arn = aws.client(access, "sts").get_caller_identity()["Arn"]
+        arn = _client(access, "sts").get_caller_identity()["Arn"]
         match = _ROLE.match(arn)
         principal = f"arn:{match[1]}:iam::{match[2]}:role/{match[3]}" if match else arn
-        answer = aws.client(access, "iam").simulate_principal_policy(
+        answer = _client(access, "iam").simulate_principal_policy(
             PolicySourceArn=principal, ActionNames=list(actions), ResourceArns=[resource]
         )
     except (ClientError, BotoCoreError, ResponseParserError) as error:

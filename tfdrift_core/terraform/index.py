@@ -28,6 +28,7 @@ _GLOBAL = re.compile(
 )
 """Types whose API is the same in all regions: the provider's region says nothing about where their records appear."""
 
+_COMPARED = 16  # an id that more instances share names none of them
 _PARSED = 512  # parsed instances that a state keeps: the few that the records of a batch touch
 
 Scopes = Callable[[str, str], tuple[str, str]]
@@ -366,8 +367,9 @@ class Index:
         for other in _bucket(self._arns, instance.arn):
             if other.type == instance.type and other.resource.state is not instance.resource.state:
                 return other
-        if not instance.arn:
-            for other in _bucket(self._ids, instance.id):
+        same = () if instance.arn else _bucket(self._ids, instance.id)
+        if len(same) <= _COMPARED:
+            for other in same:
                 if (
                     other.type == instance.type
                     and other.resource.state is not instance.resource.state
