@@ -3,20 +3,41 @@
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from moto.sqs.models import Message, SQSBackend
 
 from tfdrift_core.cloudtrail.source import Batch, Source
 from tfdrift_core.config import Aws, Config
 from tfdrift_core.metrics import Metrics
 
 
+def _one_reader_at_a_time() -> None:
+    """Two of moto's threads may take the same message between its look and its mark; SQS's readers do not share one."""
+    lock, receive = threading.Lock(), SQSBackend.receive_message
+
+    def receive_message(
+        self: SQSBackend, queue: str, count: int, wait: int | None, visibility: int, names: list[str] | None = None
+    ) -> list[Message]:
+        end = time.monotonic() + (wait or 0)
+        while True:
+            with lock:
+                found = receive(self, queue, count, 0, visibility, names)
+            if found or time.monotonic() >= end:
+                return found
+            time.sleep(0.02)
+
+    SQSBackend.receive_message = receive_message  # type: ignore[method-assign,assignment]
+
+
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
+    _one_reader_at_a_time()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

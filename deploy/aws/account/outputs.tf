@@ -1,0 +1,24 @@
+output "source" {
+  description = "For open_params of the plugin."
+  value       = "sqs://${aws_sqs_queue.records.arn}"
+}
+
+output "role_arn" {
+  description = "For init_config.aws.role_arn; empty when no role was made."
+  value       = join("", aws_iam_role.falco[*].arn)
+}
+
+output "read_policy" {
+  description = "What Falco needs, for a role that exists already."
+  value       = data.aws_iam_policy_document.read.json
+}
+
+output "dead_letter_queue" {
+  description = "Messages that TFDrift could not use, or that EventBridge could not deliver."
+  value       = aws_sqs_queue.dead.arn
+}
+
+output "queue_arn" {
+  description = "The queue."
+  value       = aws_sqs_queue.records.arn
+}

@@ -1,0 +1,113 @@
+"""The Terraform files of ``deploy/aws``: applied against moto by real Terraform; then a call goes through."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cloudtrail.conftest import ids, record, take
+from tests.judge import terraform
+from tfdrift_core.cloudtrail.ledger import Ledger
+from tfdrift_core.cloudtrail.open import open_source
+from tfdrift_core.cloudtrail.permissions import GRANTS
+from tfdrift_core.config import Aws, Config
+from tfdrift_core.metrics import Metrics
+
+Clients = Callable[..., Any]
+DEPLOY = Path(__file__).parents[2] / "deploy" / "aws"
+
+
+@pytest.fixture(autouse=True)
+def available() -> None:
+    try:
+        terraform.provider()
+        terraform.command()
+    except terraform.MissingPartError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+def applied(folder: Path, moto_url: str, modules: str) -> dict[str, Any]:
+    # Modules that name each other must lie within the configuration.
+    shutil.copytree(DEPLOY, folder / "deploy")
+    (folder / "main.tf").write_text(f"{terraform.provider_block(moto_url)}\n{modules}")
+    terraform.run(folder, "get", "-no-color")
+    terraform.run(folder, "validate", "-no-color")
+    terraform.run(folder, "apply", "-auto-approve", "-input=false", "-no-color")
+    found: dict[str, Any] = json.loads(terraform.run(folder, "output", "-json"))["all"]["value"]
+    return found
+
+
+def test_the_files_are_formatted() -> None:
+    command = [*terraform.command(), "fmt", "-check", "-recursive", str(DEPLOY)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"PATH": os.environ["PATH"]})
+    assert done.returncode == 0, done.stdout
+
+
+def test_one_account_from_the_call_to_the_source(moto_url: str, client: Clients, tmp_path: Path) -> None:
+    found = applied(
+        tmp_path,
+        moto_url,
+        """
+        module "account" {
+          source             = "./deploy/account"
+          trusted_principals = ["arn:aws:iam::123456789012:root"]
+          external_id        = "x1"
+        }
+        output "all" { value = module.account }
+        """,
+    )
+    policy = json.loads(found["read_policy"])
+    assert sorted(policy["Statement"][0]["Action"]) == sorted(GRANTS["queue"].actions)
+    assert found["role_arn"] == "arn:aws:iam::123456789012:role/tfdrift-falco"
+
+    entry = {"Source": "aws.ec2", "DetailType": "AWS API Call via CloudTrail"}
+    for number, read_only in enumerate((False, True, False)):
+        detail = json.dumps(record(number, readOnly=read_only))
+        client("events", "us-east-1").put_events(Entries=[entry | {"Detail": detail}])
+    config = Config(aws=Aws(region="us-east-1", endpoint_url=moto_url))
+    source = open_source(found["source"], config, Ledger(), Metrics())
+    assert sorted(ids(take(source, 2))) == ["id-0", "id-2"]
+
+
+def test_an_organization(moto_url: str, client: Clients, tmp_path: Path) -> None:
+    found = applied(
+        tmp_path,
+        moto_url,
+        """
+        module "organization" {
+          source          = "./deploy/organization"
+          organization_id = "o-abc123def4"
+          tags            = { team = "cloud" }
+        }
+        module "member" {
+          source  = "./deploy/member"
+          name    = "tfdrift-member"
+          bus_arn = module.organization.bus_arn
+        }
+        output "all" { value = module.organization }
+        """,
+    )
+    assert found["source"] == "sqs://arn:aws:sqs:us-east-1:123456789012:tfdrift"
+    assert found["role_arn"] == ""
+    bus = client("events", "us-east-1").describe_event_bus(Name="tfdrift")
+    assert json.loads(bus["Policy"])["Statement"][0]["Condition"] == {
+        "StringEquals": {"aws:PrincipalOrgID": "o-abc123def4"}
+    }
+
+
+def test_a_wrong_organization_id_is_refused(moto_url: str, tmp_path: Path) -> None:
+    module = """
+        module "organization" {
+          source          = "./deploy/organization"
+          organization_id = "123"
+        }
+        """
+    with pytest.raises(terraform.TerraformError, match="The organization id looks like"):
+        applied(tmp_path, moto_url, module)

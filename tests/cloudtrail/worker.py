@@ -1,0 +1,42 @@
+"""A pipeline in a process of its own that writes each event to a file, for tests that kill it."""
+
+import json
+import os
+import signal
+import struct
+import threading
+from typing import Any
+
+from tfdrift_core import config
+from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.pipeline import Pipeline
+
+
+class FileSink:
+    """One line for each event; counts it as handed over at once, as Falco's next call does."""
+
+    def __init__(self, path: str, progress: Any) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._progress = progress
+        self._count = 0
+
+    def put(self, event: DriftEvent) -> bool:
+        line = f"{event.record.id} {event.id}\n".encode()
+        os.write(self._fd, line)
+        self._count += 1
+        if self._progress is not None:
+            struct.pack_into("=Q", self._progress, 0, self._count)
+        return True
+
+    def handed_over(self) -> int:
+        return self._count
+
+
+def work(settings: dict[str, Any], output: str) -> None:
+    """Runs until SIGTERM."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    pipeline = Pipeline(config.load(json.dumps(settings)))
+    pipeline.open("")
+    pipeline.run(FileSink(output, pipeline.progress), stop)
+    pipeline.close()
