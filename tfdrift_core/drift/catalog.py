@@ -124,23 +124,34 @@ def _builtin() -> Mapping[tuple[str, str], Event]:
     events: dict[tuple[str, str], Event] = {}
     for file in sorted(resources.files("tfdrift_core.catalog").iterdir(), key=lambda f: f.name):
         if file.name.endswith(".yaml"):
-            events.update(parse(file.read_text(encoding="utf-8"), file.name))
+            # The tests hold these files to the schema; doing it again takes most of a start's time.
+            events.update(_events(_yaml(file.read_text(encoding="utf-8"))))
     return events
 
 
 def parse(text: str, origin: str) -> dict[tuple[str, str], Event]:
-    """The events of one catalog file, by event source and name."""
+    """The events of one catalog file, by event source and name.
+
+    :raises CatalogError: when the file is not YAML, does not fit the schema or has an expression that is none.
+    """
     try:
-        document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+        document = _yaml(text)
     except yaml.YAMLError as error:
         raise CatalogError(f"catalog {origin}: not YAML: {error}") from error
     for problem in _validator().iter_errors(document):
         place = "/".join(str(step) for step in problem.absolute_path) or "top level"
         raise CatalogError(f"catalog {origin}: {place}: {problem.message}")
+    events = dict(_events(document))
     try:
-        return dict(_events(document))
+        for expression in (e for event in events.values() for effect in event.effects for e in expressions(effect)):
+            check(expression)
     except ExpressionError as error:
         raise CatalogError(f"catalog {origin}: {error}") from error
+    return events
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
 
 
 def _events(document: Mapping[str, Any]) -> Iterable[tuple[tuple[str, str], Event]]:
@@ -159,7 +170,7 @@ def _tuple(value: Any) -> tuple[Any, ...]:
 
 def _effect(entry: Mapping[str, Any]) -> Effect:
     clear = entry.get("clear", {})
-    effect = Effect(
+    return Effect(
         types=_tuple(entry["type"]),
         when=entry.get("when", ""),
         each=entry.get("each", ""),
@@ -184,9 +195,6 @@ def _effect(entry: Mapping[str, Any]) -> Effect:
         clear=dict.fromkeys(clear) if isinstance(clear, list) else clear,
         inferred=entry.get("inferred", False),
     )
-    for text in expressions(effect):
-        check(text)
-    return effect
 
 
 def expressions(effect: Effect) -> Iterable[str]:
