@@ -365,7 +365,9 @@ class Index:
     def _twin(self, instance: StateInstance) -> StateInstance | None:
         """The same object in an earlier state.  Ids alone do not tell: some types' are unique only within a parent."""
         for other in _bucket(self._arns, instance.arn):
-            if other.type == instance.type and other.resource.state is not instance.resource.state:
+            if other.resource.state is instance.resource.state:
+                break  # those of earlier states come first
+            if other.type == instance.type:
                 return other
         same = () if instance.arn else _bucket(self._ids, instance.id)
         if len(same) <= _COMPARED:
