@@ -330,6 +330,37 @@ class TestDiscovery:
         )
         assert [s["key"] for s in found.states] == ["real"]
 
+    @pytest.mark.parametrize(
+        ("type", "config", "spec"),
+        [
+            (
+                "cloud",
+                {"organization": "o", "hostname": None, "token": "s", "workspaces": {"name": "w", "tags": None}},
+                {"organization": "o", "workspaces": {"name": "w"}},
+            ),
+            (
+                "remote",
+                {"organization": "o", "workspaces": [{"name": None, "prefix": "p-"}]},
+                {"organization": "o", "workspaces": {"prefix": "p-"}},
+            ),
+            (
+                "s3",
+                {"bucket": "b", "key": "k", "assume_role": {"role_arn": "r"}, "endpoints": {"s3": "http://e"}},
+                {
+                    "bucket": "b",
+                    "key": "k",
+                    "role_arn": "r",
+                    "endpoint_url": "http://e",
+                    "workspace_key_prefix": "env:",
+                },
+            ),
+        ],
+    )
+    def test_the_forms_that_init_records(self, tmp_path, monkeypatch, type, config, spec):
+        monkeypatch.delenv("AWS_REGION", raising=False)
+        write(tmp_path / ".terraform/terraform.tfstate", {"version": 3, "backend": {"type": type, "config": config}})
+        assert self.found(tmp_path, "").states == [{"backend": type, **spec}]
+
     def test_terragrunt_where_it_is_literal(self, tmp_path, caplog):
         text = 'remote_state {\n backend = "s3"\n config = {\n  bucket = "b"\n  key = %s\n }\n}\n'
         (tmp_path / "terragrunt.hcl").write_text(text % '"k"')
