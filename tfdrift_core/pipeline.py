@@ -63,7 +63,7 @@ class Pipeline:
             emit_expected=config.emit_expected,
             coalesce=config.coalesce,
         )
-        self.store = StateStore(config, metrics=self.metrics)
+        self.store = StateStore(config, metrics=self.metrics, clock=clock)
         self._source: Tracked | None = None
         self._delivered: deque[_Delivered] = deque()
         self._sent = 0

@@ -1,0 +1,210 @@
+"""The loop from source to sink: order, acknowledgement, freshness of state, and Terraform runs in progress."""
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.drift.test_engine import TERRAFORM, URL, index, timeout
+from tfdrift_core import pipeline as module
+from tfdrift_core.cloudtrail.ledger import Ledger
+from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.cloudtrail.source import Batch, SourceError
+from tfdrift_core.cloudtrail.tracked import Tracked
+from tfdrift_core.config import Config, ConfigError, load
+from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.pipeline import Pipeline
+
+LATER = 2_000_000_000_000_000_000
+
+
+class Script:
+    """A source that runs through a list: records to deliver as one batch, or something to do in between."""
+
+    name, finite = "script", True
+
+    def __init__(self, steps: list[list[Record] | Callable[[], None] | None]) -> None:
+        self.steps, self.acknowledged = steps, []
+
+    def batches(self) -> Iterator[Batch | None]:
+        for number, step in enumerate(self.steps):
+            if callable(step):
+                step()
+                yield None
+            elif step is None:
+                yield None
+            else:
+                document = json.dumps({"Records": [record.raw for record in step]}).encode()
+                yield Batch(f"script {number}", (document,), number)
+
+    def acknowledge(self, batch: Batch) -> None:
+        self.acknowledged.append(batch.token)
+
+    def close(self) -> None:
+        pass
+
+
+class Reader:
+    """A sink that has finished with an event once ``read`` says so."""
+
+    def __init__(self, read: Callable[[int], int] = lambda count: count, limit: int = 1000) -> None:
+        self.events: list[DriftEvent] = []
+        self._read, self._limit = read, limit
+
+    def put(self, event: DriftEvent) -> bool:
+        if len(self.events) >= self._limit:
+            return False
+        self.events.append(event)
+        return True
+
+    def handed_over(self) -> int:
+        return self._read(len(self.events))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    path = tmp_path / "terraform.tfstate"
+    write(path)
+    return path
+
+
+def write(path: Path, serial: int = 1, **attributes: Any) -> None:
+    (instance,) = index(**attributes).all()
+    document = {
+        "version": 4,
+        "terraform_version": "1.11.4",
+        "serial": serial,
+        "lineage": "test",
+        "resources": [
+            {
+                "mode": "managed",
+                "type": "aws_sqs_queue",
+                "name": "orders",
+                "provider": 'provider["registry.terraform.io/hashicorp/aws"]',
+                "instances": [{"schema_version": 0, "attributes": dict(instance.attributes)}],
+            }
+        ],
+    }
+    path.write_text(json.dumps(document))
+
+
+def configured(state: Path, **more: Any) -> Config:
+    return load(json.dumps({"state": [str(state)], "apply_wait": "0s", **more}))
+
+
+def run(config: Config, source: Script, sink: Reader, *, now: int = LATER) -> Pipeline:
+    clock = itertools.count(now, 2_000_000_000)
+    pipeline = Pipeline(config, clock=lambda: next(clock))
+    pipeline._source = Tracked(source, Ledger(config.data_dir))
+    pipeline.run(sink, threading.Event())
+    pipeline.close()
+    return pipeline
+
+
+def told(sink: Reader) -> list[tuple[str | None, str | None]]:
+    return [(event.old_value, event.new_value) for event in sink.events]
+
+
+def test_batches_are_acknowledged_in_order_once_read(state: Path) -> None:
+    lag = iter([0, 0, 1, 2, *[9] * 100])
+    source, sink = Script([[timeout(60)], [], [timeout(90)], None, None]), Reader(lambda count: min(next(lag), count))
+    pipeline = run(configured(state), source, sink)
+    assert told(sink) == [("30", "60"), ("60", "90")]
+    assert source.acknowledged == [0, 1, 2]
+    assert pipeline.metrics.counters()["records_read"] == 2
+    assert pipeline.metrics.counters()["drift_modified"] == 2
+    assert pipeline.metrics.gauges()["state_resources"] == 1
+
+
+def test_a_closed_sink_ends_the_run_and_nothing_more_is_acknowledged(state: Path) -> None:
+    source, sink = Script([[timeout(60)], [timeout(90)]]), Reader(lambda count: 0, limit=1)
+    run(configured(state), source, sink)
+    assert told(sink) == [("30", "60")]
+    assert source.acknowledged == []
+
+
+def test_a_record_is_reported_once_however_often_it_comes(state: Path) -> None:
+    record = timeout(60)
+    sink = Reader()
+    run(configured(state), Script([[record], [record]]), sink)
+    assert told(sink) == [("30", "60")]
+
+
+def test_state_that_is_newer_than_the_record_is_looked_at_before_reporting(state: Path) -> None:
+    # The state was read before the change; meanwhile an apply wrote what the record says.
+    record = timeout(60)
+    sink = Reader()
+    run(
+        configured(state, refresh_interval="1h"),
+        Script([lambda: write(state, 2, visibility_timeout_seconds=60), [record]]),
+        sink,
+        now=record.time - 3_600_000_000_000,
+    )
+    assert told(sink) == []
+
+
+def test_state_is_read_anew_when_terraform_ran(state: Path) -> None:
+    sink = Reader()
+    run(
+        configured(state, refresh_interval="1h"),
+        Script([lambda: write(state, 2, visibility_timeout_seconds=45), [timeout(45, agent=TERRAFORM)], [timeout(60)]]),
+        sink,
+    )
+    assert told(sink) == [("45", "60")]
+
+
+def test_drift_waits_for_an_apply_in_progress(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = state.with_name(f".{state.name}.lock.info")
+    lock.write_text("{}")
+
+    def applied(self: threading.Event, seconds: float | None = None) -> bool:
+        write(state, 2, visibility_timeout_seconds=60)
+        lock.unlink(missing_ok=True)
+        return False
+
+    monkeypatch.setattr(threading.Event, "wait", applied)
+    sink = Reader()
+    run(configured(state, apply_wait="30s", refresh_interval="1h"), Script([[timeout(60)]]), sink)
+    assert told(sink) == []
+
+
+def test_a_lock_that_was_left_behind_holds_drift_up_once(
+    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state.with_name(f".{state.name}.lock.info").write_text("{}")
+    ticks = iter(range(0, 100_000, 20))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(ticks)))
+    sink = Reader()
+    run(configured(state, apply_wait="30s"), Script([[timeout(60)], [timeout(90)]]), sink)
+    assert told(sink) == [("30", "60"), ("60", "90")]
+    assert caplog.text.count("has been locked for more than 30 s") == 1
+
+
+def test_bad_records_are_counted_and_said(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Bad(Script):
+        def batches(self) -> Iterator[Batch | None]:
+            yield Batch("bad", (b'{"Records": [3, {"eventName": "x"', b"nonsense"), 0)
+            yield from super().batches()
+
+    sink = Reader()
+    pipeline = run(configured(state), Bad([[timeout(60)]]), sink)
+    assert told(sink) == [("30", "60")]
+    assert pipeline.metrics.counters()["records_bad"] >= 2
+    assert "bad" in caplog.text
+
+
+def test_what_cannot_work_is_said_at_once(state: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no-such-catalog"):
+        Pipeline(configured(state, catalog=[str(tmp_path / "no-such-catalog.yaml")]))
+    with pytest.raises(SourceError, match="no source"):
+        Pipeline(configured(state)).open("")
+    with pytest.raises(ConfigError, match="before it was opened"):
+        Pipeline(configured(state)).run(Reader(), threading.Event())
+
+
+def test_the_queue_is_what_the_records_name() -> None:
+    assert timeout(60).request["queueUrl"] == URL
