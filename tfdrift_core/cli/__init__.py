@@ -15,7 +15,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is left out and why")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     arguments = sys.argv[1:] if argv is None else argv
-    for entry in sorted(entry_points(group="tfdrift.commands"), key=lambda e: e.name):
+    found = sorted(entry_points(group="tfdrift.commands"), key=lambda e: e.name)
+    named = next((argument for argument in arguments if not argument.startswith("-")), "")
+    # Falco may start a command for every alert: the other commands' imports would cost more than the work.
+    for entry in [entry for entry in found if entry.name == named] or found:
         module = entry.load()
         summary, _, rest = (module.__doc__ or "").strip().partition("\n")
         command = commands.add_parser(
