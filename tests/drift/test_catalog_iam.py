@@ -266,3 +266,11 @@ def test_role_of_a_provider_that_did_not_read_its_policies() -> None:
     assert changes(
         "iam", resources, ("PutRolePolicy", {"roleName": "r", "policyName": "n", "policyDocument": ALL})
     ) == [("unmanaged", "aws_iam_role_policy", "r:n")]
+
+
+def test_first_inline_policy_takes_the_place_of_the_empty_one() -> None:
+    resources = {"aws_iam_role.r": {"id": "r", "name": "r", "inline_policy": [{"name": "", "policy": ""}]}}
+    call = ("PutRolePolicy", {"roleName": "r", "policyName": "n", "policyDocument": ALL})
+    assert changes("iam", resources, call) == [
+        ("aws_iam_role.r", "inline_policy", [{"name": "", "policy": ""}], [{"name": "n", "policy": ALL}])
+    ]
