@@ -83,6 +83,8 @@ class Suite:
             return no_blocks
         with tempfile.TemporaryDirectory(prefix="score-") as directory:
             shutil.copy(source, Path(directory) / "main.tf")
+            if (self.configurations / "modules").is_dir():
+                (Path(directory) / "modules").symlink_to((self.configurations / "modules").absolute())
             configuration = Configuration(directory)
             configuration.preload()
         return lambda origin, module, kind, name: configuration.block(module, kind, name)
