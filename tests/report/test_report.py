@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.notify.alerts import line
-from tests.rules.example_day import alerts, events
+from tests.rules.example_day import EXAMPLES, alerts, events
 from tfdrift_core.alert import parse
 from tfdrift_core.report.render import to_csv, to_html, to_json
 from tfdrift_core.report.rows import Row, rows
@@ -112,3 +112,12 @@ def test_the_command_without_a_file_or_with_half_a_character(tmp_path: Path) -> 
     assert done.returncode == 1
     assert "No such file or directory" in done.stderr
     assert "?" in run("--format", "json", stdin=line(**{"drift.user": "\ud800"})).stdout
+
+
+def test_a_replay_flows_into_a_report(tmp_path: Path) -> None:
+    states = [f"--state={path}" for path in sorted((EXAMPLES / "state").iterdir())]
+    replay = [TFDRIFT, "replay", "--json", *states, str(EXAMPLES / "trail")]
+    replayed = subprocess.run(replay, check=True, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    done = run("--format", "json", stdin=replayed.stdout)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == len(events())

@@ -1,4 +1,4 @@
-"""Send Falco's alerts, read as JSON lines from stdin, to Slack, PagerDuty, mail and whatever else Apprise knows.
+"""send Falco's alerts, read as JSON lines from stdin, to Slack, PagerDuty, mail and whatever else Apprise knows
 
 For falco.yaml:
 

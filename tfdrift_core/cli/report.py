@@ -1,4 +1,4 @@
-"""Turn Falco's alerts, or a replay, into one HTML page, JSON or CSV.
+"""turn Falco's alerts, or a replay, into one HTML page, JSON or CSV
 
 Reads the JSON lines that Falco writes (json_output: true), or those of tfdrift replay --json:
 
