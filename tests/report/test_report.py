@@ -116,7 +116,8 @@ def test_the_command_without_a_file_or_with_half_a_character(tmp_path: Path) -> 
 
 def test_a_replay_flows_into_a_report(tmp_path: Path) -> None:
     states = [f"--state={path}" for path in sorted((EXAMPLES / "state").iterdir())]
-    replay = [TFDRIFT, "replay", "--json", *states, str(EXAMPLES / "trail")]
+    configs = [f"--config={path}" for path in sorted((EXAMPLES / "infrastructure").iterdir())]
+    replay = [TFDRIFT, "replay", "--json", *states, *configs, str(EXAMPLES / "trail")]
     replayed = subprocess.run(replay, check=True, capture_output=True, text=True, timeout=120, cwd=tmp_path)
     done = run("--format", "json", stdin=replayed.stdout)
     assert done.returncode == 0, done.stderr
