@@ -3,7 +3,7 @@
 Reads the JSON lines that Falco writes (json_output: true), or those of tfdrift replay --json:
 
   tfdrift report /var/log/falco/alerts.json -o drift.html
-  tfdrift replay --json --state app.tfstate trail/ | tfdrift report -o drift.html
+  tfdrift replay --json --state app.tfstate --config app/ trail/ | tfdrift report -o drift.html
 """
 
 import argparse
