@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,9 @@ import pytest
 from tfdrift_plugin import build
 
 from tests.events import RECORD
+from tests.real.fixtures import forky_root
+
+__all__ = ["forky_root"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -53,12 +55,6 @@ def environment() -> dict[str, str]:
     """An environment that would break a Python that listens to it."""
     keep = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     return {**keep, "PYTHONHOME": "/nonsense", "PYTHONPATH": "/nonsense", "PYTHONSTARTUP": "/x", "HOME": "/nonexistent"}
-
-
-def needs(program: str) -> None:
-    """Skip without a program, but never on CI."""
-    if shutil.which(program) is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not on PATH")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tfdrift_plugin import build, bundle
 
 import tfdrift_core
 from tests.plugin.conftest import EVENTS, ROOT, drive, report, settings
+from tests.real.forky import Root
+from tests.real.sysdig import Sysdig
 
 NAME = f"tfdrift-{tfdrift_core.__version__}"
 
@@ -32,6 +35,11 @@ def installed(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
     return folder
+
+
+def _files(archive: Path) -> dict[str, bytes]:
+    with tarfile.open(archive) as tar:
+        return {entry.name: tar.extractfile(entry).read() for entry in tar if entry.isreg()}  # type: ignore[union-attr]
 
 
 def test_the_archive_has_the_form_that_falcoctl_installs(artifact: Path) -> None:
@@ -59,22 +67,20 @@ def test_it_is_small(artifact: Path) -> None:
 
 def test_two_builds_give_the_same_bytes(artifact: Path, tmp_path: Path) -> None:
     again = bundle.bundle(tmp_path / "dist", tmp_path / "another" / "work")
-    with tarfile.open(artifact) as old, tarfile.open(again) as new:
-        pairs = zip(old.getmembers(), new.getmembers(), strict=True)
-        differ = [a.name for a, b in pairs if a.isreg() and old.extractfile(a).read() != new.extractfile(b).read()]  # type: ignore[union-attr]
-    assert differ == []
+    old, new = _files(artifact), _files(again)
+    assert {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)} == set()
     assert again.read_bytes() == artifact.read_bytes()
 
 
 def test_every_module_loads_from_it_alone(installed: Path) -> None:
     program = (
-        "import sys; before = set(sys.modules); root = sys.argv[1]\n"
+        "import sys; root = sys.argv[1]; started = set(sys.modules)\n"
         "sys.path = [root + '/python', root + '/python/lib-dynload', root + '/site']\n"
         "import importlib, pkgutil, tfdrift_core\n"
         "names = [m.name for m in pkgutil.walk_packages(tfdrift_core.__path__, 'tfdrift_core.')]\n"
         "[importlib.import_module(name) for name in names]\n"
-        "files = {n: getattr(sys.modules[n], '__file__', None) for n in set(sys.modules) - before}\n"
-        "print(*sorted(n for n, f in files.items() if f and not f.startswith(root)))\n"
+        "loaded = [getattr(sys.modules[n], '__spec__', None) for n in set(sys.modules) - started]\n"
+        "print(*(s.name for s in loaded if s and s.has_location and not s.origin.startswith(root)))\n"
     )
     command = [sys.executable, "-I", "-S", "-c", program, str(installed / NAME)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -129,3 +135,19 @@ def test_it_runs_for_anybody(
         command, env=environment, capture_output=True, text=True, check=False, user=65534, group=65534
     )
     assert report((done.returncode, done.stdout, done.stderr))["events"] == EVENTS
+
+
+def test_the_real_libsinsp_needs_no_python(forky_root: Root, installed: Path, trail: Path) -> None:
+    """A Debian root that has sysdig, and nothing of Python."""
+    root = forky_root.sharing(installed, trail)
+    assert root.run(["sh", "-c", "command -v python3 python"]).returncode != 0
+    library = str(installed / "libtfdrift.so")
+    sysdig = Sysdig(root, library, "tfdrift", settings(trail))
+    started = time.monotonic()
+    result = sysdig.live(
+        str(trail / "trail.json"), "%tf.address %drift.new_value %ct.request[instanceType.value] %user"
+    )
+    print(f"{EVENTS} events in {time.monotonic() - started:.2f} s from the start of the process")
+    assert result.code == 0, result.error
+    assert result.lines[0] == b"aws_instance.web t3.0large t3.0large alice"
+    assert len(result.lines) == EVENTS
