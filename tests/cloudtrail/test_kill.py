@@ -151,9 +151,9 @@ def test_fifty_kills_lose_nothing_and_report_nothing_twice(client: Clients, moto
         process.join()
 
     process = started(settings, output)
-    wait_for(lambda: len(lines(output)) >= len(expected) and feeder.left() == 0, 90)
+    wait_for(lambda: len(lines(output)) >= len(expected) and feeder.left() == 0, 300)
     process.terminate()
-    process.join(30)
+    process.join(60)
 
     counted = Counter(line.split()[0] for line in lines(output))
     lost, twice = expected - counted.keys(), [name for name, count in counted.items() if count > 1]

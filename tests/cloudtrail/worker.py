@@ -8,8 +8,12 @@ import threading
 from typing import Any
 
 from tfdrift_core import config
+from tfdrift_core.drift import catalog
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.pipeline import Pipeline
+
+# Processes are forked from one that has imported this: each begins with the catalog read.
+catalog.load()
 
 
 class FileSink:
