@@ -274,3 +274,18 @@ def test_first_inline_policy_takes_the_place_of_the_empty_one() -> None:
     assert changes("iam", resources, call) == [
         ("aws_iam_role.r", "inline_policy", [{"name": "", "policy": ""}], [{"name": "n", "policy": ALL}])
     ]
+
+
+def test_tag_without_a_value() -> None:
+    assert changes("iam", RESOURCES, ("TagRole", {"roleName": "r", "tags": [{"key": "Draft", "value": ""}]})) == [
+        ("aws_iam_role.r", "tags.Draft", None, ""),
+        ("aws_iam_role.r", "tags_all.Draft", None, ""),
+    ]
+
+
+def test_membership_of_another_account() -> None:
+    groups: dict[str, dict[str, Any]] = {
+        "aws_iam_group.g": {"id": "g", "name": "g", "arn": "arn:aws:iam::999999999999:group/g"},
+        "aws_iam_group_membership.g": {"id": "m", "group": "g", "users": ["u"]},
+    }
+    assert changes("iam", groups, ("UpdateUser", {"userName": "u", "newUserName": "v"})) == []

@@ -176,7 +176,7 @@ class Engine:
             for instance in index.all(type):
                 for key in {str(key) for key in as_list(jmespath.search(name, instance.attributes))}:
                     table.setdefault(key, []).append(instance)
-        return table.get(value, ())
+        return [instance for instance in table.get(value, ()) if _within(instance, record)]
 
     def remember_created(self, id: str, parameters: Mapping[str, Any]) -> None:
         """Keep what is known of a resource outside Terraform, for calls that tie it to a managed one."""
@@ -411,7 +411,7 @@ class _Batch:
         reported = set()
         for difference in diff(track.start or track.baseline, track.current, schema_for(track.instance.type)):
             touch = track.touched.get(difference.attribute)
-            if touch is None or same(member(track.baseline, difference.path), difference.new):
+            if touch is None or _as_wanted(track.baseline, difference):
                 continue
             reported.add(difference.attribute)
             self._report(track, touch, difference)
@@ -432,6 +432,22 @@ class _Batch:
             return
         kind = Kind.EXPECTED if reason else Kind.DELETED if difference is None else Kind.MODIFIED
         self._emit(_event(instance, kind, touch, difference, self._now, reason or touch.reason))
+
+
+def _within(instance: Instance, record: Record) -> bool:
+    """Whether account and region of an instance are those of the record, where both are known."""
+    return (not instance.account or not record.account or instance.account == record.account) and (
+        not instance.region or not record.region or instance.region == record.region
+    )
+
+
+def _as_wanted(baseline: Attributes, difference: Difference) -> bool:
+    """Whether the new value is what Terraform wants; a key that a map lacks is not a key with an empty value."""
+    *outer, last = difference.path
+    holder = member(baseline, outer)
+    if difference.old is None and isinstance(holder, Mapping) and last not in holder and difference.new is not None:
+        return False
+    return same(member(baseline, difference.path), difference.new)
 
 
 def _change_of(record: Record, instance: Instance, difference: Difference | None) -> Change:
