@@ -140,7 +140,7 @@ def _matches(element: Any, other: Any, keys: Sequence[str]) -> bool:
 
 def _add(result: Mapping[str, Any], name: str, values: Any, block: Block | None, effect: Effect) -> Any:
     current, node = result.get(name), _node(block, name)
-    if current == UNKNOWN:
+    if current == UNKNOWN or values is None:
         return current
     if isinstance(values, dict) and (isinstance(current, dict) or (node is not None and node.kind == "map")):
         return {**(current or {}), **convert(node, values)}
