@@ -10,6 +10,7 @@ from typing import Any
 from tfdrift_plugin.host.rules import Rule, load
 
 from tests.rules.sample_events import ROOT, RULES, SampleEvent, catalogue
+from tfdrift_core import __version__
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.config import load as load_config
 from tfdrift_core.drift.catalog import load as load_catalog
@@ -53,7 +54,7 @@ def events() -> tuple[dict[str, Any], ...]:
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    return load([(RULES.name, RULES.read_text())], catalogue(), "tfdrift", {"tfdrift": "0.1.0"}).rules
+    return load([(RULES.name, RULES.read_text())], catalogue(), "tfdrift", {"tfdrift": __version__}).rules
 
 
 def rule_for(event: dict[str, Any]) -> Rule | None:

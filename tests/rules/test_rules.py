@@ -9,6 +9,7 @@ import yaml
 from tfdrift_plugin.host.rules import Rule, load
 
 from tests.rules.sample_events import ROOT, RULES, Sample, SampleEvent, catalogue, samples
+from tfdrift_core import __version__
 from tfdrift_core.alert import LAST_RULES
 
 SAMPLES = samples()
@@ -25,7 +26,7 @@ COMMON_OUTPUT = (
 
 def rules_with(*overrides: str) -> tuple[Rule, ...]:
     documents = [(RULES.name, RULES.read_text()), *((f"override{i}.yaml", text) for i, text in enumerate(overrides))]
-    loaded = load(documents, catalogue(), "tfdrift", {"tfdrift": "0.1.0"})
+    loaded = load(documents, catalogue(), "tfdrift", {"tfdrift": __version__})
     assert loaded.warnings == ()
     return loaded.rules
 
