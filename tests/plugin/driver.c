@@ -192,6 +192,20 @@ static unsigned long extract_all(falco_plugin *plugin, const falco_event *event,
     return present;
 }
 
+static char metrics_json[16384];
+
+static void note_metrics(falco_plugin *plugin) {
+    uint32_t count = 0;
+    falco_metric *metrics = api.get_metrics(plugin, &count);
+    size_t at = 0;
+    for (uint32_t i = 0; i < count && at < sizeof metrics_json - 256; i++) {
+        check(metrics[i].value_type == FALCO_VALUE_U64, "a metric's type");
+        const char *kind = metrics[i].type == FALCO_MONOTONIC ? "counter" : "gauge";
+        at += (size_t)snprintf(metrics_json + at, sizeof metrics_json - at, "%s\"%s\": [\"%s\", %llu]", i ? ", " : "",
+                               metrics[i].name, kind, (unsigned long long)metrics[i].value.u64);
+    }
+}
+
 static unsigned long cycle(const char *params, size_t fields, unsigned long *values) {
     owner who;
     falco_rc rc;
@@ -218,6 +232,7 @@ static unsigned long cycle(const char *params, size_t fields, unsigned long *val
     pthread_join(scraper, NULL);
     api.close(plugin, instance);
     api.close(plugin, NULL);
+    note_metrics(plugin);
     end(plugin, &who);
     return events;
 }
@@ -250,7 +265,8 @@ int main(int argc, char **argv) {
     }
     struct sigaction action;
     check(sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_IGN, "SIGPIPE is not ignored");
-    printf("{\"cycles\": %d, \"events\": %lu, \"values\": %lu, \"growth_kb\": %ld, \"resident_kb\": %ld, \"failures\": %d}\n",
-           cycles, events, values, resident_kilobytes() - warm, resident_kilobytes(), failures);
+    printf("{\"cycles\": %d, \"events\": %lu, \"values\": %lu, \"growth_kb\": %ld, \"resident_kb\": %ld, \"failures\": %d, "
+           "\"metrics\": {%s}}\n",
+           cycles, events, values, resident_kilobytes() - warm, resident_kilobytes(), failures, metrics_json);
     return failures != 0;
 }

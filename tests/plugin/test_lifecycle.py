@@ -27,6 +27,20 @@ def test_no_life_reads_memory_that_is_not_its_own(tmp_path: Path, trail: Path, e
     assert report(result)["events"] == 12 * EVENTS
 
 
+def test_metrics_tell_what_happened(driver: Path, library: Path, trail: Path, environment: dict[str, str]) -> None:
+    metrics = report(drive(driver, library, settings(trail), str(trail / "trail.json"), 1, environment))["metrics"]
+    assert metrics["records_read"] == ["counter", EVENTS]
+    assert metrics["drift_modified"] == ["counter", EVENTS]
+    assert metrics["state_resources"] == ["gauge", 1]
+    assert metrics["queue_depth"] == ["gauge", 0]
+    kind, age = metrics["last_event_age"]
+    assert kind == "gauge"
+    assert age > 0
+    # Falco cuts these out of a metric's name.
+    cut = ("_kb", "_bytes", "_mb", "_perc", "_percentage", "_ratio", "_ns", "_ts", "_sec", "_total")
+    assert not [name for name in metrics if any(part in name for part in cut)]
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
