@@ -129,7 +129,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     threading.Thread(target=falco.serve_forever, daemon=True).start()
     started = Server(folder, falco.server_address[1])
     try:
-        for _ in range(300):
+        for _ in range(900):
             if started.scraped() >= 6:
                 break
             time.sleep(0.1)
@@ -159,7 +159,7 @@ def test_the_reasons_and_the_errors_come_apart(server: Server) -> None:
 
 
 def test_the_rules_are_loaded_and_healthy(server: Server) -> None:
-    for _ in range(100):
+    for _ in range(300):
         groups = server.get("rules")["groups"]
         if groups and all(rule["health"] == "ok" for rule in groups[0]["rules"]):
             break

@@ -146,7 +146,7 @@ class Sidekick:
 
 
 def wait_for(condition: Any, what: str, log: Path) -> None:
-    for _ in range(200):
+    for _ in range(900):
         if condition():
             return
         time.sleep(0.1)

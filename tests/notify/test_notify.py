@@ -259,7 +259,7 @@ def test_the_command(web: Web, tmp_path: Path) -> None:
     environment = {**os.environ, "TFDRIFT_NOTIFY_URLS": f"json://127.0.0.1:{web.port}/webhook"}
     command = [TFDRIFT, "notify", "--spool", str(tmp_path / "deep" / "spool.db")]
     lines = "\n".join((line(), line(**{"drift.id": "d2"}), line(), "no alert"))
-    done = subprocess.run(command, input=lines, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, input=lines, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert "ignored a line: not JSON" in done.stderr
     ((_, body),) = web.posts
@@ -269,6 +269,6 @@ def test_the_command(web: Web, tmp_path: Path) -> None:
 def test_the_command_without_targets(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "TFDRIFT_NOTIFY_URLS"}
     command = [TFDRIFT, "notify", "--spool", str(tmp_path / "spool.db")]
-    done = subprocess.run(command, input="", env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, input="", env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "nowhere to send to" in done.stderr

@@ -88,7 +88,7 @@ def test_the_page_of_nothing() -> None:
 
 def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [TFDRIFT, "report", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("html", "<!DOCTYPE html>"), ("json", "["), ("csv", "id,time,priority")])
