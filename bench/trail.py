@@ -50,19 +50,19 @@ def record(number: int, chance: random.Random) -> dict[str, Any]:
     5 a person's on instances that are not in state and 5 a person's on instances that are: these are drift.
     """
     read = chance.randrange(100) < READS
-    agent, identity = PERSON, _person(chance)
+    agent, identity = PERSON, person(chance)
     if read:
         service, name, request = chance.choice(READ_CALLS)
     elif (kind := chance.randrange(100)) < 40:
         service, name, request = chance.choice(OTHER_CALLS)
     else:
         service, name = "ec2", "ModifyInstanceAttribute"
-        instance = f"i-0{chance.getrandbits(64):016x}" if 75 <= kind < 95 else _instance(chance.randrange(INSTANCES))
+        target = f"i-0{chance.getrandbits(64):016x}" if 75 <= kind < 95 else instance(chance.randrange(INSTANCES))
         if kind < 75:
             agent = TERRAFORM
         elif kind < 90:
             agent, identity = SCALING, {"type": "AWSService", "invokedBy": SCALING}
-        request = {"instanceId": instance, "instanceType": {"value": chance.choice(("t3.small", "m5.large"))}}
+        request = {"instanceId": target, "instanceType": {"value": chance.choice(("t3.small", "m5.large"))}}
     made: dict[str, Any] = {
         "eventVersion": "1.11",
         "userIdentity": identity,
@@ -92,11 +92,11 @@ def record(number: int, chance: random.Random) -> dict[str, Any]:
     return made
 
 
-def _instance(number: int) -> str:
+def instance(number: int) -> str:
     return f"i-0{number:016x}"
 
 
-def _person(chance: random.Random) -> dict[str, Any]:
+def person(chance: random.Random) -> dict[str, Any]:
     name = f"person{chance.randrange(200)}"
     role = "AWSReservedSSO_Admin_0123456789abcdef"
     principal = f"AROA{chance.getrandbits(64):016X}"
@@ -144,8 +144,8 @@ def state() -> bytes:
             "index_key": number,
             "schema_version": 1,
             "attributes": {
-                "id": _instance(number),
-                "arn": f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{_instance(number)}",
+                "id": instance(number),
+                "arn": f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{instance(number)}",
                 "instance_type": "t3.micro",
                 "tags": {"Name": f"shop-{number}"},
             },
