@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
@@ -46,7 +47,7 @@ class _Plugin:
     handle: _Pointer
     settings: config.Config
     metrics: Metrics
-    pipeline: Pipeline | None
+    pipeline: Pipeline | None = None
     alive: bool = True
     workers: dict[_Pointer, _Worker] = field(default_factory=dict)
 
@@ -68,15 +69,26 @@ _current = threading.local()
 class _FalcoHandler(logging.Handler):
     """Hands messages to the Falco instance that they belong to.
 
-    A thread that works for one plugin says so in ``_current``; messages of any other thread go to the newest plugin.
+    A thread that works for one plugin says so in ``_current``; messages of any other thread go to a plugin that reads.
+    ``logging`` holds this handler's lock meanwhile, so that no plugin can end while a message is on its way to it.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        plugin = getattr(_current, "plugin", None) or next(reversed(_plugins.values()), None)
+        plugins = list(_plugins.values())
+        fallback = next((plugin for plugin in plugins if plugin.workers), plugins[-1] if plugins else None)
+        plugin = getattr(_current, "plugin", None) or fallback
         if plugin is None or not plugin.alive:
             return
         severity = next((falco for level, falco in _SEVERITIES if record.levelno >= level), _TRACE)
         lib.tfdrift_log(plugin.handle, severity, _c(self.format(record)))
+
+    def forget(self, plugin: _Plugin) -> None:
+        """Send nothing to a plugin any more: Falco's owner of it is about to go."""
+        with self.lock or nullcontext():
+            plugin.alive = False
+
+
+_handler = _FalcoHandler()
 
 
 def _c(text: str) -> bytes:
@@ -188,7 +200,7 @@ def _failed(_: type[BaseException], error: BaseException, trace: TracebackType |
 @ffi.def_extern(error=0, onerror=_failed)
 def tfdrift_py_ready() -> int:
     root = logging.getLogger("tfdrift")
-    root.addHandler(_FalcoHandler())
+    root.addHandler(_handler)
     root.propagate = False
     if root.level == logging.NOTSET:
         root.setLevel(logging.INFO)
@@ -199,11 +211,13 @@ def tfdrift_py_ready() -> int:
 def tfdrift_py_init(handle: _Pointer, text: _Pointer) -> int:
     try:
         settings = config.load(ffi.string(text).decode("utf-8", "replace"))
-        metrics = Metrics()
-        plugin = _Plugin(handle, settings, metrics, Pipeline(settings, metrics))
+        plugin = _current.plugin = _Plugin(handle, settings, Metrics())
+        plugin.pipeline = Pipeline(settings, plugin.metrics)
     except config.ConfigError as error:
         lib.tfdrift_set_error(handle, _c(str(error)))
         return 0
+    finally:
+        _current.plugin = None
     _plugins[handle] = plugin
     return 1
 
@@ -216,7 +230,7 @@ def tfdrift_py_destroy(handle: _Pointer) -> int:
     ended = [worker.end() for worker in plugin.workers.values()]
     if plugin.pipeline is not None:
         plugin.pipeline.close()
-    plugin.alive = False
+    _handler.forget(plugin)
     return int(all(ended))
 
 
