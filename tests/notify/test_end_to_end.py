@@ -16,6 +16,7 @@ import yaml
 from tests.cloudtrail.conftest import moto_url
 from tests.notify.conftest import MailServer, Web
 from tests.notify.test_falcosidekick import Pager, Sidekick, needs_falcosidekick, outputs, pager, sidekick, wait_for
+from tests.notify.test_notify import PAGERDUTY, SLACK
 from tests.plugin.conftest import library
 from tests.rules.example_day import EXAMPLES
 from tests.rules.sample_events import RULES
@@ -78,23 +79,34 @@ def plugin(library: Path, moto_url: str, folder: Path, output: int | IO[bytes]) 
             process.wait(30)
 
 
-def test_to_notify(library: Path, moto_url: str, web: Web, mail: MailServer, tmp_path: Path) -> None:
+def test_to_notify(library: Path, moto_url: str, web: Web, mail: MailServer, pager: Pager, tmp_path: Path) -> None:
     smtp = f"mailto://127.0.0.1:{mail.port}?from=tfdrift@example.com&to=platform@example.com&mode=insecure"
     urls = tmp_path / "urls"
-    urls.write_text(f"json://127.0.0.1:{web.port}/webhook\ncritical {smtp}\n")
+    urls.write_text("\n".join((f"json://127.0.0.1:{web.port}/webhook", f"critical {smtp}", SLACK, PAGERDUTY)))
     urls.chmod(0o600)
     command = [TFDRIFT, "notify", "--urls", str(urls), "--spool", str(tmp_path / "spool.db"), "--window", "1"]
+    environment = {**os.environ, "HTTPS_PROXY": pager.url, "REQUESTS_CA_BUNDLE": str(pager.ca)}
     log = tmp_path / "notify.log"
     with log.open("wb") as errors:
-        notify = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)
+        notify = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors, env=environment)
         assert notify.stdin is not None
         with plugin(library, moto_url, tmp_path, notify.stdin):
-            wait_for(lambda: mail.messages and web.posts, "a mail and a webhook call", tmp_path / "plugin.log")
+            wait_for(
+                lambda: mail.messages and web.posts and pager.events and pager.messages,
+                "a delivery to all four",
+                tmp_path / "plugin.log",
+            )
         notify.stdin.close()
         assert notify.wait(30) == 0, log.read_text()
-    assert (len(mail.messages), len(web.posts)) == (1, 1)
-    assert mail.messages[0]["Subject"] == f"Critical: {RULE}: aws_security_group.web"
+    assert [len(got) for got in (mail.messages, web.posts, pager.events, pager.messages)] == [1, 1, 1, 1]
+    title = f"Critical: {RULE}: aws_security_group.web"
+    assert mail.messages[0]["Subject"] == title
+    assert web.posts[0][1]["title"] == title
     assert "dev-taro" in web.posts[0][1]["message"]
+    assert pager.events[0]["event_action"] == "trigger"
+    assert "aws_security_group.web" in json.dumps(pager.events[0])
+    assert pager.messages[0]["channel"] == "#drift"
+    assert "dev-taro" in json.dumps(pager.messages[0])
 
 
 @needs_falcosidekick

@@ -50,16 +50,23 @@ def test_the_configuration_holds_no_secret() -> None:
     }
 
 
+HOSTS = ("events.pagerduty.com", "hooks.slack.com")
+
+
 class Pager(socketserver.ThreadingTCPServer):
-    """PagerDuty's address is fixed in falcosidekick: an HTTPS proxy that answers in its name, with a CA of its own."""
+    """For addresses that are fixed in a sender: an HTTPS proxy that answers in their name, with a CA of its own.
+
+    ``events`` are what PagerDuty would have got, ``messages`` what Slack would.
+    """
 
     daemon_threads = True
 
     def __init__(self, folder: Path) -> None:
         self.events: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         self.ca = folder / "ca.pem"
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "events.pagerduty.com")])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOSTS[0])])
         now = datetime.datetime.now(datetime.UTC)
         certificate = (
             x509.CertificateBuilder()
@@ -69,7 +76,7 @@ class Pager(socketserver.ThreadingTCPServer):
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("events.pagerduty.com")]), critical=False)
+            .add_extension(x509.SubjectAlternativeName(list(map(x509.DNSName, HOSTS))), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(key, hashes.SHA256())
         )
@@ -97,15 +104,17 @@ class PagerHandler(socketserver.BaseRequestHandler):
         head = b""
         while b"\r\n\r\n" not in head:
             head += self.request.recv(4096)
-        assert head.startswith(b"CONNECT events.pagerduty.com:443 ")
+        host = head.split(b" ")[1].decode().removesuffix(":443")
+        assert host in HOSTS
         self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         with self.server.context.wrap_socket(self.request, server_side=True) as secure:
             stream = secure.makefile("rwb")
-            assert stream.readline().startswith(b"POST /v2/enqueue ")
+            assert stream.readline().startswith(b"POST ")
             headers = http.client.parse_headers(stream)
-            self.server.events.append(json.loads(stream.read(int(headers["Content-Length"]))))
-            answer = b'{"status":"success","message":"Event processed","dedup_key":"k"}'
-            stream.write(b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Type: application/json\r\n")
+            body = json.loads(stream.read(int(headers["Content-Length"])))
+            (self.server.messages if host == "hooks.slack.com" else self.server.events).append(body)
+            answer, status = (b"ok", 200) if host == "hooks.slack.com" else (b'{"status":"success"}', 202)
+            stream.write(b"HTTP/1.1 %d OK\r\nConnection: close\r\n" % status)
             stream.write(b"Content-Length: %d\r\n\r\n" % len(answer) + answer)
             stream.flush()
 
