@@ -62,6 +62,7 @@ NEW: dict[str, dict[str, Any]] = {
         "policy": "",
         "grant": [{"id": "me", "permissions": ["FULL_CONTROL"], "type": "CanonicalUser", "uri": ""}],
         "server_side_encryption_configuration": [{"rule": [{**KMS, "bucket_key_enabled": True}]}],
+        "versioning": [],
     },
     "aws_s3_bucket_versioning.b": {
         "bucket": "b",

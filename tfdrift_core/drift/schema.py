@@ -109,13 +109,18 @@ def schema_of(resource_type: str, attributes: Mapping[str, Any]) -> Block | None
     """The schema of a resource type as the provider has it that wrote ``attributes`` into state.
 
     State does not say which provider that was.  A resource without any of the newer attributes has an old one's schema,
-    with those newer attributes of its blocks that state shows.
+    with those newer attributes of its blocks that state shows.  One with a newer attribute has, of the older ones, those
+    that state shows: a provider writes all that it has, and some have been removed since.
     """
     block = schema_for(resource_type)
     if block is None:
         return None
     newer = [name for name, node in block.attributes.items() if node.newer]
-    return block if not newer or any(name in attributes for name in newer) else _known(block, attributes)
+    if not newer:
+        return block
+    if any(name in attributes for name in newer):
+        return Block({name: node for name, node in block.attributes.items() if node.newer or name in attributes})
+    return _known(block, attributes)
 
 
 def _known(block: Block, sample: Any) -> Block:
