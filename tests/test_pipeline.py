@@ -16,6 +16,7 @@ from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.cloudtrail.source import Batch, SourceError
 from tfdrift_core.cloudtrail.tracked import Tracked
 from tfdrift_core.config import Config, ConfigError, load
+from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.pipeline import Pipeline
 
@@ -195,6 +196,27 @@ def test_bad_records_are_counted_and_said(state: Path, caplog: pytest.LogCapture
     assert told(sink) == [("30", "60")]
     assert pipeline.metrics.counters()["records_bad"] >= 2
     assert "bad" in caplog.text
+
+
+def test_a_record_that_the_engine_cannot_take_is_left_out_alone(
+    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    poison = timeout(70)
+    process = Engine.process
+
+    def fails(self: Engine, states: Any, records: Any, now: int = 0) -> Any:
+        result = process(self, states, records, now)
+        if any(record.id == poison.id for record in records):
+            raise KeyError("poison")
+        return result
+
+    monkeypatch.setattr(Engine, "process", fails)
+    source, sink = Script([[timeout(60), poison, timeout(90)]]), Reader()
+    pipeline = run(configured(state), source, sink)
+    assert told(sink) == [("30", "60"), ("60", "90")]
+    assert source.acknowledged == [0]
+    assert pipeline.metrics.counters()["errors_internal"] >= 1
+    assert f"record {poison.id} (SetQueueAttributes of sqs.amazonaws.com) is left out" in caplog.text
 
 
 def test_what_cannot_work_is_said_at_once(state: Path, tmp_path: Path) -> None:

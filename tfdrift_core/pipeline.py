@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tfdrift_core.cloudtrail.tracked import Tracked
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.drift import catalog
 from tfdrift_core.drift.classify import Expectations
-from tfdrift_core.drift.engine import Engine, Result
+from tfdrift_core.drift.engine import Engine, Result, merged
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.sink import Sink
 from tfdrift_core.terraform.store import StateStore
@@ -144,7 +145,7 @@ class Pipeline:
     def _process(self, records: Sequence[Record], stop: threading.Event) -> Result:
         """Compare with state; when that shows drift and state may be older than the record, with newer state again."""
         before, index = self._engine.snapshot(), self.store.index
-        result = self._engine.process(index, records, self._clock())
+        result = self._compare(records)
         if result.terraform_ran:
             self.store.ensure_fresh(self._clock())
         if not result.events:
@@ -153,8 +154,28 @@ class Pipeline:
         self.store.ensure_fresh(max(event.record.time for event in result.events))
         if self.store.index is not index:
             self._engine.restore(before)
-            result = self._engine.process(self.store.index, records, self._clock())
+            result = self._compare(records)
         return result
+
+    def _compare(self, records: Sequence[Record]) -> Result:
+        """What the engine says; a record that it cannot take is left out alone, for a batch comes again and again."""
+        before = self._engine.snapshot()
+        try:
+            return self._engine.process(self.store.index, records, self._clock())
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end detection
+            self._engine.restore(before)
+            if len(records) > 1:
+                return merged(self._compare([record]) for record in records)
+            (record,) = records
+            self.metrics.add("errors_internal")
+            log.error(
+                "record %s (%s of %s) is left out, please report this: %s",
+                record.id,
+                record.event_name,
+                record.event_source,
+                "".join(traceback.format_exception(error)).rstrip(),
+            )
+            return Result()
 
     def _wait_for_apply(self, stop: threading.Event) -> None:
         """While Terraform holds a state's lock its next version may explain the change: wait for it, within bounds.

@@ -142,8 +142,8 @@ def _add(result: Mapping[str, Any], name: str, values: Any, block: Block | None,
     current, node = result.get(name), _node(block, name)
     if current == UNKNOWN or values is None:
         return current
-    if isinstance(values, dict) and (isinstance(current, dict) or (node is not None and node.kind == "map")):
-        return {**(current or {}), **convert(node, values)}
+    if isinstance(values, dict) and (node.kind == "map" if node else isinstance(current, dict)):
+        return {**(current if isinstance(current, dict) else {}), **convert(node, values, current)}
     elements = list(current) if isinstance(current, list) else []
     keys = effect.keys.get(name, ())
     for element in _elements(node, values, elements, effect, name):
@@ -187,10 +187,11 @@ def _tags(tags: Tags, scope: Scope, result: Mapping[str, Any], block: Block | No
     ``tags`` lacks what the provider's ``default_tags`` set, ``tags_all`` has it; a default tag with its default value
     therefore never moves into ``tags``.
     """
-    own, everything = dict(result.get("tags") or {}), dict(result.get("tags_all") or result.get("tags") or {})
+    own = tag_map(result.get("tags"))
+    everything = tag_map(result.get("tags_all")) or dict(own)
     defaults = {key: value for key, value in everything.items() if key not in own}
-    if tags.replace:
-        replacement = evaluate(tags.replace, scope)
+    replacement = evaluate(tags.replace, scope) if tags.replace else None
+    if replacement is not None:
         everything = _pairs(replacement)
         own = {key: value for key, value in everything.items() if defaults.get(key) != value}
     put = _pairs(evaluate(tags.put, scope)) if tags.put else {}

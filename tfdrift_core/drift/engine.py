@@ -6,7 +6,8 @@ compared with what the earlier one left.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -83,10 +84,24 @@ class _Touch:
 class Result:
     """What a batch gave: events in the order of their records, and counts for the metrics."""
 
-    events: tuple[DriftEvent, ...]
-    relevant: int
-    expected: Mapping[str, int]
-    terraform_ran: bool
+    events: tuple[DriftEvent, ...] = ()
+    relevant: int = 0
+    expected: Mapping[str, int] = field(default_factory=dict)
+    terraform_ran: bool = False
+
+
+def merged(results: Iterable[Result]) -> Result:
+    """Several results, in order, as one."""
+    results = tuple(results)
+    expected: Counter[str] = Counter()
+    for result in results:
+        expected.update(result.expected)
+    return Result(
+        tuple(event for result in results for event in result.events),
+        sum(result.relevant for result in results),
+        expected,
+        any(result.terraform_ran for result in results),
+    )
 
 
 class Engine:
