@@ -2,13 +2,14 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+
+from tests.judge.terraform import REPO, MissingPartError, command
 
 AWS = 'provider["registry.terraform.io/hashicorp/aws"]'
 
@@ -47,13 +48,14 @@ def missing(part: str) -> NoReturn:
 
 def terraform(directory: Path, *arguments: str, env: Mapping[str, str] | None = None) -> str:
     """Run the real Terraform in ``directory``; what it printed."""
-    binary = shutil.which("terraform")
-    if binary is None:
-        missing("terraform is not on PATH: put a Terraform 1.x binary there")
+    try:
+        program = command()
+    except MissingPartError as error:
+        missing(str(error))
     done = subprocess.run(
-        [binary, *arguments],
+        [*program, *arguments],
         cwd=directory,
-        env={**os.environ, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", **(env or {})},
+        env={**os.environ, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "PYTHONPATH": str(REPO), **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
