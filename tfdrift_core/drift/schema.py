@@ -109,8 +109,8 @@ def schema_of(resource_type: str, attributes: Mapping[str, Any]) -> Block | None
     """The schema of a resource type as the provider has it that wrote ``attributes`` into state.
 
     State does not say which provider that was.  A resource without any of the newer attributes has an old one's schema,
-    with those newer attributes of its blocks that state shows.  One with a newer attribute has, of the older ones, those
-    that state shows: a provider writes all that it has, and some have been removed since.
+    with those newer attributes of its blocks that state shows.  One with a newer attribute has, of the older ones,
+    those that state shows: a provider writes all that it has, and some have been removed since.
     """
     block = schema_for(resource_type)
     if block is None:
