@@ -97,8 +97,10 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
 
 def _in_process_of_its_own(name: str, cores: str, folder: Path) -> Measured:
     command = [sys.executable, "-m", "bench.cloudtrail", *sys.argv[1:], "--folder", str(folder), "--one", name, cores]
-    output = subprocess.run(command, cwd=REPO, check=True, capture_output=True, text=True, timeout=SECONDS).stdout
-    return Measured(**json.loads(output.splitlines()[-1]))
+    done = subprocess.run(command, cwd=REPO, check=False, capture_output=True, text=True, timeout=SECONDS)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def measure(arguments: argparse.Namespace, name: str, cores: str) -> Measured:

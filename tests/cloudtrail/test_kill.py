@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from tests.cloudtrail.conftest import record
-from tests.cloudtrail.worker import work
+from tests.cloudtrail.worker import work, work_in_plugin
+from tests.plugin.conftest import library
 
 Clients = Callable[..., Any]
-RECORDS, READS, KILLS = 20_000, 0.93, 50
+READS = 0.93
 IN_OBJECT, IN_MESSAGE = 100, 10
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 
@@ -64,10 +65,13 @@ def state(numbers: list[int]) -> dict[str, Any]:
     return {"version": 4, "terraform_version": "1.11.0", "serial": 1, "lineage": "kill", "resources": [resource]}
 
 
+__all__ = ["library"]
+
+
 class Feeder:
     """Puts the next part of the records into S3 and SQS: one of ten messages twice, an object's records also in SQS."""
 
-    def __init__(self, client: Clients, records: list[dict[str, Any]]) -> None:
+    def __init__(self, client: Clients, records: list[dict[str, Any]], parts: int) -> None:
         self._s3, self._sqs = client("s3"), client("sqs")
         self._s3.create_bucket(Bucket="trail", CreateBucketConfiguration={"LocationConstraint": REGION})
         self._url = self._sqs.create_queue(QueueName="trail")["QueueUrl"]
@@ -75,7 +79,7 @@ class Feeder:
         self._objects = [records[i : i + IN_OBJECT] for i in range(0, half, IN_OBJECT)]
         self._messages = [records[i : i + IN_MESSAGE] for i in range(half, len(records), IN_MESSAGE)]
         self._messages += [self._objects[0][i : i + IN_MESSAGE] for i in range(0, IN_OBJECT, IN_MESSAGE)]
-        self._parts = KILLS
+        self._parts = parts
         self._put = 0
 
     def feed(self) -> None:
@@ -104,9 +108,12 @@ def _part(items: list[Any], parts: int) -> tuple[list[Any], list[Any]]:
     return items[:count], items[count:]
 
 
-def started(settings: dict[str, Any], output: Path) -> ForkServerProcess:
+def started(settings: dict[str, Any], output: Path, plugin: Path | None = None) -> ForkServerProcess:
     _context.set_forkserver_preload(["tests.cloudtrail.worker", "boto3"])
-    process = _context.Process(target=work, args=(settings, str(output)), daemon=True)
+    if plugin is None:
+        process = _context.Process(target=work, args=(settings, str(output)), daemon=True)
+    else:
+        process = _context.Process(target=work_in_plugin, args=(settings, str(output), str(plugin)), daemon=True)
     process.start()
     return process
 
@@ -124,10 +131,19 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     return False
 
 
-def test_fifty_kills_lose_nothing_and_report_nothing_twice(client: Clients, moto_url: str, tmp_path: Path) -> None:
+def test_fifty_kills_of_the_plugin(client: Clients, moto_url: str, tmp_path: Path, library: Path) -> None:
+    kill(client, moto_url, tmp_path, 20_000, 50, library)
+
+
+def test_kills_of_the_pipeline_alone(client: Clients, moto_url: str, tmp_path: Path) -> None:
+    kill(client, moto_url, tmp_path, 4_000, 10, None)
+
+
+def kill(client: Clients, moto_url: str, tmp_path: Path, count: int, kills: int, plugin: Path | None) -> None:
+    """Nothing is lost and nothing is reported twice, whenever the process dies."""
     seed = int(os.environ.get("TFDRIFT_SEED", time.time_ns() % 1_000_000))
     chance = random.Random(seed)
-    records = [reads(number) if chance.random() < READS else changes(number) for number in range(RECORDS)]
+    records = [reads(number) if chance.random() < READS else changes(number) for number in range(count)]
     expected = {item["eventID"] for item in records if not item["readOnly"]}
     (tmp_path / "state.tfstate").write_text(json.dumps(state([int(name[3:]) for name in expected])))
     settings = {
@@ -139,25 +155,25 @@ def test_fifty_kills_lose_nothing_and_report_nothing_twice(client: Clients, moto
         "sources": ["sqs://trail?visibility=10", "s3://trail?start=2026-01-01&interval=0.2"],
     }
     output = tmp_path / "events"
-    feeder = Feeder(client, records)
+    feeder = Feeder(client, records, kills)
     in_flow = 0
-    for _ in range(KILLS):
+    for _ in range(kills):
         feeder.feed()
         before, more = len(lines(output)), chance.randrange(40)
-        process = started(settings, output)
+        process = started(settings, output, plugin)
         in_flow += wait_for(lambda before=before, more=more: len(lines(output)) >= before + more, 8)  # type: ignore[misc]
         time.sleep(chance.random() * 0.02)
         process.kill()
         process.join()
 
-    process = started(settings, output)
+    process = started(settings, output, plugin)
     wait_for(lambda: len(lines(output)) >= len(expected) and feeder.left() == 0, 300)
     process.terminate()
     process.join(60)
 
     counted = Counter(line.split()[0] for line in lines(output))
     lost, twice = expected - counted.keys(), [name for name, count in counted.items() if count > 1]
-    print(f"seed {seed}: {KILLS} kills, {in_flow} of them in the flow; {len(lost)} lost, {len(twice)} reported twice")
+    print(f"seed {seed}: {kills} kills, {in_flow} of them in the flow; {len(lost)} lost, {len(twice)} reported twice")
     assert (sorted(lost), twice, feeder.left()) == ([], [], 0), f"TFDRIFT_SEED={seed}"
     assert set(counted) == expected
 

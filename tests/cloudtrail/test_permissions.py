@@ -1,11 +1,13 @@
 """Least privilege: the policies of configurations, and that botocore knows every action."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 
+from tfdrift_core.cli import main
 from tfdrift_core.cloudtrail.permissions import GRANTS, policies, table
 from tfdrift_core.config import load
 
@@ -77,3 +79,15 @@ def test_every_action_is_an_operation_of_its_service() -> None:
 
 def test_the_documentation_has_the_table() -> None:
     assert table() in DOCS.read_text(encoding="utf-8")
+
+
+def test_doctor_prints_the_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.yaml").write_text("sources: [sqs://trail]\n")
+    assert main(["doctor", "-c", str(tmp_path / "config.yaml"), "--iam-policy"]) == 0
+    assert allowed(json.loads(capsys.readouterr().out)) == {QUEUE: ["arn:aws:sqs:*:*:trail"]}
+
+
+def test_doctor_says_what_is_no_queue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.yaml").write_text("sources: ['sqs://a b']\n")
+    assert main(["doctor", "-c", str(tmp_path / "config.yaml"), "--iam-policy"]) == 1
+    assert "not a queue" in capsys.readouterr().err

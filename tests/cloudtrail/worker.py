@@ -5,6 +5,7 @@ import os
 import signal
 import struct
 import threading
+from pathlib import Path
 from typing import Any
 
 from tfdrift_core import config
@@ -44,3 +45,22 @@ def work(settings: dict[str, Any], output: str) -> None:
     pipeline.open("")
     pipeline.run(FileSink(output, pipeline.progress), stop)
     pipeline.close()
+
+
+def work_in_plugin(settings: dict[str, Any], output: str, library: str) -> None:
+    """The same in the real plugin, read as Falco reads it, until the process is told to end."""
+    from tfdrift_plugin.host.abi import Library
+
+    signal.signal(signal.SIGTERM, _exit)
+    file = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with (
+        Library(Path(library)).init(json.dumps(settings), lambda *_: None) as plugin,
+        plugin.open("") as instance,
+    ):
+        for event in instance.events():
+            content = json.loads(event.info())
+            os.write(file, f"{content['ct.id']} {content['drift.id']}\n".encode())
+
+
+def _exit(*_: object) -> None:
+    raise SystemExit(0)

@@ -9,6 +9,7 @@ Nothing is changed and no message is taken from a queue.
 
 import argparse
 import glob
+import json
 import logging
 import os
 import re
@@ -30,6 +31,7 @@ from botocore.parsers import ResponseParserError
 
 from tfdrift_core import aws
 from tfdrift_core.cli import settings
+from tfdrift_core.cloudtrail.permissions import policies
 from tfdrift_core.cloudtrail.source import SourceError
 from tfdrift_core.cloudtrail.sqs import parse_queue
 from tfdrift_core.config import Aws, Config, ConfigError, Source, load
@@ -63,14 +65,28 @@ Findings = Iterator[Finding]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     settings.add_arguments(parser)
     parser.add_argument("--no-plugin", action="store_true", help="do not load the plugin itself")
+    parser.add_argument("--iam-policy", action="store_true", help="print the permissions that are needed, and end")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.iam_policy:
+        return _print_policies(args)
     failed = False
     for finding in examine(args):
         failed |= finding.level == Level.FAILED
         print(f"{finding.level:<8} {finding.subject}: {finding.text}", flush=True)
     return 1 if failed else 0
+
+
+def _print_policies(args: argparse.Namespace) -> int:
+    """One policy document for the process's own credentials, or a map of them by role where there are roles."""
+    try:
+        found = policies(load(settings.text_of(args)), settings.open_params(args))
+    except (ConfigError, SourceError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(found.get("", {}) if not found.keys() - {""} else found, indent=2))
+    return 0
 
 
 def examine(args: argparse.Namespace) -> Findings:
