@@ -1,0 +1,114 @@
+"""The artifact's files, and nothing else, in libsinsp: what it reads, and what it puts up with."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.real.fixtures import missing
+from tests.real.forky import REPO
+from tests.ship.machine import Machine
+from tests.ship.sample import ENVIRONMENT, EXAMPLES, PLUGINS, drift, sample, settings, sysdig
+
+REGION = "eu-central-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_EC2_METADATA_DISABLED": "true"}
+NOBODY = 65534
+FALCO = os.environ.get("FALCO") or shutil.which("falco")
+
+
+@pytest.fixture
+def installed(bare: Machine, artifact: Path) -> Machine:
+    """The bare machine with the artifact unpacked."""
+    folder = bare.root / PLUGINS.lstrip("/")
+    folder.mkdir(parents=True)
+    subprocess.run(["tar", "-xzf", artifact, "-C", folder, "--no-same-owner"], check=True)
+    return bare
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+def client(service: str, url: str) -> Any:
+    return boto3.client(service, region_name=REGION, endpoint_url=url)  # type: ignore[call-overload]
+
+
+def test_records_from_sqs_and_state_from_s3(installed: Machine, aws: str) -> None:
+    place = sample(installed)
+    expected = drift(installed, place).lines
+    for name in ("state", "trail"):
+        shutil.rmtree(installed.root / "srv" / name)
+    s3, sqs = client("s3", aws), client("sqs", aws)
+    s3.create_bucket(Bucket="cloud", CreateBucketConfiguration={"LocationConstraint": REGION})
+    for file in (EXAMPLES / "state").iterdir():
+        s3.put_object(Bucket="cloud", Key=f"state/{file.name}", Body=file.read_bytes())
+    queue = sqs.create_queue(QueueName="cloudtrail-events")["QueueUrl"]
+    for file in sorted((EXAMPLES / "trail").iterdir()):
+        key = f"AWSLogs/{file.name}"
+        s3.put_object(Bucket="cloud", Key=key, Body=file.read_bytes())
+        s3_event = {
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Put",
+            "awsRegion": REGION,
+            "s3": {"bucket": {"name": "cloud"}, "object": {"key": key, "size": file.stat().st_size}},
+        }
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"Records": [s3_event]}))
+    config = {**settings(place), "state": ["s3://cloud/state/"], "aws": {"region": REGION, "endpoint_url": aws}}
+    seen = sysdig(installed, config, "sqs://cloudtrail-events", "-n", str(len(expected)), env=CREDENTIALS)
+    assert sorted(seen.lines) == sorted(expected)
+    print(f"{len(seen.lines)} events from SQS, with two states from S3: {seen.seconds:.2f} s")
+
+
+def test_it_puts_up_with_its_surroundings(installed: Machine) -> None:
+    """A read-only root, nobody for a user, no home, a hostile environment, and jemalloc, as in Falco's own builds."""
+    jemalloc = next(Path("/usr/lib").glob("*/libjemalloc.so.2"), None)
+    if jemalloc is None:
+        missing("libjemalloc.so.2 is missing: apt-get install libjemalloc2")
+    installed.put(jemalloc, "/usr/lib/libjemalloc.so.2", 0o755)
+    place = sample(installed)
+    expected = drift(installed, place).lines
+    before = {path: path.stat().st_mtime_ns for path in (installed.root / PLUGINS.lstrip("/")).rglob("*")}
+    preload = {"LD_PRELOAD": "/usr/lib/libjemalloc.so.2"}
+    assert "libjemalloc" in installed.run("sh", "-c", "exec cat /proc/self/maps", env=preload).out
+    assert drift(installed, place, env=preload).lines == expected
+    assert drift(installed, place, env=ENVIRONMENT).lines == expected
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    installed.make_read_only()
+    assert installed.run("touch", "/tmp/x").code != 0
+    assert drift(installed, place, env={**ENVIRONMENT, **preload}, user=NOBODY).lines == expected
+
+
+def test_how_large_and_how_fast(installed: Machine, artifact: Path) -> None:
+    place = sample(installed)
+    sizes = [path.stat().st_size for path in (installed.root / PLUGINS.lstrip("/")).rglob("*") if path.is_file()]
+    seen = [drift(installed, place, "-n", "1") for _ in range(2)]
+    assert [len(one.lines) for one in seen] == [1, 1]
+    print(f"packed {artifact.stat().st_size / 1e6:.1f} MB, unpacked {sum(sizes) / 1e6:.1f} MB in {len(sizes)} files")
+    print("process start to first event:", ", ".join(f"{one.seconds:.2f} s" for one in seen))
+
+
+@pytest.mark.skipif(FALCO is None, reason="falco is not on PATH, and FALCO does not name it")
+def test_in_falco_itself(artifact: Path, tmp_path: Path) -> None:
+    subprocess.run(["tar", "-xzf", artifact, "-C", tmp_path, "--no-same-owner"], check=True)
+    config = tmp_path / "falco.yaml"
+    text = (EXAMPLES / "falco.yaml").read_text()
+    config.write_text(text.replace("${TFDRIFT_ROOT}/build/libtfdrift.so", f"{tmp_path}/libtfdrift.so"))
+    done = subprocess.run(
+        [str(FALCO), "-U", "-c", config, "--disable-source", "syscall"],
+        env={**ENVIRONMENT, "TFDRIFT_ROOT": str(REPO)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Compute created outside Terraform" in done.stdout
