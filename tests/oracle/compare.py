@@ -107,7 +107,7 @@ def compare(scenario: Mapping[str, Any], events: Sequence[DriftEvent]) -> Compar
             item = open_items.pop(key)
             _value(result, item, event, hidden(item, logged))
     for item in open_items.values():
-        (result.unowed if item.get("computed_only") else result.missing).append(item)
+        (result.missing if owed(item, everything) else result.unowed).append(item)
     return result
 
 
@@ -208,6 +208,19 @@ def _within(path: str, outer: str) -> bool:
 def steps(path: str) -> tuple[str | int, ...]:
     """``a[0].b`` is ``("a", 0, "b")``."""
     return tuple(int(number) if number else name for number, name in _STEP.findall(path))
+
+
+def owed(item: Item, logged: str) -> bool:
+    """Whether the item must be reported: not what only the provider computes.
+
+    Nor a scalar that the provider fills in when the configuration does not, with a value that the records do not tell:
+    the network interface of the instance that an address was moved to.
+    """
+    if item.get("computed_only"):
+        return False
+    node = node_at(item["type"], steps(item["attribute"] or ""))
+    filled = node is not None and node.computed and node.kind in ("string", "number")
+    return not (filled and isinstance(item["after"], str) and item["after"] and item["after"] not in logged)
 
 
 def hidden(item: Item, logged: str) -> bool:

@@ -174,3 +174,18 @@ def test_a_removal_of_which_the_records_name_nothing_may_be_unknown() -> None:
     told = event("ingress", json.dumps([RULE, OTHER]), "(unknown)", address="aws_security_group.g")
     assert score([item], told, records=logged("sgr-1")).good
     assert not score([item], told, records=logged("0.0.0.0/0")).good
+
+
+def test_what_the_provider_fills_in_and_no_record_tells_is_not_owed() -> None:
+    item = {
+        "address": "aws_eip.ip",
+        "type": "aws_eip",
+        "action": "update",
+        "attribute": "network_interface",
+        "before": "eni-1",
+        "after": "eni-2",
+    }
+    assert score([item], records=logged("i-1")).unowed == [item]
+    assert score([item], records=logged("eni-2")).missing == [item]
+    assert score([{**item, "attribute": "instance"}], records=logged("i-1")).good
+    assert not score([{**item, "after": ""}], records=logged("i-1")).good
