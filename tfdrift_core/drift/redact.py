@@ -267,6 +267,7 @@ def _secrets(
             else:
                 steps = [part for part in below if isinstance(part, str)]
                 own = kind.secret or kind.text or _listed(_data().attributes, type, steps)
+                own = own and not _listed(_data().shown, type, steps)
             yield from _secrets(type, inner, below, marked, secret or own, variables)
 
 
