@@ -9,8 +9,8 @@ class Sink(Protocol):
     """Takes drift events in order.
 
     ``put`` may block (back-pressure) and returns False once the reader has closed: the pipeline then stops.
-    ``handed_over`` is how many events the reader has finished with, counted since the start; the pipeline acknowledges a
-    batch to its source only when this has passed the batch's last event.
+    ``handed_over`` is how many events the reader has finished with, counted since the start; the pipeline acknowledges
+    a batch to its source only when this has passed the batch's last event.
     """
 
     def put(self, event: DriftEvent) -> bool: ...

@@ -110,7 +110,14 @@ class _QueueSink:
         self._before = self._pushed
 
     def put(self, event: DriftEvent) -> bool:
-        data = payload.encode(event)
+        try:
+            data = payload.encode(event)
+        except Exception:  # noqa: BLE001 - a fault of ours must not end detection
+            log.error("event %s is left out, please report this:\n%s", event.id, traceback.format_exc())
+            self._metrics.add("errors_internal")
+            self._lost += 1
+            self._pushed += 1
+            return True
         result = lib.tfdrift_push(self._handle, event.record.time or event.time, data, len(data))
         if result < 0:
             log.error("event %s of %d bytes does not fit into memory; it is left out", event.id, len(data))
