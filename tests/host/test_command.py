@@ -135,7 +135,7 @@ def test_validate(given: tuple[str | Path, ...]) -> None:
     [
         (
             ["--library", "/no/lib.so", "x"],
-            "/no/lib.so does not exist: build it with 'python build_plugin.py'",
+            "/no/lib.so does not exist: build it with 'tfdrift plugin build'",
         ),
         (["--library", "LIB", "--rules", "/no/rules.yaml", "x"], "tfdrift: error: no such rules file: /no/rules.yaml"),
         (

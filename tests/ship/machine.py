@@ -4,7 +4,7 @@ It is the cached forky root under a layer of its own, so that whatever is instal
 """
 
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path

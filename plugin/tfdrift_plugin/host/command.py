@@ -22,10 +22,7 @@ from tfdrift_plugin.host.alerts import Alerts
 from tfdrift_plugin.host.falco_yaml import ConfigError, FalcoConfig
 from tfdrift_plugin.host.rules import Rule
 from tfdrift_plugin.host.rules_file import RulesError
-
-CHECKOUT = Path(__file__).resolve().parents[3]
-LIBRARY = CHECKOUT / "build" / "libtfdrift.so"
-RULES = CHECKOUT / "rules"
+from tfdrift_plugin.places import LIBRARY, RULES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +85,7 @@ def _changed(init_config: str, changes: Mapping[str, object]) -> str:
 def _run(config: FalcoConfig, validate: bool) -> int:
     path = config.library or LIBRARY
     if not path.exists():
-        raise PluginError(f"{path} does not exist: build it with 'python build_plugin.py', or name it with --library")
+        raise PluginError(f"{path} does not exist: build it with 'tfdrift plugin build', or name it with --library")
     library = Library(path, Framework.FALCO_0_43)
     with library.init(config.init_config, _log) as plugin:
         loaded = _load_rules(config.rules_files or (), library)
