@@ -405,7 +405,9 @@ EXPORT falco_rc plugin_next_batch(falco_plugin *plugin, falco_instance *instance
         *instance->progress = instance->handed_over;
     free_batch(instance);
     if (wait_for_events(instance)) {
-        while (instance->count > 0 && instance->batch_count < BATCH_EVENTS) {
+        /* Where the count outlives the process, a crash repeats the alerts of the batch at hand: let that be one. */
+        uint32_t most = instance->progress != NULL ? 1 : BATCH_EVENTS;
+        while (instance->count > 0 && instance->batch_count < most) {
             falco_event *event = instance->queue[instance->first];
             instance->first = (instance->first + 1) % QUEUE_EVENTS;
             instance->count--;
