@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -183,13 +184,12 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of its own, with password authentication: user ``tfdrift``, password ``secret``."""
     tools = {name: _postgres_tool(name) for name in ("initdb", "pg_ctl")}
-    folder = Path(tmp_path_factory.mktemp("pg"))
-    for parent in (folder, *folder.parents):  # the server runs as another user, who must reach its directory
-        if parent.owner() == "root" and parent.name.startswith(("pytest", "pg")):
-            parent.chmod(0o755)
+    # Not below pytest's folder: every pytest that starts closes that to other users, and the server is one.
+    folder = Path(tempfile.mkdtemp(prefix="tfdrift-pg-"))
+    folder.chmod(0o755)
     (folder / "password").write_text("secret")
     (folder / "data").mkdir(mode=0o700)
     as_user: list[str] = []
@@ -207,6 +207,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     _run([*as_user, tools["pg_ctl"], "-D", data, "-w", "-l", f"{data}/log", "-o", options, "start"])
     yield Postgres(port)
     os.kill(int(Path(data, "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)  # its "immediate" shutdown
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(command: list[str]) -> None:
