@@ -1,6 +1,6 @@
 """How fast compressed files become records: decompression and the lazy scan, on one core, without comparing anything.
 
-    python -m bench.scan [FILES]
+python -m bench.scan [FILES]
 """
 
 import io

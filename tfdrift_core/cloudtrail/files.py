@@ -17,7 +17,7 @@ from tfdrift_core.cloudtrail.pump import Pump
 from tfdrift_core.cloudtrail.source import Batch, SourceError
 from tfdrift_core.metrics import Metrics
 
-MAX_DOCUMENT: Final = 256 << 20
+MAX_DOCUMENT: Final = 128 << 20
 """Bytes of one decompressed document; a larger one is read as far as this."""
 
 CHUNK: Final = 4 << 20
@@ -220,30 +220,21 @@ class Follow:
 
     finite = False
 
-    def __init__(self, pattern: str, ledger: Ledger, metrics: Metrics, *, beginning: bool = True) -> None:
+    def __init__(self, pattern: str, ledger: Ledger, metrics: Metrics) -> None:
         self.name = pattern
-        self._pattern, self._ledger, self._metrics, self._beginning = pattern, ledger, metrics, beginning
+        self._pattern, self._ledger, self._metrics = pattern, ledger, metrics
         self._pump = Pump(pattern)
         self._at: dict[str, tuple[int, int]] = {}
         self._size: dict[str, int] = {}
-        self._key = f"files {Path(pattern).absolute()}"
 
     def batches(self) -> Iterator[Batch | None]:
-        saved = self._ledger.checkpoint(self._key)
-        self._acknowledged: dict[str, tuple[int, int]] = {path: tuple(at) for path, at in (saved or {}).items()}
-        self._at = dict(self._acknowledged)
-        if saved is None and not self._beginning:
-            for file in self._files():
-                status = file.stat()
-                self._at[str(file)] = (status.st_ino, status.st_size)
         self._pump.start(self._watch)
         yield from self._pump.batches()
 
     def acknowledge(self, batch: Batch) -> None:
         place = batch.token
         assert isinstance(place, _Place)
-        self._acknowledged[place.path] = (place.inode, place.offset)
-        self._ledger.save(self._key, self._acknowledged)
+        self._ledger.save(f"files {place.path}", [place.inode, place.offset])
 
     def close(self) -> None:
         self._pump.close()
@@ -263,6 +254,9 @@ class Follow:
             if not files and not missing:
                 _log.warning("%s: nothing there yet; waiting for it", self._pattern)
             missing = not files
+            for gone in self._size.keys() - {str(file.absolute()) for file in files}:
+                self._size.pop(gone)
+                self._at.pop(gone, None)
             for file in files:
                 try:
                     self._look(file)
@@ -273,7 +267,9 @@ class Follow:
             self._pump.stop.wait(max(POLL, 100 * (time.monotonic() - begun)))
 
     def _look(self, file: Path) -> None:
-        name, status = str(file), file.stat()
+        name, status = str(file.absolute()), file.stat()
+        if name not in self._at and (saved := self._ledger.checkpoint(f"files {name}")):
+            self._at[name] = (saved[0], saved[1])
         inode, offset = self._at.get(name, (status.st_ino, 0))
         if inode != status.st_ino or status.st_size < offset:
             inode, offset = status.st_ino, 0

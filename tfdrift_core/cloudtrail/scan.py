@@ -23,6 +23,9 @@ MAX_RECORD_DEPTH: Final = 100
 MAX_ERRORS: Final = 20
 """So many errors of one document are described; the rest is only counted."""
 
+_SPACE = b" \t\r\n"
+_USUAL_BYTES = 32 << 20
+
 _READS = re.compile(r"(?:Get|List|Describe|Head|Lookup|BatchGet|Search)(?=[A-Z])")
 _NO_API_CALL = frozenset({"Insight", "NetworkActivity"})
 
@@ -81,15 +84,16 @@ class _Reader:
             self.errors.append(RecordError(problem, self.origin, self.read if position is None else position))
 
     def document(self, data: bytes) -> None:
-        data = data.removeprefix(b"\xef\xbb\xbf").strip()
+        data = data.removeprefix(b"\xef\xbb\xbf").strip(_SPACE)
         if not data:
             return
         if _is_lines(data):
             for line in data.splitlines():
-                if line.strip():
+                if line.strip(_SPACE):
                     self.value(line, _parsers.document)
         else:
-            self.value(data, _parsers.document)
+            # A parser keeps the buffers of its largest document for ever.
+            self.value(data, _parsers.document if len(data) < _USUAL_BYTES else simdjson.Parser())
 
     def value(self, data: bytes, parser: simdjson.Parser) -> None:
         try:
