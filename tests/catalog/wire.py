@@ -17,7 +17,7 @@ from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Sh
 from botocore.session import Session
 
 from tests.judge import serializer
-from tests.oracle.score import SHARED
+from tests.shared import SHARED
 
 Path = tuple[str, ...]
 

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.shared import corpus
 from tfdrift_core import config
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.config import ConfigError
 from tfdrift_core.drift.classify import Cause, Change, Expectations, Outcome, Rule, classify, expected_change
 from tfdrift_core.drift.event import Resource
 
-from .shared import corpus
 from .test_identity import ACCOUNT, SSO_PATH, SSO_ROLE, session
 
 ALICE = {

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.shared import corpus
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.globs import Globs
 from tfdrift_core.drift.identity import Identity, identify
-
-from .shared import corpus
 
 ACCOUNT = "111122223333"
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.shared import corpus
 from tfdrift_core.drift.redact import (
     SENSITIVE,
     Redactor,
@@ -21,8 +22,6 @@ from tfdrift_core.drift.redact import (
     sensitive_attribute,
 )
 from tfdrift_core.drift.schema import Block, Node, resource_types, schema_for
-
-from .shared import corpus
 
 PLANTED = "Pl4nted-s3cret/+=%"
 

@@ -5,7 +5,6 @@ written as a record again, and must come out as it was logged.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,10 +14,10 @@ from botocore.model import ListShape, MapShape, OperationModel, Shape, Structure
 
 from tests.catalog import wire
 from tests.judge import serializer
-from tests.oracle.score import SHARED, SUITES
+from tests.oracle.score import SUITES
+from tests.shared import SHARED, corpus
 
 _VERSION = re.compile(r"(?:\d{8}|\d{4}_\d\d_\d\d)(?:v\d+)?$")
-CORPUS = SHARED / "corpus" / "cloudtrail.jsonl"
 SERVICES = {
     # eventSource to the services whose operations log to it.
     "apigateway": ("apigateway", "apigatewayv2"),
@@ -53,26 +52,14 @@ NOISE = frozenset({"Host", "xmlns", "dryRun", "registryId", "host", "xmlns:xsi"}
 
 def _records() -> Iterator[tuple[str, OperationModel, Mapping[str, Any]]]:
     """Service, operation and request of every real record that changed something."""
-    if not CORPUS.is_file():
-        message = f"no real CloudTrail records at {CORPUS}: set TFDRIFT_SHARED to the directory that holds corpus/"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with CORPUS.open(encoding="utf-8") as lines:
-        for line in lines:
-            entry = json.loads(line)
-            record = entry["record"]
-            request = record.get("requestParameters")
-            if (
-                entry["provenance"]["kind"] != "real"
-                or record.get("readOnly")
-                or record.get("errorCode")
-                or not request
-            ):
-                continue
-            found = _operation(record)
-            if found:
-                yield *found, request
+    for entry in corpus():
+        record = entry["record"]
+        request = record.get("requestParameters")
+        if entry["provenance"]["kind"] != "real" or record.get("readOnly") or record.get("errorCode") or not request:
+            continue
+        found = _operation(record)
+        if found:
+            yield *found, request
 
 
 def _operation(record: Mapping[str, Any]) -> tuple[str, OperationModel] | None:

@@ -12,7 +12,6 @@ Exit code: 0 when every scenario that is not excluded is right, 1 when one is no
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from typing import Any
 import yaml
 
 from tests.oracle.compare import Comparison, compare, describe, describe_event, precision, recall
+from tests.shared import SHARED
 from tfdrift_core.drift.catalog import Catalog
 from tfdrift_core.drift.catalog import load as load_catalog
 from tfdrift_core.replay import replay
@@ -90,7 +90,6 @@ class Suite:
         return lambda origin, module, kind, name: configuration.block(module, kind, name)
 
 
-SHARED = Path(os.environ.get("TFDRIFT_SHARED") or ROOT.parent / "shared")
 SUITES = {
     "oracle": Suite(
         "Ready-made judgements",

@@ -5,8 +5,6 @@ match, and nothing else set.  The engine must then find that resource, and repor
 parameters name.
 """
 
-import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.oracle import score
+from tests.shared import corpus
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.catalog import Effect
 from tfdrift_core.drift.classify import Expectations
@@ -25,19 +24,12 @@ from tfdrift_core.drift.shape import canonical_request, canonical_response
 from tfdrift_core.replay import replay
 from tfdrift_core.terraform.index import Index
 
-CORPUS = score.SHARED / "corpus" / "cloudtrail.jsonl"
 UNSET: tuple[Any, ...] = (None, "", 0, False, [], {}, "0", "false")
 
 
 @cache
 def _records() -> tuple[dict[str, Any], ...]:
-    if not CORPUS.is_file():
-        message = f"no real CloudTrail records at {CORPUS}: set TFDRIFT_SHARED to the directory that holds corpus/"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with CORPUS.open(encoding="utf-8") as lines:
-        return tuple(json.loads(line)["record"] for line in lines)
+    return tuple(entry["record"] for entry in corpus())
 
 
 def _index(*resources: tuple[str, str, Mapping[str, Any]]) -> Index:
