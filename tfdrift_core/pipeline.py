@@ -5,7 +5,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +104,7 @@ class Pipeline:
             if stop.is_set():
                 return
             self._acknowledge(source, sink)
-            self.store.refresh()
+            self.store.refresh(wait=False)
             if batch is not None and not self._work(source, batch, sink, stop):
                 return
         while self._delivered and not stop.wait(0.01):
@@ -150,7 +150,7 @@ class Pipeline:
             self.store.ensure_fresh(self._clock())
         if not result.events:
             return result
-        self._wait_for_apply(stop)
+        self._wait_for_apply({event.resource.state for event in result.events if event.resource.state}, stop)
         self.store.ensure_fresh(max(event.record.time for event in result.events))
         if self.store.index is not index:
             self._engine.restore(before)
@@ -177,12 +177,12 @@ class Pipeline:
             )
             return Result()
 
-    def _wait_for_apply(self, stop: threading.Event) -> None:
+    def _wait_for_apply(self, states: Collection[str], stop: threading.Event) -> None:
         """While Terraform holds a state's lock its next version may explain the change: wait for it, within bounds.
 
         A lock that outlives the wait was left behind; it is not waited for again until it has gone.
         """
-        if self._config.apply_wait <= 0 or not self.store.applying():
+        if not states or self._config.apply_wait <= 0 or not self.store.applying(states):
             self._lock_is_stale = False
             return
         if self._lock_is_stale:
@@ -191,7 +191,7 @@ class Pipeline:
         while time.monotonic() < deadline:
             if stop.wait(_APPLY_POLL):
                 return
-            if not self.store.applying():
+            if not self.store.applying(states):
                 return
         self._lock_is_stale = True
         log.warning(

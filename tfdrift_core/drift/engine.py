@@ -468,11 +468,11 @@ def _as_wanted(baseline: Attributes, difference: Difference) -> bool:
 def _change_of(record: Record, instance: Instance, difference: Difference | None) -> Change:
     attributes = instance.attributes
     tags = attributes.get("tags_all") or attributes.get("tags")
-    attribute = difference.attribute if difference else ""
+    path = path_text(difference.path) if difference else ""
     return Change(
-        resource=_resource(instance, record, attribute),
-        attribute=attribute,
-        path=path_text(difference.path) if difference else "",
+        resource=_resource(instance, record, path),
+        attribute=difference.attribute if difference else "",
+        path=path,
         tags={str(k): str(v) for k, v in tags.items()} if isinstance(tags, dict) else {},
     )
 
@@ -482,7 +482,7 @@ def _event_id(record: Record, *parts: str) -> str:
     return hashlib.sha256("\0".join((origin, *parts)).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _resource(instance: Instance, record: Record, attribute: str) -> Resource:
+def _resource(instance: Instance, record: Record, path: str) -> Resource:
     attributes = instance.attributes
     return Resource(
         type=instance.type,
@@ -492,7 +492,7 @@ def _resource(instance: Instance, record: Record, attribute: str) -> Resource:
         workspace=instance.workspace,
         state=instance.state,
         file=instance.file,
-        line=(instance.attribute_line(attribute) if attribute else 0) or instance.line,
+        line=(instance.attribute_line(path) if path else 0) or instance.line,
         id=str(attributes.get("id") or ""),
         arn=str(attributes.get("arn") or ""),
         account=instance.account or record.account,
@@ -509,7 +509,7 @@ def _event(
     return DriftEvent(
         record=record,
         kind=kind,
-        resource=_resource(instance, record, difference.attribute if difference else ""),
+        resource=_resource(instance, record, path),
         id=_event_id(record, instance.address, path, kind),
         attribute=difference.attribute if difference else "",
         path=path,
