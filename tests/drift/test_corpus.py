@@ -60,6 +60,18 @@ def _all(records: list[dict[str, Any]], catalog: Catalog) -> Iterator[tuple[str,
             yield made.type, made.attributes
 
 
+def test_every_change_of_a_covered_service_is_in_the_catalog(records: list[dict[str, Any]], catalog: Catalog) -> None:
+    covered = {source for source, _ in catalog.events}
+    unknown = {
+        (record.event_source, record.event_name)
+        for record in map(Record, records)
+        if record.event_source in covered
+        and catalog.event(record) is None
+        and classify(record, Expectations()).outcome is not Outcome.NOT_A_CHANGE
+    }
+    assert not unknown
+
+
 @dataclass
 class Made:
     """A resource that a record was made to name."""
