@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from tfdrift_core.drift.catalog import Effect, Tags
@@ -19,6 +20,7 @@ Transform = Callable[[Scope, Attributes, Block | None, Mapping[str, Any]], Mappi
 _STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 
 
+@lru_cache(maxsize=4096)
 def parse_path(text: str) -> Path:
     """``root_block_device[0].volume_size`` as steps."""
     return tuple(name or int(index) for name, index in _STEP.findall(text))

@@ -39,7 +39,10 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any], block: Block | None) ->
 
 
 def _members(old: Mapping[str, Any], new: Mapping[str, Any], block: Block | None, path: Path) -> Iterator[Difference]:
-    for name in sorted(old.keys() | new.keys()):
+    # What a call did not touch is the very same object on both sides.
+    changed = [name for name in new if name not in old or old[name] is not new[name]]
+    changed += [name for name in old if name not in new]
+    for name in sorted(changed):
         node = block.attributes.get(name) if block else None
         yield from _value(old.get(name), new.get(name), node, (*path, name))
 

@@ -6,7 +6,7 @@ field is looked up as written and then with the case of its first letter swapped
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,9 @@ from tfdrift_core.drift.values import tag_map
 Scope = Mapping[str, Any]
 """Names that an expression may use: ``request``, ``response``, ``record``, ``item``, ``state`` (the attributes), and
 ``created``: what was logged when the unmanaged resource was made that the request names."""
+
+
+_Step = Callable[[Any], Any]
 
 
 class ExpressionError(ValueError):
@@ -125,9 +128,101 @@ def check(text: str) -> None:
 def evaluate(text: str, scope: Scope) -> Any:
     """The value of an expression; ``None`` where it names nothing or the record's types do not fit it."""
     try:
-        return _INTERPRETER.visit(_parse(text), dict(scope))
-    except jmespath.exceptions.JMESPathError:
+        return _compiled(text)(scope)
+    except (jmespath.exceptions.JMESPathError, TypeError, ValueError):
+        # The library applies Python to values whose types do not fit, where the specification says null or an error.
         return None
+
+
+@lru_cache(maxsize=8192)
+def _compiled(text: str) -> _Step:
+    return _compile(_parse(text))
+
+
+def _compile(node: Any) -> _Step:
+    """A function for a node of the syntax tree; the plain ones, which are nearly all, need no interpreter."""
+    maker = _MAKERS.get(node["type"])
+    if maker is None or (node["type"] == "comparator" and node["value"] not in ("eq", "ne")):
+        return lambda value: _INTERPRETER.visit(node, value)
+    return maker(node, [_compile(child) for child in node["children"]])
+
+
+def _field(node: Mapping[str, Any], _: list[_Step]) -> _Step:
+    name, swapped = node["value"], _swap_first(node["value"])
+
+    def step(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return None
+        return value[name] if name in value else value.get(swapped)
+
+    return step
+
+
+def _subexpression(_: Mapping[str, Any], children: list[_Step]) -> _Step:
+    def step(value: Any) -> Any:
+        for child in children:
+            value = child(value)
+        return value
+
+    return step
+
+
+def _or(_: Mapping[str, Any], children: list[_Step]) -> _Step:
+    left, right = children
+
+    def step(value: Any) -> Any:
+        result = left(value)
+        return right(value) if _is_false(result) else result
+
+    return step
+
+
+def _and(_: Mapping[str, Any], children: list[_Step]) -> _Step:
+    left, right = children
+
+    def step(value: Any) -> Any:
+        result = left(value)
+        return result if _is_false(result) else right(value)
+
+    return step
+
+
+def _not(_: Mapping[str, Any], children: list[_Step]) -> _Step:
+    (inner,) = children
+    return lambda value: _is_false(inner(value))
+
+
+def _comparator(node: Mapping[str, Any], children: list[_Step]) -> _Step:
+    left, right = children
+    wanted = node["value"] == "eq"
+
+    def step(value: Any) -> Any:
+        one, other = left(value), right(value)
+        # JSON's true is not 1, as Python's is.
+        return (isinstance(one, bool) == isinstance(other, bool) and one == other) is wanted
+
+    return step
+
+
+def _literal(node: Mapping[str, Any], _: list[_Step]) -> _Step:
+    constant = node["value"]
+    return lambda value: constant
+
+
+def _is_false(value: Any) -> bool:
+    """Whether JMESPath takes a value for false; zero is true (https://jmespath.org/specification.html#or-expressions)."""
+    return value is None or value is False or value == "" or value == [] or value == {}
+
+
+_MAKERS: Mapping[str, Callable[[Mapping[str, Any], list[_Step]], _Step]] = {
+    "field": _field,
+    "subexpression": _subexpression,
+    "or_expression": _or,
+    "and_expression": _and,
+    "not_expression": _not,
+    "comparator": _comparator,
+    "literal": _literal,
+}
 
 
 def request_fields(text: str) -> set[tuple[str, ...]]:

@@ -34,7 +34,9 @@ def _patch(scope: Scope, attributes: Attributes, block: Block | None, options: M
         if name not in result and node is None:
             continue
         if name == target and not rest and value is None and operation == "remove":
-            result[name] = {list: [], dict: {}}.get(type(result.get(name)))
+            result[name] = (
+                [] if isinstance(result.get(name), list) else {} if isinstance(result.get(name), dict) else None
+            )
         elif name == target and (rest or operation != "replace") and isinstance(result.get(name), list | dict):
             result[name] = _edited(result[name], node, operation, rest, value)
         elif not rest:
