@@ -27,7 +27,7 @@ def _models() -> Iterator[tuple[str, str]]:
     return iter(sorted(found))
 
 
-@pytest.mark.parametrize(("model", "source"), _models())
+@pytest.mark.parametrize(("model", "source"), list(_models()))
 def test_every_mutating_call_is_mapped_or_left_out(model: str, source: str) -> None:
     assert wire.model(model), f"botocore has no service {model}"
     catalog = load()

@@ -40,7 +40,7 @@ def _sorted(drift: Iterable[Sequence[Any]]) -> list[str]:
     return sorted(json.dumps(change) for change in drift)
 
 
-@pytest.mark.parametrize(("document", "case"), _cases())
+@pytest.mark.parametrize(("document", "case"), list(_cases()))
 def test_case(document: Mapping[str, Any], case: Mapping[str, Any]) -> None:
     calls = [(call[0], *(part or {} for part in call[1:])) for call in case["calls"]]
     drift = changes(document["source"], _state(document, case), *calls)

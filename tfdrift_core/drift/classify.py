@@ -187,10 +187,14 @@ def classify(record: Record, expectations: Expectations, identity: Identity | No
     nothing = _not_a_change(record)
     if nothing:
         return nothing
+    tool = tool_of(record.user_agent, expectations)
+    by_terraform = Verdict(Outcome.EXPECTED, Cause.TERRAFORM, f"made by {tool}")
+    if tool and expectations.terraform and expectations.terraform_identities is None:
+        # Most changes of a trail are Terraform's: who it ran as is worth finding out only where it decides.
+        return by_terraform
     who = identify(record) if identity is None else identity
-    tool = _tool(record.user_agent, expectations)
     if tool and expectations.terraform and _trusted(who, expectations):
-        return Verdict(Outcome.EXPECTED, Cause.TERRAFORM, f"made by {tool} as {who.user:.128}")
+        return by_terraform
     aws = _aws_itself(record, who)
     if aws and (expectations.auto_scaling if aws.cause is Cause.AUTO_SCALING else expectations.aws_services):
         return aws
@@ -259,7 +263,8 @@ def _elements(value: object) -> Sequence[Any]:
     return items if isinstance(items, list) else ()
 
 
-def _tool(agent: str, expectations: Expectations) -> str:
+def tool_of(agent: str, expectations: Expectations) -> str:
+    """The Terraform or OpenTofu that a user agent claims to be, "" for any other program."""
     for name, pattern in _data().tools:
         if found := pattern.search(agent):
             version = found["version"]

@@ -14,7 +14,7 @@ from typing import Any
 import jmespath
 
 from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.drift.catalog import Catalog, Effect, Match
+from tfdrift_core.drift.catalog import Catalog, Effect, Event, Match
 from tfdrift_core.drift.change import Transform, apply
 from tfdrift_core.drift.classify import (
     Cause,
@@ -24,6 +24,7 @@ from tfdrift_core.drift.classify import (
     Verdict,
     classify,
     expected_change,
+    tool_of,
 )
 from tfdrift_core.drift.diff import Difference, diff, path_text
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
@@ -32,7 +33,7 @@ from tfdrift_core.drift.hint import hint
 from tfdrift_core.drift.ignore import ignored
 from tfdrift_core.drift.infer import infer
 from tfdrift_core.drift.present import present, secrets_of
-from tfdrift_core.drift.schema import schema_for, schema_of
+from tfdrift_core.drift.schema import Block, schema_for, schema_of
 from tfdrift_core.drift.shape import canonical_request, canonical_response
 from tfdrift_core.drift.transforms import TRANSFORMS
 from tfdrift_core.drift.values import as_list, member, render, same
@@ -42,6 +43,7 @@ ANY = "*"
 """The resource type of an effect that applies to whatever has the id or ARN."""
 
 _MAX_CREATED = 1000
+_MAX_SCHEMAS = 1000
 
 _Key = tuple[str, str]
 
@@ -77,7 +79,7 @@ class _Touch:
     confidence: Confidence
     reason: str
     attributes: tuple[str, ...]
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    after: Attributes = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ class Engine:
         self._created: dict[str, Mapping[str, Any]] = {}
         self._index: StateIndex | None = None
         self._nested: dict[tuple[str, str], dict[str, list[Instance]]] = {}
+        self._reach: dict[int, bool] = {}
+        self._schemas: dict[_Key, tuple[Attributes, Block | None]] = {}
 
     def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Result:
         """The drift that ``records``, in their order, made; ``now`` is the time to stamp events with, in nanoseconds.
@@ -133,26 +137,49 @@ class Engine:
         caller who touched the attribute.
         """
         if index is not self._index:
-            self._index, self._nested = index, {}
+            self._index, self._nested, self._reach, self._schemas = index, {}, {}, {}
         groups = [records] if self._coalesce else [[record] for record in records]
-        events: list[DriftEvent] = []
-        expected: dict[str, int] = {}
-        relevant = 0
-        terraform_ran = False
-        for group in groups:
-            batch = _Batch(self, index, now)
-            for record in group:
-                verdict = classify(record, self._expectations)
-                if verdict.outcome is Outcome.NOT_A_CHANGE:
-                    continue
-                relevant += 1
-                if verdict.outcome is Outcome.EXPECTED:
-                    expected[verdict.cause] = expected.get(verdict.cause, 0) + 1
-                    terraform_ran = terraform_ran or verdict.cause is Cause.TERRAFORM
-                batch.apply(record, verdict)
-            for event in batch.finish():
-                events.append(event)
-        return Result(tuple(events), relevant, expected, terraform_ran)
+        return merged(self._group(index, group, now) for group in groups)
+
+    def _group(self, index: StateIndex, records: Sequence[Record], now: int) -> Result:
+        batch = _Batch(self, index, now)
+        for record in records:
+            batch.apply(record)
+        events = tuple(batch.finish())
+        judged = [verdict for verdict in batch.verdicts if verdict.outcome is not Outcome.NOT_A_CHANGE]
+        expected = Counter(str(verdict.cause) for verdict in judged if verdict.outcome is Outcome.EXPECTED)
+        return Result(events, len(judged), expected, batch.terraform_ran)
+
+    def judge(self, record: Record) -> Verdict:
+        return classify(record, self._expectations)
+
+    def by_terraform(self, record: Record) -> bool:
+        return bool(tool_of(record.user_agent, self._expectations))
+
+    def reaches(self, index: StateIndex, event: Event) -> bool:
+        """Whether a call can touch anything that is managed, or make something new beside it."""
+        known = self._reach.get(id(event))
+        if known is None:
+            known = self._reach[id(event)] = any(
+                ANY in effect.types
+                or any(index.has_type(type) for type in effect.types)
+                or (
+                    effect.create is not None
+                    and (not effect.parents or any(index.has_type(parent) for parent, _ in effect.parents))
+                )
+                for effect in event.effects
+            )
+        return known
+
+    def schema(self, instance: Instance) -> Block | None:
+        """The schema of an instance's type, as the provider has it that wrote its state."""
+        key, attributes = (instance.state, instance.address), instance.attributes
+        known = self._schemas.get(key)
+        if known is None or known[0] is not attributes:
+            if len(self._schemas) >= _MAX_SCHEMAS:
+                self._schemas.clear()
+            known = self._schemas[key] = (attributes, schema_of(instance.type, attributes))
+        return known[1]
 
     def resolve(self, index: StateIndex, type: str, matches: Sequence[Match], scope: Scope) -> list[Instance]:
         """The instances that the first match with any result names.
@@ -251,12 +278,18 @@ class _Batch:
         self._tracks: dict[_Key, _Track] = {}
         self._events: list[tuple[int, DriftEvent]] = []
         self._order: dict[int, int] = {}
+        self.verdicts: list[Verdict] = []
+        self.terraform_ran = False
 
-    def apply(self, record: Record, verdict: Verdict) -> None:
-        self._order[id(record)] = len(self._order)
+    def apply(self, record: Record) -> None:
+        """Work on one record.  It is judged only once it is seen to touch something, which few records do."""
         event = self._engine._catalog.event(record)
         if event is not None and event.ignored:
             return
+        self.terraform_ran = self.terraform_ran or self._engine.by_terraform(record)
+        if event is not None and not self._engine.reaches(self._index, event):
+            return
+        self._order[id(record)] = len(self._order)
         request = canonical_request(record)
         scope: dict[str, Any] = {
             "request": request,
@@ -268,19 +301,28 @@ class _Batch:
         if event is None:
             # Writes to what a resource stores say nothing of the resource, though they name it.
             if record.raw.get("eventCategory") != "Data":
-                self._infer(record, verdict, scope)
+                self._infer(record, scope)
             return
+        self._verdict: Verdict | None = None
         handled = False
         for effect in event.effects:
             if effect.fallback and handled:
                 continue
             for item in self._items(effect, scope):
-                handled = self._effect(effect, record, verdict, {**scope, "item": item}) or handled
+                handled = self._effect(effect, record, {**scope, "item": item}) or handled
+                if self._verdict is not None and self._verdict.outcome is Outcome.NOT_A_CHANGE:
+                    return
+
+    def _judge(self, record: Record) -> Verdict:
+        if self._verdict is None:
+            self._verdict = self._engine.judge(record)
+            self.verdicts.append(self._verdict)
+        return self._verdict
 
     def _items(self, effect: Effect, scope: Scope) -> list[Any]:
         return as_list(evaluate(effect.each, scope)) if effect.each else [None]
 
-    def _effect(self, effect: Effect, record: Record, verdict: Verdict, scope: dict[str, Any]) -> bool:
+    def _effect(self, effect: Effect, record: Record, scope: dict[str, Any]) -> bool:
         """Apply one effect; whether it found its resource or reported a new one."""
         if effect.when and not evaluate(effect.when, scope):
             return False
@@ -291,15 +333,21 @@ class _Batch:
                 continue
             matches = effect.matches or (_created_match(effect) if effect.create else ())
             for instance in self._engine.resolve(self._index, type, matches, scope):
+                verdict = self._judge(record)
+                if verdict.outcome is Outcome.NOT_A_CHANGE:
+                    return False
                 track = self._track(instance)
                 if track.current is None and effect.create is None and not effect.restore:
                     continue
                 before = track.current if track.current is not None else {**track.baseline, **effect.defaults}
                 scope["state"] = before
-                after = apply(effect, scope, before, schema_of(instance.type, before), self._engine._transforms)
+                after = apply(effect, scope, before, self._engine.schema(instance), self._engine._transforms)
                 self._change(track, after, record, verdict, confidence, "")
                 handled = True
         if effect.create is not None and not handled and self._parent_managed(effect, scope):
+            verdict = self._judge(record)
+            if verdict.outcome is Outcome.NOT_A_CHANGE:
+                return False
             self._created(effect, record, verdict, scope, confidence)
             handled = True
         return handled
@@ -333,7 +381,7 @@ class _Batch:
         gone = after is None and before is not None
         reason = reason or verdict.reason
         names = tuple(dict.fromkeys(d.attribute for d in differences))
-        touch = _Touch(record, confidence, reason, names, secrets_of(track.instance, after or {}))
+        touch = _Touch(record, confidence, reason, names, after or {})
         if verdict.outcome is Outcome.EXPECTED:
             self._withhold(track, differences, gone, touch)
             changed = {name: after.get(name) for name in names} if after is not None else {}
@@ -356,7 +404,11 @@ class _Batch:
         for difference in (None,) if gone else differences:
             self._emit(_event(track.instance, Kind.EXPECTED, touch, difference, self._now, touch.reason))
 
-    def _infer(self, record: Record, verdict: Verdict, scope: Scope) -> None:
+    def _infer(self, record: Record, scope: Scope) -> None:
+        self._verdict = None
+        verdict = self._judge(record)
+        if verdict.outcome is Outcome.NOT_A_CHANGE:
+            return
         for guess in infer(self._index, record, scope):
             if guess.instance is None:
                 self._unmanaged(record, verdict, guess.resource, Confidence.INFERRED, guess.reason)
@@ -520,6 +572,6 @@ def _event(
         attributes=touch.attributes,
         confidence=touch.confidence,
         reason=reason,
-        redacted=secrets_of(instance, instance.attributes) | touch.secrets,
+        redacted=secrets_of(instance, instance.attributes) | secrets_of(instance, touch.after),
         time=now,
     )

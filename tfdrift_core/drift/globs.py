@@ -17,11 +17,13 @@ class Globs:
 
     patterns: tuple[str, ...]
     compiled: tuple[re.Pattern[str], ...]
+    joined: re.Pattern[str]
 
     @classmethod
     def of(cls, patterns: Iterable[str]) -> "Globs":
         texts = tuple(patterns)
-        return cls(texts, tuple(compile_glob(text) for text in texts))
+        compiled = tuple(compile_glob(text) for text in texts)
+        return cls(texts, compiled, re.compile("|".join(glob.pattern for glob in compiled) or "(?!)"))
 
     def match(self, *texts: str) -> bool:
         """Whether any glob is any of ``texts``; a text that is empty is unknown, and matches nothing."""
@@ -29,4 +31,4 @@ class Globs:
 
     def match_any(self, text: str) -> bool:
         """Whether any glob is ``text``, which may be empty."""
-        return any(glob.match(text) for glob in self.compiled)
+        return self.joined.match(text) is not None

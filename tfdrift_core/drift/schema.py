@@ -81,9 +81,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The attributes and blocks of a resource type, or of a block inside it, by name."""
+    """The attributes and blocks of a resource type, or of a block inside it, by name.
+
+    ``has_newer`` is true where an attribute here or below is ``newer``.
+    """
 
     attributes: Mapping[str, Node]
+    has_newer: bool = False
 
 
 @cache
@@ -138,7 +142,7 @@ def _known(block: Block, sample: Any) -> Block:
 
 
 def _known_node(node: Node, sample: Any) -> Node:
-    if node.nested is None:
+    if node.nested is None or not node.nested.has_newer:
         return node
     return replace(
         node,
@@ -148,7 +152,9 @@ def _known_node(node: Node, sample: Any) -> Node:
 
 
 def _block(codes: Mapping[str, Any]) -> Block:
-    return Block({name: _node(code) for name, code in codes.items()})
+    attributes = {name: _node(code) for name, code in codes.items()}
+    newer = any(node.newer or (node.nested is not None and node.nested.has_newer) for node in attributes.values())
+    return Block(attributes, newer)
 
 
 def _node(code: str | list[Any]) -> Node:
