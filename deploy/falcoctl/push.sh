@@ -11,7 +11,8 @@ if [ $# -ne 3 ]; then
     exit 2
 fi
 namespace=$1 version=$2 folder=$3
-set -- --version "$version" --add-floating-tags ${PLAIN_HTTP:+--plain-http}
+# An installation that names no version asks for latest.
+set -- --version "$version" --add-floating-tags --tag latest ${PLAIN_HTTP:+--plain-http}
 
 api=
 platforms=

@@ -72,6 +72,11 @@ def test_records_from_sqs_and_state_from_s3(installed: Machine, aws: str) -> Non
     print(f"{len(seen.lines)} events from SQS, with two states from S3: {seen.seconds:.2f} s")
 
 
+def written(machine: Machine) -> dict[Path, int]:
+    """When every file and directory of the plugin was last changed."""
+    return {path: path.stat().st_mtime_ns for path in (machine.root / PLUGINS.lstrip("/")).rglob("*")}
+
+
 def test_it_puts_up_with_its_surroundings(installed: Machine) -> None:
     """A read-only root, nobody for a user, no home, a hostile environment, and jemalloc, as in Falco's own builds."""
     jemalloc = next(Path("/usr/lib").glob("*/libjemalloc.so.2"), None)
@@ -79,13 +84,13 @@ def test_it_puts_up_with_its_surroundings(installed: Machine) -> None:
         missing("libjemalloc.so.2 is missing: apt-get install libjemalloc2")
     installed.put(jemalloc, "/usr/lib/libjemalloc.so.2", 0o755)
     place = sample(installed)
+    before = written(installed)
     expected = drift(installed, place).lines
-    before = {path: path.stat().st_mtime_ns for path in (installed.root / PLUGINS.lstrip("/")).rglob("*")}
     preload = {"LD_PRELOAD": "/usr/lib/libjemalloc.so.2"}
     assert "libjemalloc" in installed.run("sh", "-c", "exec cat /proc/self/maps", env=preload).out
     assert drift(installed, place, env=preload).lines == expected
     assert drift(installed, place, env=ENVIRONMENT).lines == expected
-    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert written(installed) == before
     installed.make_read_only()
     assert installed.run("touch", "/tmp/x").code != 0
     assert drift(installed, place, env={**ENVIRONMENT, **preload}, user=NOBODY).lines == expected

@@ -1,6 +1,7 @@
 """The real falcoctl: from a registry to where Falco looks, on a machine without Python."""
 
 import json
+import platform
 import shutil
 import tarfile
 import time
@@ -22,6 +23,9 @@ from tests.ship.sample import ENVIRONMENT, PLUGINS, drift, sample
 
 VERSION = tfdrift_core.__version__
 OLD = "0.0.9"
+PLATFORMS = {"x86_64": "amd64", "aarch64": "arm64"}
+OWN = platform.machine()
+OTHER = next(arch for arch in PLATFORMS if arch != OWN)
 RULES = REPO / "rules" / "tfdrift_rules.yaml"
 
 
@@ -29,11 +33,11 @@ def release(folder: Path, version: str, archive: Path) -> Path:
     """What a release pushes.  The archive of the other architecture is only big enough to tell it apart."""
     target = folder / version
     target.mkdir()
-    shutil.copy(archive, target / f"tfdrift-{version}-linux-x86_64.tar.gz")
+    shutil.copy(archive, target / f"tfdrift-{version}-linux-{OWN}.tar.gz")
     with tarfile.open(archive) as tar:
         names = {"libtfdrift.so", f"tfdrift-{version}", f"tfdrift-{version}/manifest.json"}
         entries = [entry for entry in tar if entry.name in names]
-        with tarfile.open(target / f"tfdrift-{version}-linux-aarch64.tar.gz", "w:gz") as other:
+        with tarfile.open(target / f"tfdrift-{version}-linux-{OTHER}.tar.gz", "w:gz") as other:
             for entry in entries:
                 other.addfile(entry, tar.extractfile(entry) if entry.isreg() else None)
     rules = RULES.read_text()
@@ -48,9 +52,8 @@ def older(artifact: Path, folder: Path) -> Path:
         build.compile_library(
             library, folder / "old-objects", build.Python.running(), f"$ORIGIN/tfdrift-{OLD}/lib", link=["-Wl,-s"]
         )
-    # So that something is left behind when the new version comes.
     replaced = {"libtfdrift.so": library.read_bytes()}
-    target = folder / f"tfdrift-{OLD}-linux-x86_64.tar.gz"
+    target = folder / f"tfdrift-{OLD}-linux-{OWN}.tar.gz"
     return parts.repack(artifact, target, {f"tfdrift-{VERSION}": f"tfdrift-{OLD}"}, replaced)
 
 
@@ -80,7 +83,7 @@ def manifests(registry: str, repository: str, tag: str) -> list[tuple[Mapping[st
 
     top = get(f"manifests/{tag}")
     images = [(one["platform"], get(f"manifests/{one['digest']}")) for one in top.get("manifests", ())] or [({}, top)]
-    return [(platform, get(f"blobs/{image['config']['digest']}")) for platform, image in images]
+    return [(place, get(f"blobs/{image['config']['digest']}")) for place, image in images]
 
 
 def files(machine: Machine) -> set[str]:
@@ -105,8 +108,12 @@ def test_from_an_empty_machine_to_an_alert(
     pushed: str, artifact: Path, falcoctl: Path, bare: Machine, tmp_path: Path
 ) -> None:
     bare.put(falcoctl, "/usr/local/bin/falcoctl", 0o755)
+    for directory in (PLUGINS, "/etc/falco"):  # as Falco's package makes them
+        (bare.root / directory.lstrip("/")).mkdir(parents=True)
     bare.put(index(tmp_path, pushed), "/etc/tfdrift-index.yaml")
-    nothing = bare.run("sh", "-c", "command -v python3 python; find / -xdev -iname 'libpython*' -o -name 'python3*'")
+    # Other tests may have left empty directories.
+    search = "command -v python3 python; find / -xdev ! -type d \\( -iname 'libpython*' -o -name 'python*' \\)"
+    nothing = bare.run("sh", "-c", search)
     assert nothing.out == ""
 
     def falcoctl_run(*arguments: str) -> str:
@@ -115,7 +122,7 @@ def test_from_an_empty_machine_to_an_alert(
         return done.out + done.error
 
     # What the registry tells before anything is installed.
-    assert [platform for platform, _ in manifests(pushed, "org/plugins/plugin/tfdrift", "latest")] == [
+    assert [place for place, _ in manifests(pushed, "org/plugins/plugin/tfdrift", "latest")] == [
         {"architecture": "amd64", "os": "linux"},
         {"architecture": "arm64", "os": "linux"},
     ]
@@ -126,6 +133,8 @@ def test_from_an_empty_machine_to_an_alert(
     assert [(one["name"], one["version"]) for one in config["dependencies"]] == [("tfdrift", VERSION)]
     assert config["requirements"] == [{"name": "engine_version_semver", "version": "0.43.0"}]
 
+    # Falco's own index, which falcoctl has from the start, cannot be reached from here.
+    falcoctl_run("index", "remove", "falcosecurity")
     falcoctl_run("index", "add", "tfdrift", "file:///etc/tfdrift-index.yaml")
     assert "tfdrift-rules" in falcoctl_run("artifact", "search", "terraform")
 

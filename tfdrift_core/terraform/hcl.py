@@ -8,16 +8,19 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import hcl2
 import yaml
-from lark import Token, Tree
+from hcl2.parser import parser as hcl2_parser
+from lark import Lark, Token, Tree
 from lark.exceptions import LarkError
 
 log = logging.getLogger("tfdrift.config")
+
+TABLES = Path(__file__).with_name("hcl.tables")
+"""The parser's tables, in the artifact only: making them takes seconds, and python-hcl2 writes them where it is."""
 
 _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # generated configurations have megabytes
 _USEFUL = re.compile(r"^[ \t]*(resource|module|provider|terraform|remote_state)\b", re.MULTILINE)
@@ -109,12 +112,20 @@ def parse(text: str) -> Body:
     """Native syntax.  :raises HclError: when it is not HCL."""
     text = text if text.endswith("\n") else text + "\n"
     try:
-        return _body(hcl2.parses_to_tree(text).children[0], text)
+        return _body(_parser().parse(text).children[0], text)
     except LarkError as error:
         line = getattr(error, "line", -1)
         raise HclError(f"line {line}: not valid HCL" if line > 0 else "not valid HCL") from None
     except RecursionError:
         raise HclError("nested too deeply") from None
+
+
+@cache
+def _parser() -> Lark:
+    if not TABLES.is_file():
+        return hcl2_parser()
+    with TABLES.open("rb") as file:
+        return Lark.load(file)
 
 
 def _body(tree: Any, text: str) -> Body:
