@@ -204,6 +204,19 @@ def _comparator(node: Mapping[str, Any], children: list[_Step]) -> _Step:
     return step
 
 
+def _function(node: Mapping[str, Any], children: list[_Step]) -> _Step:
+    name = node["value"]
+
+    def step(value: Any) -> Any:
+        return _OPTIONS.custom_functions.call_function(name, [child(value) for child in children])
+
+    return step
+
+
+def _current(_: Mapping[str, Any], __: list[_Step]) -> _Step:
+    return lambda value: value
+
+
 def _literal(node: Mapping[str, Any], _: list[_Step]) -> _Step:
     constant = node["value"]
     return lambda value: constant
@@ -222,6 +235,8 @@ _MAKERS: Mapping[str, Callable[[Mapping[str, Any], list[_Step]], _Step]] = {
     "not_expression": _not,
     "comparator": _comparator,
     "literal": _literal,
+    "function_expression": _function,
+    "current": _current,
 }
 
 
