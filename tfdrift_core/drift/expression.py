@@ -98,7 +98,8 @@ class _Functions(jmespath.functions.Functions):
         return tag_map(value)
 
 
-_OPTIONS = jmespath.Options(custom_functions=_Functions())
+_FUNCTIONS = _Functions()
+_OPTIONS = jmespath.Options(custom_functions=_FUNCTIONS)
 
 
 class _Interpreter(jmespath.visitor.TreeInterpreter):
@@ -208,7 +209,7 @@ def _function(node: Mapping[str, Any], children: list[_Step]) -> _Step:
     name = node["value"]
 
     def step(value: Any) -> Any:
-        return _OPTIONS.custom_functions.call_function(name, [child(value) for child in children])
+        return _FUNCTIONS.call_function(name, [child(value) for child in children])
 
     return step
 
