@@ -2,16 +2,19 @@
 
 import fcntl
 import os
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
 from tfdrift_plugin import bundle
 
 from tests.real.fixtures import forky_root, missing
 from tests.real.forky import MissingPartError, Root
 from tests.ship import parts
 from tests.ship.machine import Machine, machine
+from tests.ship.sample import CREDENTIALS
 
 __all__ = ["forky_root"]
 
@@ -58,3 +61,17 @@ def bare(forky_root: Root, tmp_path: Path) -> Iterator[Machine]:
             yield found
     except MissingPartError as error:
         missing(str(error))
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of moto's server."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    yield url
+    # What was made there belongs to the process, not to the server.
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST"), timeout=10).close()
+    server.stop()

@@ -1,24 +1,17 @@
 """The artifact's files, and nothing else, in libsinsp: what it reads, and what it puts up with."""
 
-import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.real.fixtures import missing
 from tests.real.forky import REPO
 from tests.ship.machine import Machine
-from tests.ship.sample import ENVIRONMENT, EXAMPLES, PLUGINS, drift, sample, settings, sysdig
+from tests.ship.sample import ENVIRONMENT, EXAMPLES, PLUGINS, drift, from_the_cloud, sample
 
-REGION = "eu-central-1"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_EC2_METADATA_DISABLED": "true"}
 NOBODY = 65534
 FALCO = os.environ.get("FALCO") or shutil.which("falco")
 
@@ -32,42 +25,10 @@ def installed(bare: Machine, artifact: Path) -> Machine:
     return bare
 
 
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
-
-
-def client(service: str, url: str) -> Any:
-    return boto3.client(service, region_name=REGION, endpoint_url=url)  # type: ignore[call-overload]
-
-
 def test_records_from_sqs_and_state_from_s3(installed: Machine, aws: str) -> None:
     place = sample(installed)
     expected = drift(installed, place).lines
-    for name in ("state", "trail"):
-        shutil.rmtree(installed.root / "srv" / name)
-    s3, sqs = client("s3", aws), client("sqs", aws)
-    s3.create_bucket(Bucket="cloud", CreateBucketConfiguration={"LocationConstraint": REGION})
-    for file in (EXAMPLES / "state").iterdir():
-        s3.put_object(Bucket="cloud", Key=f"state/{file.name}", Body=file.read_bytes())
-    queue = sqs.create_queue(QueueName="cloudtrail-events")["QueueUrl"]
-    for file in sorted((EXAMPLES / "trail").iterdir()):
-        key = f"AWSLogs/{file.name}"
-        s3.put_object(Bucket="cloud", Key=key, Body=file.read_bytes())
-        s3_event = {
-            "eventSource": "aws:s3",
-            "eventName": "ObjectCreated:Put",
-            "awsRegion": REGION,
-            "s3": {"bucket": {"name": "cloud"}, "object": {"key": key, "size": file.stat().st_size}},
-        }
-        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"Records": [s3_event]}))
-    config = {**settings(place), "state": ["s3://cloud/state/"], "aws": {"region": REGION, "endpoint_url": aws}}
-    seen = sysdig(installed, config, "sqs://cloudtrail-events", "-n", str(len(expected)), env=CREDENTIALS)
+    seen = from_the_cloud(installed, place, aws, len(expected))
     assert sorted(seen.lines) == sorted(expected)
     print(f"{len(seen.lines)} events from SQS, with two states from S3: {seen.seconds:.2f} s")
 
