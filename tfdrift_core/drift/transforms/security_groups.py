@@ -3,7 +3,7 @@
 A rule block of Terraform holds several ranges; EC2 knows one rule for each.  Everything here works on those atoms.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -242,13 +242,66 @@ def _rule_item(
     return None
 
 
+def _modified(scope: Scope, owner: str) -> Atom | None:
+    """The whole new rule that ModifySecurityGroupRules puts under an old id."""
+    item = scope["item"]
+    rule = _get(item, "securityGroupRule") if isinstance(item, dict) else None
+    return _rule_atom(rule, owner) if isinstance(rule, dict) else None
+
+
+def _modified_group(
+    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """A group after ModifySecurityGroupRules, of which the record tells neither the direction nor the old rule.
+
+    People change a rule's description, its peer or its ports.  Where that leaves one rule that the new one can have
+    been, it is replaced; else the direction's rules are unknown.
+    """
+    group = str(attributes.get("id") or "")
+    new = _modified(scope, str(attributes.get("owner_id") or ""))
+    if new is None:
+        return {"ingress": UNKNOWN}
+    present = [
+        (direction, atom)
+        for direction in ("ingress", "egress")
+        for entry in as_list(attributes.get(direction))
+        if isinstance(entry, dict)
+        for atom in block_atoms(entry, group)
+    ]
+    likenesses: tuple[Callable[[Atom], bool], ...] = (
+        new.same_rule,
+        lambda old: (old.protocol, old.from_port, old.to_port) == (new.protocol, new.from_port, new.to_port),
+        lambda old: (old.kind, old.target) == (new.kind, new.target),
+    )
+    for alike in likenesses:
+        found = [(direction, atom) for direction, atom in present if alike(atom)]
+        if len(found) == 1:
+            direction, old = found[0]
+            blocks = [entry for entry in as_list(attributes[direction]) if isinstance(entry, dict)]
+            kept = [entry for known in blocks if (entry := _without(known, [old], group)) is not None]
+            return {direction: [*kept, *_blocks([new], group)]}
+        if found:
+            directions = {direction for direction, _ in found}
+            return {directions.pop() if len(directions) == 1 else "ingress": UNKNOWN}
+    return {"ingress": UNKNOWN}
+
+
+def _modified_rule(
+    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """An ``aws_security_group_rule`` after ModifySecurityGroupRules: the provider looks for the rule by what it is."""
+    new = _modified(scope, "")
+    if new is None:
+        return {}
+    own = block_atoms(attributes, str(attributes.get("security_group_id") or ""))
+    return {"description": new.description} if any(atom.same_rule(new) for atom in own) else None
+
+
 def _modified_item(
     scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """A rule resource after ModifySecurityGroupRules, which puts a whole new rule under the old id."""
-    item = scope["item"]
-    rule = _get(item, "securityGroupRule") if isinstance(item, dict) else None
-    atom = _rule_atom(rule, "") if isinstance(rule, dict) else None
+    """An ``aws_vpc_security_group_ingress_rule`` (or egress) after ModifySecurityGroupRules."""
+    atom = _modified(scope, "")
     if atom is None:
         return {}
     targets = {
@@ -270,5 +323,7 @@ TRANSFORMS: Mapping[str, Transform] = {
     "security_group_rules": _group_rules,
     "security_group_rule": _separate_rule,
     "security_group_rule_item": _rule_item,
-    "security_group_rule_modified": _modified_item,
+    "security_group_modified": _modified_group,
+    "security_group_rule_modified": _modified_rule,
+    "security_group_rule_item_modified": _modified_item,
 }
