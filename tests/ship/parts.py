@@ -17,7 +17,7 @@ from tests.real.forky import CACHE, REPO, MissingPartError
 
 TOOLS = Path(__file__).with_name("tools")
 BINARIES = CACHE / "go" / "bin"
-# A minute or so of linking where packages are compiled already, a quarter of an hour on two busy cores where they are not.
+# Seconds where its packages are compiled already; where not, a quarter of an hour on two busy cores.
 BUILD_SECONDS = 3000
 
 
