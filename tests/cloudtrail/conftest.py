@@ -71,7 +71,7 @@ def client(moto_url: str) -> Iterator[Callable[..., Any]]:
     yield make
     import urllib.request
 
-    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST"), timeout=10).read()
+    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST"), timeout=60).read()
 
 
 @pytest.fixture

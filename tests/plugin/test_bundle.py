@@ -128,7 +128,7 @@ def test_it_runs_for_anybody(
     driver: Path, installed: Path, trail: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     for path in (driver.parent, installed, trail, *tmp_path.parents):
-        if str(path).startswith(str(tmp_path.parents[1])):
+        if path.stat().st_uid == os.geteuid() and path.stat().st_mode & 0o777 == 0o700:
             path.chmod(0o755)
     command = [str(driver), str(installed / "libtfdrift.so"), settings(trail), str(trail / "trail.json"), "1"]
     done = subprocess.run(

@@ -53,7 +53,7 @@ class Aws:
     def post(self, path: str, body: bytes = b"") -> None:
         import urllib3
 
-        assert urllib3.request("POST", f"{self.url}{path}", body=body).status == 200
+        assert urllib3.request("POST", f"{self.url}{path}", body=body, timeout=60).status == 200
 
     @contextmanager
     def enforced(self) -> Iterator[None]:
