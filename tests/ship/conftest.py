@@ -73,5 +73,5 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     url = "http://{}:{}".format(*server.get_host_and_port())
     yield url
     # What was made there belongs to the process, not to the server.
-    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST"), timeout=10).close()
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST"), timeout=60).close()
     server.stop()
