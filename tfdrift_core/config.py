@@ -121,7 +121,7 @@ def load(text: str) -> Config:
 
     :raises ConfigError: with one line for each fault.
     """
-    document = _parse(text)
+    document = parse(text)
     faults = sorted(Draft7Validator(_schema()).iter_errors(document), key=lambda e: [str(p) for p in e.absolute_path])
     if faults:
         raise ConfigError("\n".join(line for fault in faults for line in _explain(fault)))
@@ -157,7 +157,11 @@ _Loader.yaml_implicit_resolvers["0"] = [
 ]
 
 
-def _parse(text: str) -> Any:
+def parse(text: str, name: str = "init_config") -> Any:
+    """The document that YAML or JSON text holds, account ids and times as they are written; nothing is ``{}``.
+
+    :raises ConfigError: naming the text by ``name``.
+    """
     if not text.strip():
         return {}
     try:
@@ -166,7 +170,7 @@ def _parse(text: str) -> Any:
         where = getattr(error, "problem_mark", None)
         place = f", line {where.line + 1}, column {where.column + 1}" if where else ""
         problem = getattr(error, "problem", None) or "it is neither YAML nor JSON"
-        raise ConfigError(f"init_config{place}: cannot be read: {problem}") from None
+        raise ConfigError(f"{name}{place}: cannot be read: {problem}") from None
     return {} if document is None else document
 
 

@@ -109,7 +109,7 @@ class TestState:
         [
             ([], "no state: name one, or a configuration with --config"),
             (["--config", "none.yaml"], "none.yaml: No such file or directory; check the path"),
-            (["--config", "bad.yaml"], "bad.yaml: not valid YAML"),
+            (["--config", "bad.yaml"], "bad.yaml, line 1, column 2: cannot be read"),
             (
                 ["--config", "other.yaml"],
                 "other.yaml: plugins: has no entry named tfdrift; add one, tfdrift init writes",

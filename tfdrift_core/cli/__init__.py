@@ -1,6 +1,7 @@
 """The ``tfdrift`` command.  Its subcommands are the entry points of the group ``tfdrift.commands``."""
 
 import argparse
+import io
 import logging
 import sys
 from importlib.metadata import entry_points
@@ -33,6 +34,9 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.INFO, format="tfdrift: %(levelname)s: %(message)s"
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names come from anywhere, and a terminal may know less than Unicode.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(args.run(args))
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
@@ -21,7 +22,7 @@ from rich.text import Text
 from tfdrift_core.cli import settings
 from tfdrift_core.cloudtrail.files import listing
 from tfdrift_core.cloudtrail.source import SourceError
-from tfdrift_core.config import ConfigError, load
+from tfdrift_core.config import ConfigError, Source
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind
 from tfdrift_core.drift.identity import identify
 from tfdrift_core.fields import shown, values
@@ -41,7 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-s", "--state", action="append", default=[], metavar="STATE", help="a state file, pattern or URL"
     )
     parser.add_argument(
-        "-c", "--config", action="append", default=[], metavar="PATH", help="a Terraform directory; or a falco.yaml"
+        "-c",
+        "--config",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a Terraform directory; or a falco.yaml, or a file with the plugin's init_config",
     )
     parser.add_argument("--expected", action="store_true", help="show expected changes too, with the reason")
     parser.add_argument("--json", action="store_true", help="print every event as one line of JSON, by field name")
@@ -49,11 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        document = orjson.loads(settings.text_of(args) or "{}") if (args.state or args.config) else {}
-        document = {**document, **({"emit_expected": True} if args.expected else {})}
-        if args.sources:
-            document["sources"] = args.sources
-        config = load(orjson.dumps(document).decode())
+        given = settings.configuration(args)
+        config = replace(
+            given,
+            emit_expected=given.emit_expected or args.expected,
+            sources=tuple(map(Source, args.sources)) or given.sources,
+        )
         if not config.state and not config.config:
             raise ConfigError("no state: name one with --state, or a Terraform directory with --config")
         pipeline = Pipeline(config, Metrics())

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tfdrift_core.config import Config, ConfigError, load
+from tfdrift_core.config import Config, ConfigError, load, parse
 
 PLUGIN = "tfdrift"
 _VARIABLE = re.compile(r"(\$?)\$\{(\w+)\}")
@@ -61,7 +59,7 @@ def text_of(args: argparse.Namespace) -> str:
     base = file_text(Path(files[0])) if files else ""
     if not directories and not args.state:
         return base
-    document = _yaml(base, files[0]) if files else {}
+    document = parse(base, files[0]) if files else {}
     if not isinstance(document, dict):
         raise ConfigError(f"{files[0]}: not a map")
     for key, more in (("state", args.state), ("config", directories)):
@@ -92,7 +90,7 @@ def _plugin(path: Path) -> Mapping[str, Any]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {getattr(error, 'strerror', '') or 'not text'}; check the path") from None
-    document = _yaml(text, str(path))
+    document = parse(text, str(path))
     if not isinstance(document, dict) or "plugins" not in document:
         return {"init_config": text}
     for entry in document["plugins"] or []:
@@ -109,11 +107,3 @@ def _text(given: object) -> str:
 def _substituted(match: re.Match[str]) -> str:
     """Falco replaces ``${NAME}`` by the environment, and ``$${NAME}`` by ``${NAME}``."""
     return match[0][1:] if match[1] else os.environ.get(match[2], "")
-
-
-def _yaml(text: str, name: str) -> Any:
-    try:
-        document: Mapping[str, Any] = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: not valid YAML: {error}") from None
-    return document

@@ -102,7 +102,7 @@ class Record:
 
     @cached_property
     def time(self) -> int:
-        """``eventTime`` in nanoseconds since the epoch, 0 when it is missing or not a time."""
+        """``eventTime`` in nanoseconds since the epoch, 0 when it is missing, not a time or beyond 64 bits."""
         text = _text(self.raw.get("eventTime"))
         try:
             moment = datetime.fromisoformat(text)
@@ -110,5 +110,5 @@ class Record:
             return 0
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        seconds = int(moment.timestamp())
-        return max(seconds, 0) * 1_000_000_000
+        nanoseconds = int(moment.timestamp()) * 1_000_000_000
+        return nanoseconds if 0 <= nanoseconds < 1 << 63 else 0

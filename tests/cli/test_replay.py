@@ -1,0 +1,76 @@
+"""``tfdrift replay``: what it reads, prints and says."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.events import RECORD
+from tfdrift_core.cli import main
+
+INSTANCE = {
+    "mode": "managed",
+    "type": "aws_instance",
+    "name": "web",
+    "provider": 'provider["registry.terraform.io/hashicorp/aws"]',
+    "instances": [{"attributes": {"id": "i-0abc", "instance_type": "t3.micro"}}],
+}
+STATE = {"version": 4, "terraform_version": "1.7.0", "serial": 1, "lineage": "x", "resources": [INSTANCE]}
+
+Replay = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Replay:
+    monkeypatch.chdir(tmp_path)
+    Path("a.tfstate").write_text(json.dumps(STATE))
+
+    def run(*arguments: str, record: Any = RECORD) -> tuple[int, str, str]:
+        Path("trail.json").write_text(json.dumps({"Records": [record]}))
+        code = main(["replay", *arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def test_a_file_with_the_init_config(replay: Replay) -> None:
+    Path("init.yaml").write_text("state: a.tfstate\nsources: [trail.json]\naccounts: [012345678901]\n")
+    code, out, _ = replay("-c", "init.yaml")
+    assert code == 0
+    assert "instance_type: t3.micro → t3.small" in out
+
+
+def test_a_falco_yaml_and_a_source_of_its_own(replay: Replay) -> None:
+    config = "plugins:\n- {name: tfdrift, init_config: {state: [a.tfstate], sources: [{url: s3://b, start: %s}]}}\n"
+    Path("falco.yaml").write_text(config % "2026-01-31T08:00:00Z")
+    code, out, err = replay("-c", "falco.yaml", "--json", "trail.json")
+    assert code == 0, err
+    assert json.loads(out)["drift.new_value"] == "t3.small"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stat: x", "init_config.stat: unknown key; did you mean 'state'?"),
+        ("[1, 2]", "init_config: [1, 2] is not allowed here; write a map"),
+        ("{", "bad.yaml, line 1, column 2: cannot be read: "),
+        ("sources: [trail.json]", "no state: name one with --state, or a Terraform directory with --config"),
+    ],
+)
+def test_what_is_wrong_with_the_configuration_is_said(replay: Replay, text: str, message: str) -> None:
+    Path("bad.yaml").write_text(text)
+    code, out, err = replay("-c", "bad.yaml", "trail.json")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"tfdrift: error: {message}")
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59", "yesterday", 5, None])
+def test_a_time_that_is_none_hides_no_drift(replay: Replay, time: object) -> None:
+    code, out, err = replay("--json", "-s", "a.tfstate", "trail.json", record={**RECORD, "eventTime": time})
+    assert code == 0, err
+    event = json.loads(out)
+    assert event["drift.new_value"] == "t3.small"
+    assert "drift.time" not in event
