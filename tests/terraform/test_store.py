@@ -303,6 +303,18 @@ class TestFresh:
             f"{told}; each is reported once, for the latter"
         ]
 
+    def test_what_is_wrong_in_a_configuration_is_told_once_and_again_when_it_comes_back(self, tmp_path, clock, caplog):
+        broken = tmp_path / "bad.tf"
+        store = make(clock, config=[str(tmp_path), str(tmp_path / "none")])
+        bad = 'resource "aws_instance" "web" {'
+        told = f"{broken}: line 1: not valid HCL; its resources have no file, line and ignore_changes"
+        missing = f"configuration {tmp_path / 'none'}: No such file or directory; check the path"
+        for text, expected in ((bad, [told, missing]), (bad, []), ("", []), (bad, [told])):
+            caplog.clear()
+            broken.write_text(text)
+            store.refresh(force=True)
+            assert [m for m in caplog.messages if m in (told, missing)] == expected
+
     def test_an_instance_without_an_id_is_told(self, tmp_path, clock, caplog):
         caplog.set_level(logging.INFO, "tfdrift")
         path = write(tmp_path / "a.tfstate", state(resource("aws_x", "y", {"name": "n"})))

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,13 @@ class Module:
 class Configuration:
     """A root module with the local modules that it calls.
 
-    Modules are found by their literal local source, or where ``terraform init`` put them.
+    Modules are found by their literal local source, or where ``terraform init`` put them.  ``warn`` is told what cannot
+    be read.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, warn: Callable[[str], None] = log.warning) -> None:
         self.directory = Path(directory).expanduser()
+        self.warn = warn
         self._modules: dict[str, Module] = {}
         self._installed = _installed(self.directory)
 
@@ -106,7 +108,7 @@ class Configuration:
     def _module(self, directory: Path) -> Module:
         key = str(directory)
         if key not in self._modules:
-            self._modules[key] = read_module(directory)
+            self._modules[key] = read_module(directory, self.warn)
         return self._modules[key]
 
 
@@ -115,28 +117,28 @@ def module_path(module: str) -> str:
     return ".".join(_INSTANCE.sub("", module).split(".")[1::2])
 
 
-def module_files(directory: Path) -> Iterable[Path]:
+def module_files(directory: Path, warn: Callable[[str], None] = log.debug) -> Iterable[Path]:
     """The files that Terraform reads, override files last; a ``.tofu`` file hides the ``.tf`` file of its name."""
     try:
         names = {p.name for p in directory.iterdir() if p.name.endswith(_SUFFIXES) and not p.name.startswith(".")}
     except OSError as error:
-        log.warning("configuration %s: %s; check the path", directory, error.strerror)
+        warn(f"configuration {directory}: {error.strerror}; check the path")
         return []
     kept = {n for n in names if ".tofu" in n or n.replace(".tf", ".tofu", 1) not in names}
     return [directory / name for name in sorted(kept, key=lambda n: (_is_override(n), n))]
 
 
-def read_module(directory: Path) -> Module:
-    """Read one directory; a file that cannot be read is logged and left out."""
+def read_module(directory: Path, warn: Callable[[str], None]) -> Module:
+    """Read one directory; a file that cannot be read is told to ``warn`` and left out."""
     resources: dict[tuple[str, str], Block] = {}
     calls: dict[str, str] = {}
     providers: dict[str, tuple[str, str]] = {}
     backend = None
-    for path in module_files(directory):
+    for path in module_files(directory, warn):
         try:
             body = hcl.read(path)
         except HclError as error:
-            log.warning("%s: %s; its resources have no file, line and ignore_changes", path, error)
+            warn(f"{path}: {error}; its resources have no file, line and ignore_changes")
             continue
         for block in body.all("resource"):
             if len(block.labels) == 2:

@@ -98,14 +98,14 @@ def discover(configuration: Configuration) -> Found:
     directory = configuration.directory
     if recorded := _recorded(directory):
         return _complete([recorded])
-    backend = configuration.root.backend or _terragrunt(directory)
+    backend = configuration.root.backend or _terragrunt(configuration)
     if backend is None:
         return _local(directory, {})
     name, body = backend
     if name == "local":
         return _local(directory, body.literals())
     given = _arguments(name, body.literals(), {b: list(literal_blocks(body, b)) for b in _nested_names(name)})
-    return _complete([(name, {**given, **more}) for more in _partial(directory, name)] or [(name, given)])
+    return _complete([(name, {**given, **more}) for more in _partial(configuration, name)] or [(name, given)])
 
 
 def _complete(backends: Sequence[tuple[str, dict[str, Any]]]) -> Found:
@@ -169,30 +169,30 @@ def _maps(value: object) -> list[Mapping[str, Any]]:
     return [v for v in values if isinstance(v, dict)]
 
 
-def _partial(directory: Path, name: str) -> Iterator[dict[str, Any]]:
+def _partial(configuration: Configuration, name: str) -> Iterator[dict[str, Any]]:
     """What each ``*.tfbackend`` file adds: each stands for one state, chosen with ``-backend-config``."""
-    for path in sorted(directory.rglob("*.tfbackend")):
+    for path in sorted(configuration.directory.rglob("*.tfbackend")):
         if ".terraform" in path.parts:
             continue
         try:
             body = hcl.read(path)
         except HclError as error:
-            log.warning("%s: %s; it is left out", path, error)
+            configuration.warn(f"{path}: {error}; it is left out")
             continue
         nested = {block: list(literal_blocks(body, block)) for block in _nested_names(name)}
         yield _arguments(name, body.literals(), nested)
 
 
-def _terragrunt(directory: Path) -> tuple[str, Body] | None:
+def _terragrunt(configuration: Configuration) -> tuple[str, Body] | None:
     """``remote_state`` of a Terragrunt file, as a backend block, where it is literal."""
     for file in _TERRAGRUNT:
-        path = directory / file
+        path = configuration.directory / file
         if not path.is_file():
             continue
         try:
             blocks = list(hcl.read(path).all("remote_state"))
         except HclError as error:
-            log.warning("%s: %s; it is left out", path, error)
+            configuration.warn(f"{path}: {error}; it is left out")
             continue
         for block in blocks:
             backend, config = block.body.attributes.get("backend"), block.body.attributes.get("config")

@@ -93,6 +93,7 @@ class StateStore:
         self._configurations: Mapping[str, Configuration] = {}
         self._links: dict[str, str] = {}
         self._told: dict[str, str] = {}
+        self._warned: set[str] = set()
         self._told_twins: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
@@ -230,7 +231,14 @@ class StateStore:
 
     def _configure(self) -> None:
         """Read the configuration directories again and look for states that they name and we do not know yet."""
-        self._configurations = {directory: Configuration(directory) for directory in self._config.config}
+        said, self._warned = self._warned, set()
+
+        def warn(problem: str) -> None:
+            if problem not in said | self._warned:
+                log.warning("%s", problem)
+            self._warned.add(problem)
+
+        self._configurations = {directory: Configuration(directory, warn) for directory in self._config.config}
         places = [place for place in self._places if not place.directory]
         for directory, configuration in self._configurations.items():
             configuration.preload()
