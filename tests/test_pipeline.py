@@ -228,5 +228,13 @@ def test_what_cannot_work_is_said_at_once(state: Path, tmp_path: Path) -> None:
         Pipeline(configured(state)).run(Reader(), threading.Event())
 
 
+def test_a_configuration_without_state_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "trail.json").write_text('{"Records": []}')
+    pipeline = Pipeline(load("{}"))
+    pipeline.open(str(tmp_path / "trail.json"))
+    pipeline.close()
+    assert "no state is configured, so only what is created is drift; add state or config to init_config" in caplog.text
+
+
 def test_the_queue_is_what_the_records_name() -> None:
     assert timeout(60).request["queueUrl"] == URL

@@ -76,6 +76,8 @@ class Pipeline:
         :raises ConfigError, SourceError: when there is nothing to read or it cannot be read.
         """
         self._source = open_sources(params, self._config, self.metrics)
+        if not self._config.state and not self._config.config:
+            log.warning("no state is configured, so only what is created is drift; add state or config to init_config")
 
     @property
     def progress(self) -> Any:

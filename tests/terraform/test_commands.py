@@ -285,6 +285,9 @@ class TestDoctor:
         (tmp_path / "x.yaml").write_text("stat: 1\nrefresh_interval: x")
         found = self.findings(run, "--config", tmp_path / "x.yaml")
         assert [level for level, _ in found] == ["FAILED", "FAILED"]
+        (tmp_path / "x.yaml").write_text(f"catalog: {tmp_path / 'none.yaml'}")
+        problem = f"configuration: catalog {tmp_path / 'none.yaml'}: No such file or directory; check the path"
+        assert self.findings(run, "--config", tmp_path / "x.yaml") == [("FAILED", problem)]
 
 
 def test_the_examples_of_the_documentation_are_valid():

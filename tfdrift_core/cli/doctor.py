@@ -35,6 +35,7 @@ from tfdrift_core.cloudtrail.permissions import policies
 from tfdrift_core.cloudtrail.source import SourceError
 from tfdrift_core.cloudtrail.sqs import parse_queue
 from tfdrift_core.config import Aws, Config, ConfigError, Source, load
+from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.terraform.store import StateStore
 
 log = logging.getLogger("tfdrift.doctor")
@@ -95,7 +96,7 @@ def examine(args: argparse.Namespace) -> Findings:
     try:
         text = settings.text_of(args)
         config = load(text)
-        store = StateStore(config)
+        store = Pipeline(config).store
     except ConfigError as error:
         for line in str(error).splitlines():
             yield Finding(Level.FAILED, "configuration", line)

@@ -114,7 +114,8 @@ def load(extra: Iterable[str | Path] = ()) -> Catalog:
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise CatalogError(f"catalog {path}: {error}") from error
+            problem = getattr(error, "strerror", "") or "not text"
+            raise CatalogError(f"catalog {path}: {problem}; check the path") from error
         events.update(parse(text, str(path)))
     return Catalog(events)
 
