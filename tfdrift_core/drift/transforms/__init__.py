@@ -6,9 +6,10 @@ A catalog entry names one with ``transform`` and configures it with ``with``: se
 from collections.abc import Mapping
 
 from tfdrift_core.drift.change import Transform
-from tfdrift_core.drift.transforms import apigateway, blocks, policies, s3, security_groups
+from tfdrift_core.drift.transforms import addresses, apigateway, blocks, policies, s3, security_groups
 
 TRANSFORMS: Mapping[str, Transform] = {
+    **addresses.TRANSFORMS,
     **apigateway.TRANSFORMS,
     **blocks.TRANSFORMS,
     **policies.TRANSFORMS,

@@ -36,12 +36,15 @@ def _add(scope: Scope, attributes: Attributes, block: Block | None, options: Map
     policy, label = _policy(attributes), evaluate(options["label"], scope)
     if policy is None:
         return {"policy": UNKNOWN}
+    resource = evaluate(options["resource"], scope)
+    if not attributes.get("policy") and "id" in options:
+        policy["Id"] = f"{resource}/{options['id']}"
     statement = {
         "Sid": label,
         "Effect": "Allow",
         "Principal": {"AWS": [f"arn:aws:iam::{a}:root" for a in as_list(evaluate(options["accounts"], scope))]},
         "Action": [f"{options['service']}:{action}" for action in as_list(evaluate(options["actions"], scope))],
-        "Resource": evaluate(options["resource"], scope),
+        "Resource": resource,
     }
     return {"policy": _text(policy, [*_statements(policy, label), statement])}
 

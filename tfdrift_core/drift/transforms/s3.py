@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from tfdrift_core.drift.change import Transform
 from tfdrift_core.drift.expression import Scope
@@ -163,7 +163,10 @@ def _object_tags(
 ) -> Mapping[str, Any]:
     """The tags of an object that was written anew: those of the header, or none; a copy keeps its source's."""
     request = scope["request"]
-    if request.get("x-amz-copy-source") and request.get("x-amz-tagging-directive") != "REPLACE":
+    source = _text(request.get("x-amz-copy-source")).lstrip("/")
+    if source and request.get("x-amz-tagging-directive") != "REPLACE":
+        if unquote(source) == f"{request.get('bucketName')}/{request.get('key')}":
+            return {}
         return {"tags": UNKNOWN, "tags_all": UNKNOWN}
     tags = dict(parse_qsl(_text(request.get("x-amz-tagging")), keep_blank_values=True, max_num_fields=50))
     return {name: tags for name in ("tags", "tags_all") if name in attributes}

@@ -96,10 +96,23 @@ def _rule_atom(rule: Mapping[str, Any], owner: str) -> Atom | None:
 def call_atoms(scope: Scope, owner: str) -> list[Atom] | None:
     """The rules that a call names; ``None`` where it gives only ids and the response does not spell them out."""
     request, response = scope["request"], scope["response"]
+    named = _named_atoms(request, owner)
     for name in ("securityGroupRuleSet", "revokedSecurityGroupRuleSet"):
         rules = [_rule_atom(rule, owner) for rule in as_list(response.get(name)) if isinstance(rule, dict)]
         if rules:
-            return [atom for atom in rules if atom]
+            return [_described(atom, named) for atom in rules if atom]
+    if named:
+        return named
+    return None if as_list(_get(request, "securityGroupRuleIds") or _get(request, "securityGroupRuleId")) else []
+
+
+def _described(atom: Atom, named: Iterable[Atom]) -> Atom:
+    """A rule of a response with the description of the request, where the response has none."""
+    return atom if atom.description else next((other for other in named if other.same_rule(atom)), atom)
+
+
+def _named_atoms(request: Mapping[str, Any], owner: str) -> list[Atom]:
+    """The rules that a request spells out, in either of its two forms."""
     atoms = [
         atom
         for permission in as_list(_get(request, "ipPermissions"))
@@ -114,10 +127,7 @@ def call_atoms(scope: Scope, owner: str) -> list[Atom] | None:
         "ipv6Ranges": [{"cidrIpv6": _text(request, "cidrIpv6")}] if _text(request, "cidrIpv6") else [],
         "groups": [{"groupId": source}] if (source := _text(request, "sourceSecurityGroupId")) else [],
     }
-    atoms = list(_permission_atoms(short, owner))
-    if atoms:
-        return atoms
-    return None if as_list(_get(request, "securityGroupRuleIds") or _get(request, "securityGroupRuleId")) else []
+    return list(_permission_atoms(short, owner))
 
 
 def block_atoms(block: Mapping[str, Any], group: str) -> list[Atom]:
@@ -203,9 +213,11 @@ def _separate_rule(
     own = block_atoms(attributes, group)
     hit = [atom for atom in named if any(atom.same_rule(other) for other in own)]
     if not hit:
-        return {}
+        return None if scope["gone"] else {}
     if options["action"] == "describe":
         return {"description": hit[0].description}
+    if options["action"] == "authorize":
+        return {"description": hit[0].description} if scope["gone"] else {}
     return None
 
 
