@@ -209,7 +209,10 @@ CASES: list[tuple[Call, list[Change]]] = [
     ),
     (
         ("CreateAccountAlias", {"accountAlias": "evil"}),
-        [("aws_iam_account_alias.a", "account_alias", "acme", "evil"), ("aws_iam_account_alias.a", "id", "acme", "evil")],
+        [
+            ("aws_iam_account_alias.a", "account_alias", "acme", "evil"),
+            ("aws_iam_account_alias.a", "id", "acme", "evil"),
+        ],
     ),
     (("DeleteAccountAlias", {"accountAlias": "acme"}), [("aws_iam_account_alias.a",)]),
     (
