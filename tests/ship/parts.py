@@ -96,7 +96,7 @@ def push(registry: str, version: str, folder: Path) -> None:
         "HOME": str(folder),
         "PLAIN_HTTP": "1",
     }
-    command = [REPO / "deploy" / "falcoctl" / "push.sh", f"{registry}/ORG".lower(), version, folder]
+    command = [REPO / "deploy" / "falcoctl" / "push.sh", f"{registry}/tfdrift", version, folder]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -119,8 +119,8 @@ def test_the_host_fragment(library: Path, tmp_path: Path) -> None:
 # Where a version has to be written because what reads it cannot ask Python.
 VERSIONED = [
     ("rules/tfdrift_rules.yaml", r"name: tfdrift\n\s+version: (\S+)", 1),
-    ("deploy/helm/values-tfdrift.yaml", r"ghcr\.io/ORG/plugins/\w+/tfdrift:(\S+)", 2),
-    ("docs/install.md", r"ghcr\.io/ORG/plugins/\w+/tfdrift:(\S+)", 2),
+    ("deploy/helm/values-tfdrift.yaml", r"ghcr\.io/tfdrift/plugins/\w+/tfdrift:(\S+)", 2),
+    ("docs/install.md", r"ghcr\.io/tfdrift/plugins/\w+/tfdrift:(\S+)", 2),
 ]
 
 

@@ -122,14 +122,14 @@ def test_from_an_empty_machine_to_an_alert(
         return done.out + done.error
 
     # What the registry tells before anything is installed.
-    assert [place for place, _ in manifests(pushed, "org/plugins/plugin/tfdrift", "latest")] == [
+    assert [place for place, _ in manifests(pushed, "tfdrift/plugins/plugin/tfdrift", "latest")] == [
         {"architecture": "amd64", "os": "linux"},
         {"architecture": "arm64", "os": "linux"},
     ]
-    for _, config in manifests(pushed, "org/plugins/plugin/tfdrift", VERSION):
+    for _, config in manifests(pushed, "tfdrift/plugins/plugin/tfdrift", VERSION):
         assert (config["name"], config["version"]) == ("tfdrift", VERSION)
         assert config["requirements"] == [{"name": "plugin_api_version", "version": build.API_VERSION}]
-    [(_, config)] = manifests(pushed, "org/plugins/ruleset/tfdrift", VERSION)
+    [(_, config)] = manifests(pushed, "tfdrift/plugins/ruleset/tfdrift", VERSION)
     assert [(one["name"], one["version"]) for one in config["dependencies"]] == [("tfdrift", VERSION)]
     assert config["requirements"] == [{"name": "engine_version_semver", "version": "0.43.0"}]
 
@@ -158,7 +158,7 @@ def test_from_an_empty_machine_to_an_alert(
 
     # Once more over itself, and by the tags that follow versions.
     falcoctl_run("artifact", "install", "tfdrift", "--plain-http")
-    reference = f"{pushed}/org/plugins/plugin/tfdrift:{VERSION.rpartition('.')[0]}"
+    reference = f"{pushed}/tfdrift/plugins/plugin/tfdrift:{VERSION.rpartition('.')[0]}"
     falcoctl_run("artifact", "install", reference, "--plain-http", "--resolve-deps=false")
     assert not [path for path in (bare.root / PLUGINS.lstrip("/")).rglob("*") if path.is_symlink()]
     assert drift(bare, bare_sample).lines == found.lines
