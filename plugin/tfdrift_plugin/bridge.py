@@ -182,7 +182,7 @@ class _Worker:
             self._pipeline.run(sink, self._stop)
         except SourceError as error:
             log.error("%s; tried again in %.0f s", error, _RESTART_SECONDS)
-            self._plugin.metrics.add("errors_source")
+            self._plugin.metrics.add("errors_sources")
         except Exception:  # noqa: BLE001 - the last place where it can be told
             log.error("the pipeline failed; it starts again in %.0f s\n%s", _RESTART_SECONDS, traceback.format_exc())
             self._plugin.metrics.add("errors_internal")

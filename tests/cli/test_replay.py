@@ -1,5 +1,6 @@
 """``tfdrift replay``: what it reads, prints and says."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -74,3 +75,10 @@ def test_a_time_that_is_none_hides_no_drift(replay: Replay, time: object) -> Non
     event = json.loads(out)
     assert event["drift.new_value"] == "t3.small"
     assert "drift.time" not in event
+
+
+def test_a_damaged_file_is_in_the_exit_status(replay: Replay) -> None:
+    Path("a.json.gz").write_bytes(gzip.compress(gzip.compress(b"{}")))
+    code, out, err = replay("-s", "a.tfstate", "a.json.gz")
+    assert (code, out) == (1, "")
+    assert "a.json.gz: the data is compressed twice; decompress it once; what was before is read" in err

@@ -95,6 +95,10 @@ def test_messages_that_hold_nothing(body: object) -> None:
     assert unwrap(json.dumps(body)) == Message()
 
 
+def test_the_validation_of_a_trail_with_raw_delivery_holds_nothing() -> None:
+    assert unwrap("CloudTrail validation message.") == Message()
+
+
 def test_a_record_with_a_lone_surrogate_is_left_to_the_scan() -> None:
     message = unwrap(json.dumps(EVENTBRIDGE).replace('"1"', '"\\ud800"'))
     assert len(scan(message.document, "x").records) == 1

@@ -70,9 +70,10 @@ def test_a_gzip_that_is_cut_in_half_gives_what_is_there(tmp_path: Path, caplog: 
     [
         (b"\x1f\x8b\x08" + b"\0" * 7 + b"\xff" * 30, "the gzip data is damaged: "),
         (gzip.compress(b"x") + b"something", "something that is not gzip follows the gzip data"),
+        (gzip.compress(gzip.compress(b"x")), "the data is compressed twice; decompress it once"),
         (b"\x1f\x8b", "the gzip data is cut off"),
     ],
-    ids=["noise", "followed", "cut"],
+    ids=["noise", "followed", "twice", "cut"],
 )
 def test_damaged_gzip(data: bytes, problem: str) -> None:
     with pytest.raises(DamagedError, match=problem):

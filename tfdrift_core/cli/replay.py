@@ -78,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     finally:
         pipeline.close()
     _summary(pipeline.metrics)
-    return 1 if pipeline.store.errors or pipeline.metrics.counters().get("records_bad") else 0
+    failures = any(name == "records_bad" or name.startswith("errors_") for name in pipeline.metrics.counters())
+    return 1 if pipeline.store.errors or failures else 0
 
 
 class _JsonSink:

@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 import orjson
 
 _DEEPEST: Final = 4
+_VALIDATION = b"CloudTrail validation"
 _SNS_HOUSEKEEPING = frozenset({"SubscriptionConfirmation", "UnsubscribeConfirmation"})
 
 
@@ -41,6 +42,8 @@ def unwrap(body: str) -> Message:
 
 
 def _unwrap(body: bytes, depth: int) -> Message:
+    if body.startswith(_VALIDATION):
+        return Message()
     try:
         value = orjson.loads(body)
     except ValueError:
@@ -72,10 +75,7 @@ def _text(value: object) -> str:
 def _sns(value: Mapping[str, Any], depth: int) -> Message:
     if value["Type"] in _SNS_HOUSEKEEPING:
         return Message()
-    text = _text(value.get("Message"))
-    if text.startswith("CloudTrail validation"):
-        return Message()
-    return _unwrap(text.encode("utf-8", "surrogatepass"), depth + 1)
+    return _unwrap(_text(value.get("Message")).encode("utf-8", "surrogatepass"), depth + 1)
 
 
 def _eventbridge(value: Mapping[str, Any], detail: Mapping[str, Any], body: bytes) -> Message:

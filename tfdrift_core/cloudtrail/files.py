@@ -51,6 +51,8 @@ def decompressed(stream: BinaryIO) -> Iterator[bytes]:
     try:
         while data:
             piece = inflater.decompress(data, CHUNK)
+            if piece.startswith(_GZIP):
+                raise DamagedError("the data is compressed twice; decompress it once")
             if piece:
                 yield piece
             if inflater.eof:
