@@ -77,8 +77,8 @@ def test_a_time_that_is_none_hides_no_drift(replay: Replay, time: object) -> Non
     assert "drift.time" not in event
 
 
-def test_a_damaged_file_is_in_the_exit_status(replay: Replay) -> None:
+def test_a_damaged_file_is_in_the_exit_status(replay: Replay, caplog: pytest.LogCaptureFixture) -> None:
     Path("a.json.gz").write_bytes(gzip.compress(gzip.compress(b"{}")))
-    code, out, err = replay("-s", "a.tfstate", "a.json.gz")
+    code, out, _ = replay("-s", "a.tfstate", "a.json.gz")
     assert (code, out) == (1, "")
-    assert "a.json.gz: the data is compressed twice; decompress it once; what was before is read" in err
+    assert "a.json.gz: the data is compressed twice; decompress it once; what was before is read" in caplog.text
