@@ -27,7 +27,7 @@ class Event(Protocol):
 Predicate = Callable[[Event], bool]
 
 
-ORDER: dict[str, Callable[[bytes, bytes], bool]] = {
+ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "==": operator.eq,
     "!=": operator.ne,
@@ -72,15 +72,7 @@ STRING: dict[str, Callable[[bytes, bytes], bool]] = {
     "glob": _glob(0),
     "iglob": _glob(_FNM_CASEFOLD),
 }
-NUMBER: dict[str, Callable[[int, int], bool]] = {
-    "=": operator.eq,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+NUMBER: dict[str, Callable[[int, int], bool]] = ORDER
 SETS = ("in", "intersects")
 ALLOWED: dict[Type, frozenset[str]] = {
     Type.STRING: frozenset((*STRING, *SETS, "pmatch", "regex")),
