@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 _VERSION_SUFFIX = re.compile(r"(?:\d{8}|\d{4}_\d\d_\d\d)(?:v\d+)?$")
@@ -23,6 +23,7 @@ class RecordError(ValueError):
         super().__init__(": ".join([*place, problem]))
 
 
+@lru_cache(4096)
 def base_name(event_name: str) -> str:
     """The API operation behind an event name: ``CreateFunction20150331v2`` is ``CreateFunction``."""
     return _VERSION_SUFFIX.sub("", event_name)
@@ -47,11 +48,11 @@ class Record:
 
     raw: Mapping[str, Any]
 
-    @cached_property
+    @property
     def id(self) -> str:
         return _text(self.raw.get("eventID"))
 
-    @cached_property
+    @property
     def event_name(self) -> str:
         return _text(self.raw.get("eventName"))
 
@@ -59,44 +60,44 @@ class Record:
     def operation(self) -> str:
         return base_name(self.event_name)
 
-    @cached_property
+    @property
     def event_source(self) -> str:
         return _text(self.raw.get("eventSource"))
 
-    @cached_property
+    @property
     def service(self) -> str:
         return self.event_source.partition(".")[0]
 
-    @cached_property
+    @property
     def region(self) -> str:
         return _text(self.raw.get("awsRegion"))
 
-    @cached_property
+    @property
     def account(self) -> str:
         """The account that owns the resource: the recipient, else the caller's."""
         return _text(self.raw.get("recipientAccountId")) or _text(self.identity.get("accountId"))
 
-    @cached_property
+    @property
     def identity(self) -> Mapping[str, Any]:
         return _mapping(self.raw.get("userIdentity"))
 
-    @cached_property
+    @property
     def request(self) -> Mapping[str, Any]:
         return _mapping(self.raw.get("requestParameters"))
 
-    @cached_property
+    @property
     def response(self) -> Mapping[str, Any]:
         return _mapping(self.raw.get("responseElements"))
 
-    @cached_property
+    @property
     def error_code(self) -> str:
         return _text(self.raw.get("errorCode"))
 
-    @cached_property
+    @property
     def source_ip(self) -> str:
         return _text(self.raw.get("sourceIPAddress"))
 
-    @cached_property
+    @property
     def user_agent(self) -> str:
         return _text(self.raw.get("userAgent"))
 

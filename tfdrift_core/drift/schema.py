@@ -83,11 +83,11 @@ class Node:
 class Block:
     """The attributes and blocks of a resource type, or of a block inside it, by name.
 
-    ``has_newer`` is true where an attribute here or below is ``newer``.
+    ``newer`` names those that are newer or hold something newer.
     """
 
     attributes: Mapping[str, Node]
-    has_newer: bool = False
+    newer: tuple[str, ...] = ()
 
 
 @cache
@@ -119,7 +119,7 @@ def schema_of(resource_type: str, attributes: Mapping[str, Any]) -> Block | None
     block = schema_for(resource_type)
     if block is None:
         return None
-    newer = [name for name, node in block.attributes.items() if node.newer]
+    newer = [name for name in block.newer if block.attributes[name].newer]
     if not newer:
         return block
     if any(name in attributes for name in newer):
@@ -132,17 +132,17 @@ def _known(block: Block, sample: Any) -> Block:
     if isinstance(sample, list):
         sample = sample[0] if sample else None
     held: Mapping[str, Any] = sample if isinstance(sample, Mapping) else {}
-    return Block(
-        {
-            name: _known_node(node, held.get(name))
-            for name, node in block.attributes.items()
-            if not node.newer or name in held
-        }
-    )
+    attributes = dict(block.attributes)
+    for name in block.newer:
+        if attributes[name].newer and name not in held:
+            del attributes[name]
+        else:
+            attributes[name] = _known_node(attributes[name], held.get(name))
+    return Block(attributes)
 
 
 def _known_node(node: Node, sample: Any) -> Node:
-    if node.nested is None or not node.nested.has_newer:
+    if node.nested is None or not node.nested.newer:
         return node
     return replace(
         node,
@@ -153,8 +153,8 @@ def _known_node(node: Node, sample: Any) -> Node:
 
 def _block(codes: Mapping[str, Any]) -> Block:
     attributes = {name: _node(code) for name, code in codes.items()}
-    newer = any(node.newer or (node.nested is not None and node.nested.has_newer) for node in attributes.values())
-    return Block(attributes, newer)
+    newer = (name for name, node in attributes.items() if node.newer or (node.nested is not None and node.nested.newer))
+    return Block(attributes, tuple(newer))
 
 
 def _node(code: str | list[Any]) -> Node:
