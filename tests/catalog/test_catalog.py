@@ -92,7 +92,7 @@ def _unknown(effect: Effect, calls: Sequence[tuple[str, OperationModel]]) -> lis
     """The paths of an effect's expressions that no call logs."""
     if not calls:
         return []
-    free = {name: [wire.ANYTHING] for name in ("record", "state", "created")}
+    free = {name: [wire.ANYTHING] for name in ("record", "state", "baseline", "gone", "created")}
     parts = {part: [wire.root(service, call, part) for service, call in calls] for part in ("request", "response")}
     each = wire.Walk({**free, **parts})
     items = each.expression(effect.each) if effect.each else [wire.ANYTHING]

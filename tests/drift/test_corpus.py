@@ -107,6 +107,8 @@ def _cases(records: list[dict[str, Any]], catalog: Catalog) -> Iterator[Case]:
             "record": raw,
             "created": {},
             "state": {},
+            "baseline": {},
+            "gone": False,
         }
         for effect in event.effects:
             for item in evaluate(effect.each, scope) or [] if effect.each else [None]:

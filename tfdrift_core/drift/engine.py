@@ -341,6 +341,7 @@ class _Batch:
                     continue
                 before = track.current if track.current is not None else {**track.baseline, **effect.defaults}
                 scope["state"] = before
+                scope["baseline"] = track.baseline
                 scope["gone"] = track.current is None
                 after = apply(effect, scope, before, self._engine.schema(instance), self._engine._transforms)
                 self._change(track, after, record, verdict, confidence, "")

@@ -38,6 +38,20 @@ def _block_element(
     return {name: result}
 
 
+def _block_again(
+    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The blocks ``block`` with the one of which state has the member ``key`` as ``equals``, ``set`` laid over it."""
+    name, key = options["block"], options["key"]
+    wanted = evaluate(options["equals"], scope)
+    known = [e for e in as_list(scope["baseline"].get(name)) if isinstance(e, dict) and same(e.get(key), wanted)]
+    if not known:
+        return {}
+    values = {member: evaluate(expression, scope) for member, expression in options.get("set", {}).items()}
+    others = [e for e in as_list(attributes.get(name)) if not (isinstance(e, dict) and same(e.get(key), wanted))]
+    return {name: [*others, {**known[0], **{k: v for k, v in values.items() if v is not None}}]}
+
+
 def _tags(current: Mapping[str, Any], scope: Scope, options: Mapping[str, Any]) -> dict[str, Any]:
     put = tag_map(evaluate(options["put_tags"], scope)) if "put_tags" in options else {}
     gone = as_list(evaluate(options["remove_tags"], scope)) if "remove_tags" in options else []
@@ -67,4 +81,9 @@ def _gone(
     return None if evaluate(options["if"], scope) else {}
 
 
-TRANSFORMS: Mapping[str, Transform] = {"block_element": _block_element, "gone": _gone, "single_tag": _single_tag}
+TRANSFORMS: Mapping[str, Transform] = {
+    "block_again": _block_again,
+    "block_element": _block_element,
+    "gone": _gone,
+    "single_tag": _single_tag,
+}
