@@ -77,6 +77,7 @@ class TestSpecs:
             ({"backend": "kubernetes", "secret_suffix": "x", "in_cluster_config": True}, "this is not a pod"),
             ({"backend": "consul", "address": "x"}, "state backend consul: path is missing; add it"),
             ({"backend": "azurerm", "key": "x"}, "state backend azurerm: container_name is missing"),
+            ({"url": "s3:///prod/"}, "names no bucket; write s3://bucket/prefix/"),
         ],
     )
     def test_what_is_wrong_with_an_entry_is_said(self, spec, message):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from tfdrift_core.config import ConfigError
 from tfdrift_core.terraform.backends.base import Backend, Content, Context, Ref
 
+_OF_BUCKETS = ("s3", "gs")
 _MODULES = {
     "local": "local",
     "s3": "s3",
@@ -49,6 +50,8 @@ def _from_url(url: str) -> tuple[Mapping[str, Any], str]:
     if scheme not in _URLS:
         raise ConfigError(f"state {url!r}: unknown scheme; use a path or one of {', '.join(s + '://' for s in _URLS)}")
     name, split = _URLS[scheme]
+    if scheme in _OF_BUCKETS and not urlsplit(url).netloc:
+        raise ConfigError(f"state {url!r} names no bucket; write {scheme}://bucket/prefix/")
     return split(url), name
 
 
