@@ -87,3 +87,7 @@ resource "aws_iam_account_password_policy" "strict" {
   require_symbols              = true
   allow_users_to_change_password = true
 }
+
+resource "aws_iam_account_alias" "judge" {
+  account_alias = "judge-account"
+}
