@@ -15,12 +15,12 @@ from tests.real.forky import RUN_SECONDS, MissingPartError, Root
 _MOUNTS = """
 set -e
 mount -t tmpfs tmpfs "$2"
-mkdir "$2/upper" "$2/work" "$2/root"
-mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
-mount -t proc proc "$2/root/proc"
-mount -t tmpfs tmpfs "$2/root/opt"
-mount -t tmpfs tmpfs "$2/root/tmp"
-chmod 1777 "$2/root/tmp"
+mkdir "$2/upper" "$2/work" "$2/merged"
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/merged"
+mount -t proc proc "$2/merged/proc"
+mount -t tmpfs tmpfs "$2/merged/opt"
+mount -t tmpfs tmpfs "$2/merged/tmp"
+chmod 1777 "$2/merged/tmp"
 echo ready
 exec cat
 """
@@ -56,14 +56,14 @@ class Machine:
         # The environment is for the command, not for the tools that enter the machine.
         command = ("env", "-i", *(f"{key}={value}" for key, value in clean.items()), *command)
         done = subprocess.run(
-            [*enter, str(self._place / "root"), *command], stdin=subprocess.DEVNULL, capture_output=True,
+            [*enter, str(self._place / "merged"), *command], stdin=subprocess.DEVNULL, capture_output=True,
             text=True, errors="replace", timeout=timeout, check=False,
         )  # fmt: skip
         return Done(done.returncode, done.stdout, done.stderr)
 
     def make_read_only(self) -> None:
         for place in ("", "/tmp", "/opt"):
-            target = f"{self._place}/root{place}"
+            target = f"{self._place}/merged{place}"
             command = ["nsenter", f"--mount=/proc/{self._pid}/ns/mnt", "mount", "-o", "remount,bind,ro", target]
             subprocess.run(command, check=True)
 
@@ -80,6 +80,6 @@ def machine(root: Root, folder: Path) -> Iterator[Machine]:
     if process.stdout.readline() != "ready\n":
         raise MissingPartError(f"no machine can be made here: {process.communicate()[1]}")
     try:
-        yield Machine(Path(f"/proc/{process.pid}/root{folder}/root"), process.pid, folder)
+        yield Machine(Path(f"/proc/{process.pid}/root{folder}/merged"), process.pid, folder)
     finally:
         process.communicate()
