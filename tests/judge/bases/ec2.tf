@@ -77,3 +77,15 @@ resource "aws_key_pair" "ops" {
   key_name   = "ops"
   public_key = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQD3F6tyPEFEzV0LX3X8BsXdMsQz1x2cEikKDEY0aIj41qgxMCP/iteneqXSIFZBp5vizPvaoIR3Um9xK7PGoW8giupGn+EPuxIA4cDM4vzOqOkiMPhz5XK0whEjkVzTo4+S0puvDZuwIsdiW9mxhJc7tgBNL0cYlWSYVkz4G/fslNfRPW5mYAM49f4fhtxPb5ok4Q2Lg9dPKVHO/Bgeu5woMc7RY0p1ej6D4CKFE6lymSDJpW0YHX/wqE9+cfEauh7xZcG0q9t2ta6F6fmX0agvpFyZo8aFbXeUBr7osSCJNgvavWbM/06niWrOvYX2xwWdhXmXSrbX8ZbabVohBK41 judge"
 }
+
+resource "aws_ebs_volume" "used" {
+  availability_zone = "us-east-1a"
+  size              = 10
+  tags              = { Name = "used" }
+}
+
+resource "aws_volume_attachment" "used" {
+  device_name = "/dev/sdh"
+  volume_id   = aws_ebs_volume.used.id
+  instance_id = aws_instance.pool[2].id
+}
