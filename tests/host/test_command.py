@@ -113,7 +113,9 @@ def test_local_time(given: tuple[str | Path, ...]) -> None:
 @pytest.mark.parametrize("order", [signal.SIGINT, signal.SIGTERM])
 def test_ends_in_good_order(given: tuple[str | Path, ...], tmp_path: Path, order: signal.Signals) -> None:
     (tmp_path / "config.yaml").write_text("do: waiting")
-    command = [sys.executable, "-c", SCRIPT, "run", "--config", tmp_path / "config.yaml", *given]
+    # A job in the background inherits that SIGINT is ignored.
+    tfdrift_run = [sys.executable, "-c", SCRIPT, "run", "--config", tmp_path / "config.yaml", *given]
+    command = ["env", "--default-signal", *tfdrift_run]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
