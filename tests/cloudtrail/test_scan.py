@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tfdrift_core.cloudtrail.scan import MAX_ERRORS, MAX_RECORD_BYTES, scan
@@ -180,6 +180,8 @@ def test_no_bytes_make_it_raise(data: bytes) -> None:
 
 
 @settings(max_examples=200)
+@example(0, b"\x0b", 0)
+@example(0, b",", 0)
 @given(st.integers(0, len(WHOLE)), st.binary(max_size=3), st.integers(0, 30))
 def test_damage_anywhere_never_raises_and_is_never_silent(place: int, inserted: bytes, removed: int) -> None:
     damaged = WHOLE[:place] + inserted + WHOLE[place + removed :]

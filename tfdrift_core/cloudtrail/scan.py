@@ -30,7 +30,7 @@ _READS = re.compile(r"(?:Get|List|Describe|Head|Lookup|BatchGet|Search)(?=[A-Z])
 _NO_API_CALL = frozenset({"Insight", "NetworkActivity"})
 
 _LISTS = frozenset({"Records", "Events"})
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],]|[^"{}\[\],\s]++', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],]|[^"{}\[\], \t\r\n]++', re.DOTALL)
 _ARRAY = re.compile(rb'(?<!\\)"(?:Records|Events)"\s*:\s*\[')
 _OPENING, _CLOSING = frozenset(b"{["), frozenset(b"}]")
 
@@ -272,7 +272,7 @@ def _values(data: bytes, start: int, inside: bool) -> Iterator[tuple[int, int, b
             if depth == 0:
                 yield begin, match.end(), True
                 begin = -1
-        elif depth == 0 and first != ord(","):
+        elif depth == 0 and not (inside and first == ord(",")):
             yield match.start(), match.end(), True
     if begin >= 0:
         yield begin, len(data), False
