@@ -58,9 +58,9 @@ run: build
 	fi
 
 test: build
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 	@$(BIN)/tfdrift coverage --summary
 	@$(BIN)/python -m tests.oracle.score --summary
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 judge: env
 	@$(BIN)/python -m tests.judge.judge

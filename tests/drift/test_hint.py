@@ -3,13 +3,12 @@
 import dataclasses
 import re
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.terraform.states import terraform
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.event import DriftEvent, Kind, Resource
 from tfdrift_core.drift.hint import IMPORT_IDS, INVERSE, hint
@@ -105,15 +104,12 @@ def test_templates_are_well_formed() -> None:
         assert "{" not in re.sub(r"\{\w+\}", "", template)
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not on PATH")
 def test_terraform_takes_the_target(tmp_path: Path) -> None:
     """The real Terraform accepts the address as quoted here."""
     (tmp_path / "main.tf").write_text('resource "terraform_data" "x" {\n  for_each = toset(["a b"])\n}\n')
     resource = Resource(type="terraform_data", address='terraform_data.x["a b"]', id="1")
     text = hint(event(Kind.DELETED, resource))
-    command = shlex.split(text.partition("Undo: ")[2].partition(". Keep")[0])
-    subprocess.run(["terraform", "init", "-input=false"], cwd=tmp_path, check=True, capture_output=True)
-    done = subprocess.run(
-        [*command, "-auto-approve", "-no-color"], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
-    assert "1 added" in done.stdout
+    program, *arguments = shlex.split(text.partition("Undo: ")[2].partition(". Keep")[0])
+    assert program == "terraform"
+    terraform(tmp_path, "init", "-input=false")
+    assert "1 added" in terraform(tmp_path, *arguments, "-auto-approve", "-no-color")
