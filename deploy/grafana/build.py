@@ -6,8 +6,9 @@ metrics endpoint of Falco's web server.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from grafana_foundation_sdk.builders import (
@@ -52,7 +53,8 @@ FIELDS = {
 """Label of a query, and the field of the alert that it shows."""
 
 CHOSEN = 'cloud_account=~"$account", cloud_service=~"$service"'
-LINE = "{{.resource}} {{.kind}} {{.path}}: {{.old}} → {{.new}} by {{.user}} with {{.call}}. {{.hint}}"
+WHAT = "{{.resource}} {{.kind}}{{if .path}} {{.path}}: {{.old}} → {{.new}}{{end}}"
+LINE = WHAT + " by {{.user}} with {{.call}}. {{.hint}}"
 
 
 def drift(*labels: str, where: str = CHOSEN) -> str:
@@ -288,112 +290,106 @@ def health() -> dashboard.Dashboard:
 # --- alert rules -----------------------------------------------------------------------------------------------------
 
 
-def alert(
-    uid: str, title: str, source: str, query: Builder[Any], *, limit: float, pending: str, summary: str, severity: str
-) -> alerting.Rule:
-    """Fires when the query gives more than ``limit``."""
-    window = alerting_model.RelativeTimeRange(from_val=600, to=0)
-    data = alerting.Query("A").datasource_uid(source).model(query).relative_time_range(window)
-    evaluator = expr.ExprTypeThresholdConditionsEvaluator().type("gt").params([limit])
-    threshold = (
-        expr.TypeThreshold()
-        .ref_id("C")
-        .expression("A")
-        .conditions([expr.ExprTypeThresholdConditions().evaluator(evaluator)])
-    )
-    condition = alerting.Query("C").datasource_uid("__expr__").model(threshold).relative_time_range(window)
-    rule = alerting.Rule(title).uid(uid).condition("C").with_query(data).with_query(condition).for_val(pending)
-    rule.annotations({"summary": summary}).labels({"team": "platform", "severity": severity, "source": "tfdrift"})
-    return rule.no_data_state("OK").exec_err_state("Error")
+@dataclass(frozen=True)
+class Alert:
+    """Fires when ``query`` gives more than ``limit`` for as long as ``pending``."""
+
+    uid: str
+    title: str
+    query: str
+    limit: float
+    pending: str
+    severity: str
+    summary: str
+    no_data: Literal["OK", "Alerting"] = "OK"
 
 
-def alert_rules() -> dict[str, Any]:
-    """Grafana's provisioning form: https://grafana.com/docs/grafana/latest/alerting/set-up/provision-alerting-resources/"""
-
-    def of_events(text: str) -> Builder[Any]:
-        return loki.Dataquery().expr(text).ref_id("A").query_type("instant").instant(True)
-
-    def of_numbers(text: str) -> Builder[Any]:
-        return prometheus.Dataquery().expr(text).ref_id("A").instant()
-
-    severe = drift("resource", "user", where=SEVERE)
-    groups = {
-        "drift": [
-            alert(
-                "tfdrift-critical",
-                "Critical drift",
-                "tfdrift-loki",
-                of_events(counted(severe, ("rule", "resource", "user"), "5m")),
-                limit=0,
-                pending="0s",
-                summary="{{ $labels.rule }}: {{ $labels.resource }} by {{ $labels.user }}",
-                severity="critical",
-            ),
-            alert(
-                "tfdrift-burst",
-                "Much drift by one identity",
-                "tfdrift-loki",
-                of_events(counted(drift("user", where=""), ("user",), "10m")),
-                limit=20,
-                pending="0s",
-                summary="{{ $labels.user }} changed more than 20 things outside Terraform in ten minutes",
-                severity="warning",
-            ),
-        ],
-        "plugin": [
-            alert(
-                "tfdrift-silent",
-                "No CloudTrail record for an hour",
-                "tfdrift-prometheus",
-                of_numbers(f"max({metric('last_event_age')})"),
-                limit=3600,
-                pending="10m",
-                summary="TFDrift has seen no record for an hour: drift would go unnoticed",
-                severity="critical",
-            ),
-            alert(
-                "tfdrift-state",
-                "A Terraform state cannot be read",
-                "tfdrift-prometheus",
-                of_numbers(f"max({metric('states_failing')})"),
-                limit=0,
-                pending="15m",
-                summary="TFDrift compares with an old state",
-                severity="warning",
-            ),
-            alert(
-                "tfdrift-queue",
-                "Events wait for Falco",
-                "tfdrift-prometheus",
-                of_numbers(f"sum({metric('queue_depth')})"),
-                limit=10_000,
-                pending="10m",
-                summary="Falco takes events slower than they come",
-                severity="warning",
-            ),
-        ],
-    }
-    return {
-        "apiVersion": 1,
-        "groups": [
-            {
-                "orgId": 1,
-                "name": f"tfdrift-{name}",
-                "folder": "TFDrift",
-                "interval": "1m",
-                "rules": [_provisioned(rule) for rule in rules],
-            }
-            for name, rules in groups.items()
-        ],
-    }
+# An alert has the time of the change, and CloudTrail takes up to a quarter of an hour to tell of it.  A window that
+# ends now must reach back further than that, or what is told late is never counted.
+WINDOW = "30m"
+DRIFT = (
+    Alert(
+        "tfdrift-critical",
+        "Critical drift",
+        counted(drift("resource", "user", where=SEVERE), ("rule", "resource", "user"), WINDOW),
+        limit=0,
+        pending="0s",
+        severity="critical",
+        summary="{{ $labels.rule }}: {{ $labels.resource }} by {{ $labels.user }}",
+    ),
+    Alert(
+        "tfdrift-burst",
+        "Much drift by one identity",
+        counted(drift("user", where=""), ("user",), WINDOW),
+        limit=20,
+        pending="0s",
+        severity="warning",
+        summary="{{ $labels.user }} changed more than 20 things outside Terraform in half an hour",
+    ),
+)
+PLUGIN = (
+    Alert(
+        "tfdrift-silent",
+        "No CloudTrail record for an hour",
+        f"max({metric('last_event_age')})",
+        limit=3600,
+        pending="10m",
+        severity="critical",
+        summary="TFDrift has seen no record for an hour: drift would go unnoticed",
+        no_data="Alerting",
+    ),
+    Alert(
+        "tfdrift-state",
+        "A Terraform state cannot be read",
+        f"max({metric('states_failing')})",
+        limit=0,
+        pending="15m",
+        severity="warning",
+        summary="TFDrift compares with an old state",
+    ),
+    Alert(
+        "tfdrift-queue",
+        "Events wait for Falco",
+        f"sum({metric('queue_depth')})",
+        limit=10_000,
+        pending="10m",
+        severity="warning",
+        summary="Falco takes events slower than they come",
+    ),
+)
 
 
 _API_ONLY = ("folderUID", "ruleGroup", "orgID", "id", "updated", "provenance")
 
 
-def _provisioned(rule: alerting.Rule) -> dict[str, Any]:
+def provisioned(alert: Alert, source: str, query: Builder[Any]) -> dict[str, Any]:
+    window = alerting_model.RelativeTimeRange(from_val=600, to=0)
+    data = alerting.Query("A").datasource_uid(source).model(query).relative_time_range(window)
+    evaluator = expr.ExprTypeThresholdConditionsEvaluator().type("gt").params([alert.limit])
+    above = expr.ExprTypeThresholdConditions().evaluator(evaluator)
+    threshold = expr.TypeThreshold().ref_id("C").expression("A").conditions([above])
+    condition = alerting.Query("C").datasource_uid("__expr__").model(threshold).relative_time_range(window)
+    rule = alerting.Rule(alert.title).uid(alert.uid).condition("C").with_query(data).with_query(condition)
+    rule.for_val(alert.pending).no_data_state(alert.no_data).exec_err_state("Error")
+    rule.annotations({"summary": alert.summary})
+    rule.labels({"team": "platform", "severity": alert.severity, "source": "tfdrift"})
     raw: dict[str, Any] = json.loads(encode(rule))
     return {key: value for key, value in raw.items() if key not in _API_ONLY}
+
+
+def alert_rules() -> dict[str, Any]:
+    """Grafana's provisioning form: https://grafana.com/docs/grafana/latest/alerting/set-up/provision-alerting-resources/"""
+    groups = {
+        "drift": [provisioned(one, "tfdrift-loki", events(one.query, instant=True)) for one in DRIFT],
+        "plugin": [provisioned(one, "tfdrift-prometheus", numbers(one.query).instant()) for one in PLUGIN],
+    }
+    return {
+        "apiVersion": 1,
+        "groups": [
+            {"orgId": 1, "name": f"tfdrift-{name}", "folder": "TFDrift", "interval": "1m", "rules": rules}
+            for name, rules in groups.items()
+        ],
+    }
 
 
 def encode(builder: Builder[Any]) -> str:
