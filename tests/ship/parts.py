@@ -21,24 +21,24 @@ BINARIES = CACHE / "go" / "bin"
 BUILD_SECONDS = 3000
 
 
-def tool(name: str, package: str) -> Path:
-    """A Go program in the version that ``tools/go.mod`` pins, built once into ``.cache/go``.
+def tool(name: str, package: str, tools: Path = TOOLS) -> Path:
+    """A Go program in the version that ``go.mod`` in ``tools`` pins, built once into ``.cache/go``.
 
     :raises MissingPartError: if it cannot be built.
     """
     go = shutil.which("go")
     if go is None:
-        raise MissingPartError("go is missing: install Go 1.25 or newer, from https://go.dev/dl")
+        raise MissingPartError(f"go is missing, which builds {name}: install Go 1.26 or newer, from https://go.dev/dl")
     BINARIES.mkdir(parents=True, exist_ok=True)
     stamp = BINARIES / f"{name}.sum"
-    pinned = (TOOLS / "go.sum").read_text()
+    pinned = (tools / "go.sum").read_text()
     with (BINARIES / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (BINARIES / name).exists() or not stamp.exists() or stamp.read_text() != pinned:
             # Without the checkout's revision: the build need not be inside a repository.
             command = [go, "build", "-buildvcs=false", "-mod=readonly", "-o", str(BINARIES / name), package]
             done = subprocess.run(
-                command, cwd=TOOLS, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS
+                command, cwd=tools, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS
             )
             if done.returncode:
                 raise MissingPartError(f"{name} cannot be built: {done.stderr[-2000:]}")
