@@ -191,7 +191,7 @@ def services() -> dashboard.Dashboard:
     made = with_events(board("tfdrift-services", "TFDrift: services", "A timeline of changes for each service."))
     row = dashboard.Row("$service").repeat("service")
     made.with_row(row)
-    attributes = counted(drift("attribute"), ("attribute",), "$__auto")
+    attributes = counted(drift("attribute") + ' | attribute!=""', ("attribute",), "$__auto")
     made.with_panel(bars("Attributes of $service over time", attributes, "{{attribute}}").span(16))
     kinds = counted(drift("kind"), ("kind",), "$__auto")
     made.with_panel(bars("Changed, deleted, created", kinds, "{{kind}}").span(8))
@@ -217,7 +217,7 @@ def resources() -> dashboard.Dashboard:
     made.with_panel(tally("Resources", found, {"resource": TO_RESOURCE}).span(14))
     attributes = counted(drift("resource", "path", "user") + one, ("resource", "path", "user"), "$__range")
     made.with_panel(tally("Attributes", attributes, {"resource": TO_RESOURCE, "user": TO_PERSON}).span(24))
-    timeline = counted(drift("resource", "path") + one, ("path",), "$__auto")
+    timeline = counted(drift("resource", "path") + one + ' | path!=""', ("path",), "$__auto")
     made.with_panel(bars("Attributes over time", timeline, "{{path}}").span(24))
     made.with_panel(log("History of ${resource}", lines(CHOSEN, one)).span(24))
     return made

@@ -49,7 +49,9 @@ class Loki:
                 "path_prefix": str(folder),
                 "replication_factor": 1,
                 "ring": {"kvstore": {"store": "inmemory"}},
-                "storage": {"filesystem": {"chunks_directory": str(folder / "chunks"), "rules_directory": str(folder)}},
+                "storage": {
+                    "filesystem": {"chunks_directory": str(folder / "chunks"), "rules_directory": str(folder / "rules")}
+                },
             },
             "ingester": {"lifecycler": {"min_ready_duration": "0s", "final_sleep": "0s"}},
             "schema_config": {
