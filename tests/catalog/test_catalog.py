@@ -92,7 +92,7 @@ def _unknown(effect: Effect, calls: Sequence[tuple[str, OperationModel]]) -> lis
     """The paths of an effect's expressions that no call logs."""
     if not calls:
         return []
-    free = {name: [wire.ANYTHING] for name in ("record", "state", "baseline", "gone", "created")}
+    free = {name: [wire.ANYTHING] for name in ("record", "state", "baseline", "gone", "created", "other", "found")}
     parts = {part: [wire.root(service, call, part) for service, call in calls] for part in ("request", "response")}
     each = wire.Walk({**free, **parts})
     items = each.expression(effect.each) if effect.each else [wire.ANYTHING]
@@ -119,7 +119,7 @@ def test_types_and_attributes_exist(file: Path, source: str, event: Event) -> No
     for effect in event.effects:
         if effect.types == ("*",):  # whatever the match finds
             continue
-        for resource_type in (*effect.types, *(parent for parent, _ in effect.parents)):
+        for resource_type in (*effect.types, *(name for name, _ in (*effect.parents, *effect.other))):
             assert schema_for(resource_type), f"{event.name}: the provider has no {resource_type}"
         for path in (*effect.set, *effect.const, *effect.add, *effect.remove, *effect.unknown):
             assert any(_exists(resource_type, path) for resource_type in effect.types), (
@@ -132,7 +132,7 @@ def test_types_and_attributes_exist(file: Path, source: str, event: Event) -> No
             )
         for match in effect.matches:
             _check_match(event, effect.types, match)
-        for parent, match in effect.parents:
+        for parent, match in (*effect.parents, *effect.other):
             _check_match(event, (parent,), match)
 
 

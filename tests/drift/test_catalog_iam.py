@@ -1,5 +1,6 @@
 """What IAM calls change, in roles, users and groups and in the attachments and memberships written apart."""
 
+import json
 from typing import Any
 
 import pytest
@@ -292,3 +293,33 @@ def test_membership_of_another_account() -> None:
         "aws_iam_group_membership.g": {"id": "m", "group": "g", "users": ["u"]},
     }
     assert changes("iam", groups, ("UpdateUser", {"userName": "u", "newUserName": "v"})) == []
+
+
+def _version(number: int, document: str, default: bool) -> Call:
+    request = {"policyArn": P, "policyDocument": document, "setAsDefault": default}
+    return "CreatePolicyVersion", request, {"policyVersion": {"versionId": f"v{number}", "isDefaultVersion": default}}
+
+
+def _chosen(number: int) -> Call:
+    return "SetDefaultPolicyVersion", {"policyArn": P, "versionId": f"v{number}"}
+
+
+NONE = '{"Version":"2012-10-17","Statement":[]}'
+
+
+@pytest.mark.parametrize(
+    ("calls", "policy"),
+    [
+        pytest.param([_version(2, ALL, True), _chosen(1)], None, id="back to the first, when the second was made"),
+        pytest.param([_version(2, ALL, False), _chosen(2)], ALL, id="a version made before it was chosen"),
+        pytest.param([_version(2, ALL, False), _version(3, NONE, True), _chosen(2)], ALL, id="the middle one"),
+        pytest.param([_version(2, ALL, True), _version(3, NONE, False), _chosen(1)], None, id="back past two"),
+        pytest.param([_version(5, ALL, True), _chosen(4)], "(unknown)", id="a version that nobody saw being made"),
+        pytest.param([_chosen(1), _version(2, ALL, True), _chosen(1)], None, id="the only one, as is seen later"),
+        pytest.param([_version(2, "", True)], "(unknown)", id="a document that is not logged"),
+    ],
+)
+def test_policy_version_chosen(calls: list[Call], policy: str | None) -> None:
+    made = changes("iam", RESOURCES, *calls)
+    assert [change[:2] for change in made] == ([("aws_iam_policy.p", "policy")] if policy else [])
+    assert not policy or made[0][3] == (policy if policy == "(unknown)" else json.loads(policy))

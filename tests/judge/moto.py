@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
@@ -34,7 +35,56 @@ def serving(port: int) -> Iterator[str]:
 
 
 def seed() -> None:
-    """Makes moto's ids the same in every run."""
+    """Makes moto's ids the same in every run, and moto answer the calls that it lacks."""
     from moto.moto_api._internal import mock_random
 
     mock_random.seed(20260105)
+    _complete_iam()
+
+
+def _complete_iam() -> None:
+    """Adds what moto 5.2.5 lacks of IAM: it answers 500 to three calls and drops the new path of a group that keeps its
+    name (``IAMBackend.update_group``).
+
+    Each call does what the API reference says and no more, so that the provider has something to read:
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutUserPermissionsBoundary.html,
+    API_DeleteUserPermissionsBoundary, API_AddClientIDToOpenIDConnectProvider and API_UpdateGroup.
+    """
+    from moto.core.responses import ActionResult, EmptyResult
+    from moto.iam.models import IAMBackend, User
+    from moto.iam.responses import IamResponse
+
+    def put_user_permissions_boundary(self: Any) -> ActionResult:
+        boundary = self._get_param("PermissionsBoundary")
+        self.backend.get_user(self._get_param("UserName")).permissions_boundary = {
+            "PermissionsBoundaryType": "Policy",
+            "PermissionsBoundaryArn": boundary,
+        }
+        return EmptyResult()
+
+    def delete_user_permissions_boundary(self: Any) -> ActionResult:
+        self.backend.get_user(self._get_param("UserName")).permissions_boundary = None
+        return EmptyResult()
+
+    def add_client_id_to_open_id_connect_provider(self: Any) -> ActionResult:
+        provider = self.backend.get_open_id_connect_provider(self._get_param("OpenIDConnectProviderArn"))
+        client = self._get_param("ClientID")
+        if client not in provider.client_id_list:
+            provider.client_id_list.append(client)
+        return EmptyResult()
+
+    renamed = IAMBackend.update_group
+
+    def update_group(self: Any, group_name: str, new_group_name: str | None, new_path: str | None) -> None:
+        if new_path and not new_group_name:
+            self.get_group(group_name).path = new_path
+        renamed(self, group_name, new_group_name, new_path)
+
+    User.permissions_boundary = None
+    for call in (
+        put_user_permissions_boundary,
+        delete_user_permissions_boundary,
+        add_client_id_to_open_id_connect_provider,
+    ):
+        setattr(IamResponse, call.__name__, call)
+    IAMBackend.update_group = update_group

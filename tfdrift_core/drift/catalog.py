@@ -69,6 +69,7 @@ class Effect:
     restore: bool = False
     create: Create | None = None
     parents: tuple[tuple[str, Match], ...] = ()
+    other: tuple[tuple[str, Match], ...] = ()
     fallback: bool = False
     transform: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -189,6 +190,7 @@ def _effect(entry: Mapping[str, Any]) -> Effect:
         restore=entry.get("restore", False),
         create=Create(**entry["create"]) if "create" in entry else None,
         parents=tuple(entry.get("parent", {}).items()),
+        other=tuple(entry.get("other", {}).items()),
         fallback=entry.get("fallback", False),
         transform=entry.get("transform", ""),
         options=entry.get("with", {}),
@@ -200,7 +202,7 @@ def _effect(entry: Mapping[str, Any]) -> Effect:
 
 def expressions(effect: Effect) -> Iterable[str]:
     """Every expression of an effect that is evaluated over the record."""
-    matches = [*effect.matches, *(match for _, match in effect.parents)]
+    matches = [*effect.matches, *(match for _, match in (*effect.parents, *effect.other))]
     tags, create = effect.tags or Tags(), effect.create or Create()
     yield from (
         text

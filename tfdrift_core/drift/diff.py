@@ -9,6 +9,9 @@ from tfdrift_core.drift.values import difference, is_empty, same
 
 Path = tuple[str | int, ...]
 
+PRIVATE = "~"
+"""Begins the name of what the engine notes with a resource and Terraform knows nothing of: never a difference."""
+
 _PROTOCOLS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58", "all": "-1"}
 _ALIASES: Mapping[str, Mapping[str, str]] = {"protocol": _PROTOCOLS, "ip_protocol": _PROTOCOLS}
 """Texts that mean the same, by attribute."""
@@ -43,6 +46,8 @@ def _members(old: Mapping[str, Any], new: Mapping[str, Any], block: Block | None
     changed = [name for name in new if name not in old or old[name] is not new[name]]
     changed += [name for name in old if name not in new]
     for name in sorted(changed):
+        if name.startswith(PRIVATE):
+            continue
         node = block.attributes.get(name) if block else None
         yield from _value(old.get(name), new.get(name), node, (*path, name))
 

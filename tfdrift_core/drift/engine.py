@@ -324,6 +324,8 @@ class _Batch:
 
     def _effect(self, effect: Effect, record: Record, scope: dict[str, Any]) -> bool:
         """Apply one effect; whether it found its resource or reported a new one."""
+        if effect.other:
+            scope["other"] = self._other(effect, scope)
         if effect.when and not evaluate(effect.when, scope):
             return False
         confidence = Confidence.INFERRED if effect.inferred else Confidence.EXACT
@@ -332,7 +334,10 @@ class _Batch:
             if type != ANY and not self._index.has_type(type):
                 continue
             matches = effect.matches or (_created_match(effect) if effect.create else ())
-            for instance in self._engine.resolve(self._index, type, matches, scope):
+            instances = self._engine.resolve(self._index, type, matches, scope)
+            if effect.inferred:
+                scope["found"] = [instance.attributes for instance in instances]
+            for instance in instances:
                 verdict = self._judge(record)
                 if verdict.outcome is Outcome.NOT_A_CHANGE:
                     return False
@@ -353,6 +358,13 @@ class _Batch:
             self._created(effect, record, verdict, scope, confidence)
             handled = True
         return handled
+
+    def _other(self, effect: Effect, scope: Scope) -> Attributes | None:
+        """The attributes, as they are by now, of the other resource that an effect asks for."""
+        for type, match in effect.other:
+            for instance in self._engine.resolve(self._index, type, (match,), scope):
+                return self._track(instance).current
+        return None
 
     def _parent_managed(self, effect: Effect, scope: Scope) -> bool:
         if not effect.parents:

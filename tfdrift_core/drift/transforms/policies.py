@@ -1,6 +1,8 @@
-"""AddPermission and RemovePermission of SNS and SQS: one statement of a resource policy.
+"""Calls that change a policy by less than its document.
 
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html
+AddPermission and RemovePermission of SNS and SQS name one statement of a resource policy:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html.  SetDefaultPolicyVersion
+of IAM names a version: https://docs.aws.amazon.com/IAM/latest/APIReference/API_SetDefaultPolicyVersion.html.
 """
 
 import json
@@ -8,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfdrift_core.drift.change import Transform
+from tfdrift_core.drift.diff import PRIVATE
 from tfdrift_core.drift.expression import Scope, evaluate
 from tfdrift_core.drift.schema import Block
 from tfdrift_core.drift.values import UNKNOWN, as_json, as_list
@@ -56,4 +59,35 @@ def _remove(scope: Scope, attributes: Attributes, block: Block | None, options: 
     return {"policy": _text(policy, _statements(policy, evaluate(options["label"], scope)))}
 
 
-TRANSFORMS: Mapping[str, Transform] = {"policy_add_permission": _add, "policy_remove_permission": _remove}
+_VERSIONS = f"{PRIVATE}policy_versions"
+
+
+def _version_made(
+    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The policy after CreatePolicyVersion, and what its versions hold, as far as the calls seen tell.
+
+    State does not say which version it describes.  It is the first for sure when the call makes the second.
+    """
+    document = evaluate(options["document"], scope) or UNKNOWN
+    version = evaluate(options["version"], scope)
+    known = dict(attributes.get(_VERSIONS) or {})
+    if version == "v2" and not known:
+        known["v1"] = scope["baseline"].get("policy")
+    known[version] = document
+    return {_VERSIONS: known, **({"policy": document} if evaluate(options["default"], scope) else {})}
+
+
+def _version_chosen(
+    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    known = attributes.get(_VERSIONS) or {}
+    return {"policy": known.get(evaluate(options["version"], scope), UNKNOWN)}
+
+
+TRANSFORMS: Mapping[str, Transform] = {
+    "policy_add_permission": _add,
+    "policy_remove_permission": _remove,
+    "policy_version_chosen": _version_chosen,
+    "policy_version_made": _version_made,
+}

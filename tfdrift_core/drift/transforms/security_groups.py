@@ -183,6 +183,16 @@ def _blocks(atoms: Iterable[Atom], group: str) -> list[dict[str, Any]]:
     return list(grouped.values())
 
 
+def _as_wanted(blocks: list[dict[str, Any]], wanted: Iterable[dict[str, Any]], group: str) -> list[dict[str, Any]]:
+    """The same rules, those that make up a block of ``wanted`` in that block: the provider keeps such a block whole."""
+    for block in wanted:
+        own = set(block_atoms(block, group))
+        if block not in blocks and own <= {atom for entry in blocks for atom in block_atoms(entry, group)}:
+            others = [entry for old in blocks if (entry := _without(old, own, group)) is not None]
+            blocks = [*others, block]
+    return blocks
+
+
 def _group_rules(
     scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
 ) -> Mapping[str, Any]:
@@ -197,7 +207,8 @@ def _group_rules(
     present = [atom for entry in blocks for atom in block_atoms(entry, group)]
     if action == "authorize":
         new = [atom for atom in atoms if not any(atom.same_rule(other) for other in present)]
-        return {direction: [*blocks, *_blocks(new, group)]}
+        wanted = [entry for entry in as_list(scope["baseline"].get(direction)) if isinstance(entry, dict)]
+        return {direction: _as_wanted([*blocks, *_blocks(new, group)], wanted, group)}
     if action == "describe":
         atoms = [atom for atom in atoms if any(atom.same_rule(other) and atom != other for other in present)]
     kept = [entry for old in blocks if (entry := _without(old, atoms, group)) is not None]
