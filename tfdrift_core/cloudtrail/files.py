@@ -74,7 +74,8 @@ def documents(stream: BinaryIO) -> Iterator[bytes]:
 
     :raises DamagedError: behind the last document.
     """
-    held = bytearray()
+    held: list[bytes] = []
+    size = 0
     lines: bool | None = None
     damage: DamagedError | None = None
     pieces = decompressed(stream)
@@ -85,25 +86,27 @@ def documents(stream: BinaryIO) -> Iterator[bytes]:
             damage, piece = error, None
         if piece is None:
             break
-        held += piece
-        if len(held) >= CHUNK:
-            lines = _lines(held) if lines is None else lines
-            end = held.rfind(b"\n") + 1
+        held.append(piece)
+        size += len(piece)
+        if size >= CHUNK:
+            lines = _lines(b"".join(held)) if lines is None else lines
+            end = piece.rfind(b"\n") + 1
             if lines and end:
-                yield bytes(held[:end])
-                del held[:end]
-            elif len(held) > MAX_DOCUMENT:
+                yield b"".join([*held[:-1], piece[:end]])
+                held = [piece[end:]]
+                size = len(held[0])
+            elif size > MAX_DOCUMENT:
                 damage = DamagedError(
                     f"the document has more than {MAX_DOCUMENT:,} bytes; split it, or write JSON lines"
                 )
                 break
-    if held:
-        yield bytes(held)
+    if size:
+        yield b"".join(held)
     if damage is not None:
         raise damage
 
 
-def _lines(data: bytearray) -> bool:
+def _lines(data: bytes) -> bool:
     return data.lstrip()[:1] == b"{" and data[: max(data.find(b"\n"), 0)].rstrip().endswith(b"}")
 
 
@@ -282,7 +285,7 @@ class Follow:
             return
         with file.open("rb") as stream:
             head = stream.read(_READ)
-            if head.startswith(_GZIP) or not _lines(bytearray(head)):
+            if head.startswith(_GZIP) or not _lines(head):
                 if still and (head.startswith(_GZIP) or head.rstrip()[-1:] in b"]}" or len(head) == _READ):
                     stream.seek(0)
                     self._whole(stream, _Place(name, inode, status.st_size))

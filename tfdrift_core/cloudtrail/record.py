@@ -1,11 +1,14 @@
 """The CloudTrail record."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property, lru_cache, wraps
+from typing import Any, Final, TypeVar
+
+MAX_REMEMBERED: Final = 1024
+_Answer = TypeVar("_Answer")
 
 _VERSION_SUFFIX = re.compile(r"(?:\d{8}|\d{4}_\d\d_\d\d)(?:v\d+)?$")
 
@@ -23,7 +26,21 @@ class RecordError(ValueError):
         super().__init__(": ".join([*place, problem]))
 
 
-@lru_cache(4096)
+def remembered(answer: Callable[[str], _Answer]) -> Callable[[str], _Answer]:
+    """``answer`` with its last answers at hand: the names and agents of a trail are few.
+
+    A text longer than CloudTrail writes them would only fill memory, and is not kept.
+    """
+    kept = lru_cache(4096)(answer)
+
+    @wraps(answer)
+    def ask(text: str) -> _Answer:
+        return kept(text) if len(text) <= MAX_REMEMBERED else answer(text)
+
+    return ask
+
+
+@remembered
 def base_name(event_name: str) -> str:
     """The API operation behind an event name: ``CreateFunction20150331v2`` is ``CreateFunction``."""
     return _VERSION_SUFFIX.sub("", event_name)

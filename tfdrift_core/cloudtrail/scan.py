@@ -117,21 +117,26 @@ class _Reader:
             if isinstance(items := node.get(min(lists)), simdjson.Array):
                 self.many(items)
         elif "digestS3Object" not in keys:
-            self.one(node)
+            self.many((node,))
 
     def many(self, items: Any) -> None:
+        reads = 0
         for item in items:
-            if type(item) is simdjson.Object:
-                self.one(item)
-            else:
-                self.read += 1
+            if type(item) is not simdjson.Object:
+                self.read += reads + 1
+                reads = 0
                 self.fail("is not a JSON object")
+            # A look-up that misses costs as much as ten that hit: reads go first.
+            elif item.get("readOnly") is True:
+                reads += 1
+            else:
+                self.read += reads
+                reads = 0
+                self.one(item)
+        self.read += reads
 
     def one(self, item: simdjson.Object) -> None:
-        """A record, or an envelope around one.  A look-up that misses costs as much as ten that hit: reads go first."""
-        if item.get("readOnly") is True:
-            self.read += 1
-            return
+        """A record that is no read, or an envelope around one."""
         if item.get("eventName") is None:
             if isinstance(detail := item.get("detail"), simdjson.Object) and detail.get("eventName") is not None:
                 item = detail
@@ -218,11 +223,7 @@ class _Reader:
             self.read += 1
             self.text(data)
             return
-        if isinstance(node, simdjson.Object):
-            self.one(node)
-        else:
-            self.read += 1
-            self.fail("is not a JSON object")
+        self.many((node,))
 
 
 def _is_lines(data: bytes) -> bool:

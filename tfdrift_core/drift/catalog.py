@@ -16,7 +16,7 @@ import orjson
 import yaml
 
 from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.drift.expression import ExpressionError, check
+from tfdrift_core.drift.expression import ExpressionError, Expressions, check
 
 Match = Mapping[str, str]
 """Attribute in state (JMESPath over the attributes) to expression over the record; all must be equal."""
@@ -58,11 +58,11 @@ class Effect:
     matches: tuple[Match, ...] = ()
     roots: tuple[str, ...] = ()
     rename: Mapping[str, str | None] = field(default_factory=dict)
-    set: Mapping[str, str] = field(default_factory=dict)
+    set: Expressions = field(default_factory=Expressions)
     const: Mapping[str, Any] = field(default_factory=dict)
     add: Mapping[str, str] = field(default_factory=dict)
     remove: Mapping[str, str] = field(default_factory=dict)
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    unknown: Expressions = field(default_factory=Expressions)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     tags: Tags | None = None
     delete: bool = False
@@ -179,11 +179,11 @@ def _effect(entry: Mapping[str, Any]) -> Effect:
         matches=_tuple(entry.get("match")),
         roots=_tuple(entry.get("from")),
         rename=entry.get("rename", {}),
-        set=entry.get("set", {}),
+        set=Expressions(entry.get("set", {})),
         const=entry.get("const", {}),
         add=entry.get("add", {}),
         remove=entry.get("remove", {}),
-        unknown=entry.get("unknown", {}),
+        unknown=Expressions(entry.get("unknown", {}), conditions=True),
         defaults=entry.get("defaults", {}),
         tags=Tags(**entry["tags"]) if "tags" in entry else None,
         delete=entry.get("delete", False),

@@ -44,7 +44,7 @@ def apply(
         result.update(changed)
     for root in effect.roots:
         _convention(effect, evaluate(root, scope), result, block)
-    for path, expression in effect.set.items():
+    for path, expression in effect.set.given(scope["request"]):
         value = evaluate(expression, scope)
         if value is not None and _has(path, result, block):
             _assign(result, parse_path(path), value, block, below(effect.rename, path))
@@ -57,7 +57,7 @@ def apply(
     for name, expression in effect.remove.items():
         if _has(name, result, block):
             result[name] = _remove(result, name, evaluate(expression, scope), block, effect)
-    for name, condition in effect.unknown.items():
+    for name, condition in effect.unknown.given(scope["request"]):
         if _has(name, result, block) and evaluate(condition, scope):
             result[name] = UNKNOWN
     if effect.tags:

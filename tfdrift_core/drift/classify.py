@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.cloudtrail.record import Record, remembered
 from tfdrift_core.config import ConfigError
 from tfdrift_core.drift.event import Resource
 from tfdrift_core.drift.globs import Globs
@@ -226,24 +226,34 @@ def expected_change(
 def _not_a_change(record: Record) -> Verdict | None:
     data = _data()
     raw = record.raw
-    if raw.get("readOnly") in (True, "true") or data.read_only.search(record.event_name):
+    if raw.get("readOnly") in (True, "true") or _reads(record.event_name):
         return Verdict(Outcome.NOT_A_CHANGE, Cause.READ_ONLY, "only reads")
     if code := raw.get("errorCode"):
         dry = isinstance(code, str) and code.endswith("DryRunOperation")
         return Verdict(Outcome.NOT_A_CHANGE, Cause.DRY_RUN if dry else Cause.FAILED, f"failed: {code!s:.64}")
     if _rehearsal(record.request, data.dry_run):
         return Verdict(Outcome.NOT_A_CHANGE, Cause.DRY_RUN, "a dry run")
-    if raw.get("eventType") in data.no_change_types or data.no_change_events.match(_event(record)):
+    if raw.get("eventType") in data.no_change_types or _changes_nothing(_event(record)):
         return Verdict(Outcome.NOT_A_CHANGE, Cause.NO_EFFECT, f"{record.operation:.64} changes no resource")
     if _nothing_revoked(record):
         return Verdict(Outcome.NOT_A_CHANGE, Cause.NO_EFFECT, "none of the rules to revoke existed")
     return None
 
 
-def _rehearsal(request: Mapping[str, Any], names: Sequence[str]) -> bool:
+@remembered
+def _reads(event_name: str) -> bool:
+    return _data().read_only.search(event_name) is not None
+
+
+@remembered
+def _changes_nothing(event: str) -> bool:
+    return _data().no_change_events.match(event)
+
+
+def _rehearsal(request: Mapping[str, Any], names: frozenset[str]) -> bool:
     # The newer EC2 encoding wraps the parameters in one object named after the call.
     wrapped = [value for value in request.values() if isinstance(value, dict)] if len(request) == 1 else []
-    return any(level.get(name) in (True, "true") for level in (request, *wrapped) for name in names)
+    return any(level[name] in (True, "true") for level in (request, *wrapped) for name in names & level.keys())
 
 
 def _nothing_revoked(record: Record) -> bool:
@@ -265,12 +275,19 @@ def _elements(value: object) -> Sequence[Any]:
 
 def tool_of(agent: str, expectations: Expectations) -> str:
     """The Terraform or OpenTofu that a user agent claims to be, "" for any other program."""
+    if tool := _known_tool(agent):
+        return tool
+    if expectations.terraform_agents and expectations.terraform_agents.match(agent):
+        return agent.partition(" ")[0][:64]
+    return ""
+
+
+@remembered
+def _known_tool(agent: str) -> str:
     for name, pattern in _data().tools:
         if found := pattern.search(agent):
             version = found["version"]
             return f"{name} {version}" if version else name
-    if expectations.terraform_agents and expectations.terraform_agents.match(agent):
-        return agent.partition(" ")[0][:64]
     return ""
 
 
@@ -347,7 +364,7 @@ class _Data:
     read_only: re.Pattern[str]
     no_change_types: frozenset[str]
     no_change_events: Globs
-    dry_run: tuple[str, ...]
+    dry_run: frozenset[str]
     tools: tuple[tuple[str, re.Pattern[str]], ...]
     for_a_person: Globs
     auto_scaling: Globs
@@ -363,7 +380,7 @@ def _data() -> _Data:
         read_only=re.compile(raw["read_only"]),
         no_change_types=frozenset(raw["no_change_types"]),
         no_change_events=Globs.of(name.lower() for name in raw["no_change_events"]),
-        dry_run=tuple(raw["dry_run"]),
+        dry_run=frozenset(raw["dry_run"]),
         tools=tuple((tool["name"], re.compile(tool["agent"])) for tool in raw["tools"]),
         for_a_person=Globs.of(aws["for_a_person"]),
         auto_scaling=Globs.of(aws["auto_scaling"]),

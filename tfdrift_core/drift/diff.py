@@ -64,8 +64,8 @@ def _value(old: Any, new: Any, node: Node | None, path: Path) -> Iterator[Differ
     if isinstance(old, list | None) and isinstance(new, list | None):
         yield from _list(old or [], new or [], node, path)
         return
-    aliases = _ALIASES.get(str(path[-1]), {})
-    if not same(_alias(old, aliases), _alias(new, aliases)):
+    aliases = _ALIASES.get(str(path[-1]))
+    if not (same(_alias(old, aliases), _alias(new, aliases)) if aliases else same(old, new)):
         yield Difference(path, old, new)
 
 

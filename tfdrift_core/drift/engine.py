@@ -28,7 +28,7 @@ from tfdrift_core.drift.classify import (
 )
 from tfdrift_core.drift.diff import Difference, diff, path_text
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
-from tfdrift_core.drift.expression import Scope, evaluate
+from tfdrift_core.drift.expression import Scope, asked, evaluate
 from tfdrift_core.drift.hint import hint
 from tfdrift_core.drift.ignore import ignored
 from tfdrift_core.drift.infer import infer
@@ -46,6 +46,18 @@ _MAX_CREATED = 1000
 _MAX_SCHEMAS = 1000
 
 _Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """An effect that matters for a state, with those of its types that the state has.
+
+    ``asked`` are the members of the request without all of which it does nothing, ``None`` when it always may.
+    """
+
+    effect: Effect
+    types: tuple[str, ...]
+    asked: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,7 @@ class Engine:
         self._created: dict[str, Mapping[str, Any]] = {}
         self._index: StateIndex | None = None
         self._nested: dict[tuple[str, str], dict[str, list[Instance]]] = {}
-        self._reach: dict[int, bool] = {}
+        self._plans: dict[int, tuple[_Step, ...]] = {}
         self._schemas: dict[_Key, tuple[Attributes, Block | None]] = {}
 
     def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Result:
@@ -137,7 +149,7 @@ class Engine:
         caller who touched the attribute.
         """
         if index is not self._index:
-            self._index, self._nested, self._reach, self._schemas = index, {}, {}, {}
+            self._index, self._nested, self._plans, self._schemas = index, {}, {}, {}
         groups = [records] if self._coalesce else [[record] for record in records]
         return merged(self._group(index, group, now) for group in groups)
 
@@ -156,19 +168,20 @@ class Engine:
     def by_terraform(self, record: Record) -> bool:
         return bool(tool_of(record.user_agent, self._expectations))
 
-    def reaches(self, index: StateIndex, event: Event) -> bool:
-        """Whether a call can touch anything that is managed, or make something new beside it."""
-        known = self._reach.get(id(event))
+    def plan(self, index: StateIndex, event: Event) -> tuple[_Step, ...]:
+        """Those of a call's effects that can touch anything managed, or make something new beside it."""
+        known = self._plans.get(id(event))
         if known is None:
-            known = self._reach[id(event)] = any(
-                ANY in effect.types
-                or any(index.has_type(type) for type in effect.types)
-                or (
-                    effect.create is not None
-                    and (not effect.parents or any(index.has_type(parent) for parent, _ in effect.parents))
+            steps = []
+            for effect in event.effects:
+                types = tuple(type for type in effect.types if type == ANY or index.has_type(type))
+                creates = effect.create is not None and (
+                    not effect.parents or any(index.has_type(parent) for parent, _ in effect.parents)
                 )
-                for effect in event.effects
-            )
+                if types or creates:
+                    condition = effect.each or effect.when
+                    steps.append(_Step(effect, types, asked(condition) if condition else None))
+            known = self._plans[id(event)] = tuple(steps)
         return known
 
     def schema(self, instance: Instance) -> Block | None:
@@ -287,7 +300,8 @@ class _Batch:
         if event is not None and event.ignored:
             return
         self.terraform_ran = self.terraform_ran or self._engine.by_terraform(record)
-        if event is not None and not self._engine.reaches(self._index, event):
+        plan = self._engine.plan(self._index, event) if event is not None else ()
+        if event is not None and not plan:
             return
         self._order[id(record)] = len(self._order)
         request = canonical_request(record)
@@ -305,11 +319,11 @@ class _Batch:
             return
         self._verdict: Verdict | None = None
         handled = False
-        for effect in event.effects:
-            if effect.fallback and handled:
+        for step in plan:
+            if (step.asked is not None and step.asked.isdisjoint(request)) or (step.effect.fallback and handled):
                 continue
-            for item in self._items(effect, scope):
-                handled = self._effect(effect, record, {**scope, "item": item}) or handled
+            for item in self._items(step.effect, scope):
+                handled = self._effect(step, record, {**scope, "item": item}) or handled
                 if self._verdict is not None and self._verdict.outcome is Outcome.NOT_A_CHANGE:
                     return
 
@@ -322,17 +336,16 @@ class _Batch:
     def _items(self, effect: Effect, scope: Scope) -> list[Any]:
         return as_list(evaluate(effect.each, scope)) if effect.each else [None]
 
-    def _effect(self, effect: Effect, record: Record, scope: dict[str, Any]) -> bool:
+    def _effect(self, step: _Step, record: Record, scope: dict[str, Any]) -> bool:
         """Apply one effect; whether it found its resource or reported a new one."""
+        effect = step.effect
         if effect.other:
             scope["other"] = self._other(effect, scope)
         if effect.when and not evaluate(effect.when, scope):
             return False
         confidence = Confidence.INFERRED if effect.inferred else Confidence.EXACT
         handled = False
-        for type in effect.types:
-            if type != ANY and not self._index.has_type(type):
-                continue
+        for type in step.types:
             matches = effect.matches or (_created_match(effect) if effect.create else ())
             instances = self._engine.resolve(self._index, type, matches, scope)
             if effect.inferred:

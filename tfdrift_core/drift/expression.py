@@ -6,8 +6,9 @@ field is looked up as written and then with the case of its first letter swapped
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import jmespath
@@ -99,6 +100,8 @@ class _Functions(jmespath.functions.Functions):
 
 
 _FUNCTIONS = _Functions()
+_OF_ANYTHING = frozenset({"list", "arn_name", "lambda_name", "lower", "parse", "map_of"})
+"""Functions of ours that take one value of any type, which the library need not check."""
 _OPTIONS = jmespath.Options(custom_functions=_FUNCTIONS)
 
 
@@ -133,6 +136,90 @@ def evaluate(text: str, scope: Scope) -> Any:
     except (jmespath.exceptions.JMESPathError, TypeError, ValueError):
         # The library applies Python to values whose types do not fit, where the specification says null or an error.
         return None
+
+
+class Expressions(dict[str, str]):
+    """Attributes and the expressions of their values, in order.
+
+    A call has few parameters and may set many attributes, so that those are found by the parameters that it has.
+    """
+
+    def __init__(self, texts: Mapping[str, str] = MappingProxyType({}), *, conditions: bool = False) -> None:
+        """``conditions`` says that false is as good as null."""
+        super().__init__(texts)
+        self._conditions = conditions
+        self._always: list[int] = []
+        self._pairs: list[tuple[str, str]] = []
+        self._by_member: dict[str, list[int]] | None = None
+
+    def given(self, request: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        """Those that are not bound to be null for this request."""
+        if not self:
+            return ()
+        if self._by_member is None:
+            self._by_member = self._tabulate()
+        found = set(self._always)
+        for name in request:
+            found.update(self._by_member.get(name, ()))
+        return [self._pairs[place] for place in sorted(found)]
+
+    def _tabulate(self) -> dict[str, list[int]]:
+        self._pairs = list(self.items())
+        table: dict[str, list[int]] = {}
+        for place, text in enumerate(self.values()):
+            members = _members(_parse(text), self._conditions)
+            if members is None:
+                self._always.append(place)
+            for name in members or ():
+                table.setdefault(name, []).append(place)
+                table.setdefault(_swap_first(name), []).append(place)
+        return table
+
+
+def asked(condition: str) -> frozenset[str] | None:
+    """The request's members, as they may be written, without all of which a condition is false or a list empty.
+
+    ``None`` when that cannot be told.
+    """
+    members = _members(_parse(condition), True)
+    return None if members is None else members | frozenset(map(_swap_first, members))
+
+
+_REQUEST = {"type": "field", "children": [], "value": "request"}
+_OF_FIRST = frozenset({"index_expression", "projection", "flatten", "filter_projection", "value_projection"})
+"""Nodes that are null when their first child is."""
+_OF_NULL = _OF_FIRST | {"field", "multi_select_dict", "multi_select_list"}
+"""Nodes that make null of null."""
+
+
+def _members(node: Any, conditions: bool) -> frozenset[str] | None:
+    """The members of ``request`` without all of which an expression is null (or, of ``conditions``, false).
+
+    ``None`` when that cannot be told.
+    """
+    kind, children = node["type"], node["children"]
+    if kind == "subexpression" and all(child["type"] in _OF_NULL for child in children[1:]):
+        if children[0] != _REQUEST:
+            return _members(children[0], False)
+        step = children[1]
+        while step["type"] in _OF_FIRST:
+            step = step["children"][0]
+        return frozenset({step["value"]}) if step["type"] == "field" else None
+    if kind in _OF_FIRST or (kind == "comparator" and conditions and _asks_for_value(node)):
+        return _members(children[0], False)
+    if kind == "or_expression":
+        left, right = (_members(child, conditions) for child in children)
+        return None if left is None or right is None else left | right
+    if kind == "and_expression":
+        return _members(children[0], conditions)
+    if conditions and kind == "function_expression" and node["value"] == "list":
+        return _members(children[0], False)
+    return None
+
+
+def _asks_for_value(node: Any) -> bool:
+    other = node["children"][1]
+    return node["value"] == "eq" and other["type"] == "literal" and other["value"] is not None
 
 
 @lru_cache(maxsize=8192)
@@ -207,6 +294,9 @@ def _comparator(node: Mapping[str, Any], children: list[_Step]) -> _Step:
 
 def _function(node: Mapping[str, Any], children: list[_Step]) -> _Step:
     name = node["value"]
+    if name in _OF_ANYTHING and len(children) == 1:
+        (inner,), function = children, getattr(_FUNCTIONS, f"_func_{name}")
+        return lambda value: function(inner(value))
 
     def step(value: Any) -> Any:
         return _FUNCTIONS.call_function(name, [child(value) for child in children])
@@ -255,15 +345,7 @@ def request_fields(text: str) -> set[tuple[str, ...]]:
             left = walk(node["children"][0], prefix)
             walk(node["children"][2], left)
             return walk(node["children"][1], left)
-        if kind == "function_expression" and node["value"] in (
-            "list",
-            "map_of",
-            "parse",
-            "lower",
-            "strip",
-            "arn_name",
-            "lambda_name",
-        ):
+        if kind == "function_expression" and node["value"] in (*_OF_ANYTHING, "strip"):
             return walk(node["children"][0], prefix)
         if kind in ("subexpression", "index_expression", "projection", "value_projection", "pipe"):
             left = walk(node["children"][0], prefix)

@@ -57,19 +57,21 @@ def _strip_xml(value: Any, depth: int) -> Any:
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _plain_value(value, 0) for key, value in parameters.items() if key != "Host"}
+    return {
+        key: _plain_value(value, 0) if isinstance(value, dict | list) else value
+        for key, value in parameters.items()
+        if key != "Host"
+    }
 
 
 def _plain_value(value: Any, depth: int) -> Any:
     if depth > _MAX_DEPTH:
         return None
-    if isinstance(value, list):
-        return [_plain_value(element, depth + 1) for element in value]
     if not isinstance(value, dict):
-        return value
+        return [_plain_value(element, depth + 1) for element in value] if isinstance(value, list) else value
     if "items" in value and value.keys() <= {"items", "quantity"}:
         items = value["items"]
         return [_plain_value(element, depth + 1) for element in items] if isinstance(items, list) else []
-    if value.keys() == {"quantity"} and value["quantity"] == 0:
+    if len(value) == 1 and value.get("quantity") == 0:
         return []
     return {key: _plain_value(member, depth + 1) for key, member in value.items() if key != "xmlns"}

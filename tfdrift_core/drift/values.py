@@ -12,6 +12,7 @@ UNKNOWN = "(unknown)"
 
 _EMPTY = (None, "", False, 0)
 _ACCOUNT_ROOT = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):root")
+_POINT = re.compile(r"[.eE]")
 _POLICY_SETS = frozenset({"Action", "NotAction", "Resource", "NotResource", "AWS", "Service", "Federated", "Statement"})
 
 
@@ -51,9 +52,9 @@ def as_number(value: Any) -> int | float | None:
         return None
     if isinstance(value, int | float):
         return value
-    if isinstance(value, str) and len(value) <= 40:
+    if isinstance(value, str) and len(value) <= 40 and not value[:1].isalpha():
         try:
-            number = float(value) if re.search(r"[.eE]", value) else int(value)
+            number = float(value) if _POINT.search(value) else int(value)
         except ValueError:
             return None
         return number if math.isfinite(number) else None
@@ -147,7 +148,7 @@ def _arn_tail(arn: str) -> tuple[str, ...]:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two values mean the same to Terraform: unset is empty, ``"5"`` is 5, JSON by meaning, an ARN its name."""
-    if left is right:
+    if left is right or (isinstance(left, str) and left == right):
         return True
     if is_empty(left) and is_empty(right):
         return True
