@@ -26,7 +26,9 @@ __all__ = ["library", "web"]
 
 LATE = timedelta(minutes=20)
 """How old a change may be when it arrives: CloudTrail takes 15 minutes, and a source looks once a minute."""
-WITHOUT_ROWS = {"overview: Notice A": "no rule of ours has this priority: it is for the user's own"}
+WITHOUT_ROWS = {
+    "overview: Notice A": "what the day creates outside Terraform is an instance and a user: both more severe"
+}
 QUERIES = [query for query in queries() if query.kind == "loki"]
 
 
