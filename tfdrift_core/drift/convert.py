@@ -39,7 +39,8 @@ def convert(node: Node | None, logged: Any, current: Any = None, renames: Rename
     """
     if is_placeholder(logged):
         return UNKNOWN
-    if node is None:
+    if node is None or (node.block is not None and isinstance(current, str)):
+        # A text where the schema has blocks is of a provider that has changed the attribute's type.
         return _by_example(logged, current)
     match node.kind:
         case "string":
