@@ -8,9 +8,13 @@ from urllib.parse import urlsplit
 
 
 class FaultyServer:
-    """``fault`` is None (passed on), ``"cut"`` (the connection breaks) or a status and a body."""
+    """``fault`` is None (passed on), ``"cut"`` (the connection breaks) or a status and a body.
+
+    It befalls requests whose path holds ``only``.
+    """
 
     fault: tuple[int, str] | str | None = None
+    only = ""
 
     def __init__(self, target: str) -> None:
         self.target = urlsplit(target).netloc
@@ -34,11 +38,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.owner.fault == "cut":
+        fault = self.owner.fault if self.owner.only in self.path else None
+        if fault == "cut":
             self.close_connection = True
             return
-        if isinstance(self.owner.fault, tuple):
-            status, text = self.owner.fault
+        if isinstance(fault, tuple):
+            status, text = fault
             self._answer(status, {"Content-Type": "application/x-amz-json-1.0"}, text.encode())
             return
         connection = http.client.HTTPConnection(self.owner.target, timeout=30)

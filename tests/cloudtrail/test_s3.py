@@ -3,12 +3,14 @@
 import gzip
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cloudtrail.conftest import ids, take, trail
+from tests.cloudtrail.faults import FaultyServer
 from tfdrift_core.cloudtrail import objects
 from tfdrift_core.cloudtrail.ledger import Ledger
 from tfdrift_core.cloudtrail.open import open_source
@@ -162,6 +164,76 @@ def test_an_object_over_the_limit_is_refused(
     bucket(key(HOME, "eu-west-1", "20260101T0000"), trail(1))
     assert ids(take(opened(config, metrics, "s3://trail?follow=false"), 0)) == []
     assert "bytes, more than 200" in caplog.text
+
+
+def test_an_archived_object_holds_up_no_other_one(
+    client: Clients,
+    bucket: Callable[[str, bytes], None],
+    config: Config,
+    metrics: Metrics,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for number in range(3):
+        bucket(key(HOME, "eu-west-1", f"20260101T000{number}"), trail(number))
+    archived = key(HOME, "eu-west-1", "20260101T0001")
+    client("s3").put_object(Bucket="trail", Key=archived, Body=trail(1), StorageClass="GLACIER")
+    assert ids(take(opened(config, metrics, "s3://trail?follow=false"), 0)) == ["id-0", "id-2"]
+    assert f"s3://trail/{archived}: is archived (S3 Glacier), so its records are not read; restore it" in caplog.text
+    assert metrics.counters() == {"errors_s3": 1}
+
+
+REFUSALS = {
+    "AccessDenied": "(tfdrift doctor --iam-policy prints the policy that is needed); goes on without it",
+    "KMS.DisabledException": "(enable the KMS key, and allow kms:Decrypt); goes on without it",
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_an_object_that_aws_refuses_holds_up_no_other_one(
+    bucket: Callable[[str, bytes], None],
+    config: Config,
+    moto_url: str,
+    metrics: Metrics,
+    caplog: pytest.LogCaptureFixture,
+    code: str,
+) -> None:
+    for number in range(5):
+        bucket(key(HOME, "eu-west-1", f"20260101T000{number}"), trail(number))
+    with FaultyServer(moto_url) as server:
+        server.fault, server.only = (403, f"<Error><Code>{code}</Code><Message>no</Message></Error>"), "abc0001"
+        reach = replace(config, aws=replace(config.aws, endpoint_url=server.url))
+        assert ids(take(opened(reach, metrics, "s3://trail?follow=false"), 0)) == ["id-0", "id-2", "id-3", "id-4"]
+    assert caplog.text.count(REFUSALS[code]) == 1
+    assert f"1 objects are given up, AWS has refused to give them: s3://trail/AWSLogs/{HOME}/" in caplog.text
+    assert metrics.counters() == {"errors_s3": 2, "objects_refused": 1}
+
+
+def test_what_aws_refuses_for_a_while_is_read_afterwards(
+    bucket: Callable[[str, bytes], None],
+    config: Config,
+    moto_url: str,
+    metrics: Metrics,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Hours of older files are not forgotten because a newer one was readable first."""
+    for number in range(4):
+        bucket(key(HOME, "eu-west-1", f"20260101T0{number}00"), trail(number))
+    with FaultyServer(moto_url) as server:
+        server.fault, server.only = (
+            (403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"),
+            "2026/01/01/",
+        )
+        reach = replace(config, aws=replace(config.aws, endpoint_url=server.url))
+        source = opened(reach, metrics, "s3://trail?start=2026-01-01&interval=2")
+        batches = source.batches()
+        while "goes on without it" not in caplog.text:
+            assert next(batches) is None
+        bucket(key(HOME, "eu-west-1", "20260102T0000"), trail("newer"))
+        assert ids([next(batch for batch in batches if batch)]) == ["id-newer"]
+        server.fault = None
+        assert ids([next(batch for batch in batches if batch) for _ in range(4)]) == [f"id-{n}" for n in range(4)]
+        source.close()
+    assert "objects_refused" not in metrics.counters()
 
 
 def test_a_bucket_that_is_made_later(

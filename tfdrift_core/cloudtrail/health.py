@@ -25,6 +25,8 @@ _ADVICE = {
     "ExpiredTokenException": "the credentials have expired",
     "RequestTimeTooSkewed": "set the clock of this machine",
     "SignatureDoesNotMatch": "check the secret key, and the clock of this machine",
+    "KMS.DisabledException": "enable the KMS key, and allow kms:Decrypt",
+    "KMS.NotFoundException": "the KMS key of the object is gone",
     "NoSuchBucket": "create the bucket, or correct its name",
     "NoCredentialsError": "give the process a role, or set aws.profile",
 }
@@ -35,6 +37,12 @@ def code_of(error: Exception) -> str:
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "")) or type(error).__name__
     return type(error).__name__
+
+
+def explained(error: Exception) -> str:
+    """The error, and what to do about it where that is known."""
+    code = code_of(error)
+    return f"{error} ({_ADVICE[code]})" if code in _ADVICE else str(error)
 
 
 class Health:
@@ -58,8 +66,7 @@ class Health:
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0**self._failures)
             self._failures = min(self._failures + 1, 16)
         if changed:
-            advice = f" ({_ADVICE[code]})" if code in _ADVICE else ""
-            _log.error("%s: cannot %s: %s%s; will keep trying", self.what, doing, error, advice)
+            _log.error("%s: cannot %s: %s; will keep trying", self.what, doing, explained(error))
         self._stop.wait(random.uniform(wait / 2, wait))  # noqa: S311 - jitter, not a secret
 
     def worked(self) -> None:

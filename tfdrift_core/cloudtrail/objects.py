@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -15,7 +16,23 @@ MAX_OBJECT: Final = 128 << 20
 
 _TOTAL = re.compile(r"/(\d+)$")
 _EMPTY = frozenset({"InvalidRange", "416"})
-GONE: Final = frozenset({"NoSuchKey", "404", "NotFound"})
+_DELETED = "was deleted before it was read"
+GONE: Final[Mapping[str, str]] = {
+    "NoSuchKey": _DELETED,
+    "404": _DELETED,
+    "NotFound": _DELETED,
+    "InvalidObjectState": "is archived (S3 Glacier), so its records are not read; restore it and read its time again"
+    " with start and end",
+}
+"""AWS's answers that no waiting changes, and what they mean for the object.
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Errors"."""
+
+_REFUSED = frozenset({"AccessDenied", "403", "Forbidden", "InvalidRequest"})
+
+
+def is_refused(code: str) -> bool:
+    """Whether AWS may answer so for one object while it gives others: by its policy, its owner or its KMS key."""
+    return code in _REFUSED or code.startswith("KMS.")
 
 
 def fetch(client: Any, bucket: str, key: str, parts: ThreadPoolExecutor) -> bytes:

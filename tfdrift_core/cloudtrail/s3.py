@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
 from tfdrift_core.cloudtrail.files import DamagedError
-from tfdrift_core.cloudtrail.health import AWS_ERRORS, Health, code_of
+from tfdrift_core.cloudtrail.health import AWS_ERRORS, Health, code_of, explained
 from tfdrift_core.cloudtrail.ledger import Ledger
-from tfdrift_core.cloudtrail.objects import GONE, fetch, unpack
+from tfdrift_core.cloudtrail.objects import GONE, fetch, is_refused, unpack
 from tfdrift_core.cloudtrail.places import Scope, parse_key
 from tfdrift_core.cloudtrail.pump import Pump
 from tfdrift_core.cloudtrail.source import Batch
@@ -22,6 +24,9 @@ from tfdrift_core.metrics import Metrics
 FETCHERS: Final = 8
 AHEAD: Final = 16
 """Objects that are fetched or wait decompressed in front of the queue."""
+
+TRIES: Final = 3
+"""Requests for an object that AWS refuses, a second apart, until the others go on without it."""
 
 INTERVAL: Final = 60.0
 OVERLAP: Final = 3600.0
@@ -46,6 +51,10 @@ class S3:
 
     A finite pass ends at ``end`` (or now).  A following one looks again every ``interval`` seconds.  How far each
     account and region has come is remembered; what is listed again after a restart is told apart by the records' ids.
+
+    An object that AWS refuses to give (its policy, owner or KMS key) holds up no other one.  It is asked for again in
+    every look, and given up in the first one that begins when a file ``overlap`` seconds newer of the same account and
+    region has been read.
     """
 
     def __init__(
@@ -79,6 +88,8 @@ class S3:
         self._reached: dict[str, float | None] = {}
         self._acknowledged: dict[str, float] = {}
         self._given: dict[str, dict[str, float]] = {}
+        self._refused: dict[str, dict[str, float]] = {}
+        self._last_chance: dict[str, float] = {}
 
     def batches(self) -> Iterator[Batch | None]:
         self._client = self._make_client("s3", "")
@@ -113,12 +124,13 @@ class S3:
                     self._health.failed(error, "list objects")
                     continue
                 self._health.worked()
+                self._give_up()
                 if self.finite:
                     return
                 self._pump.stop.wait(max(self._interval, time.monotonic() - begun))
 
     def _pass(self, fetchers: ThreadPoolExecutor, parts: ThreadPoolExecutor) -> None:
-        ahead: deque[tuple[_Object, Future[Batch | None]]] = deque()
+        ahead: deque[tuple[_Object, Future[Batch | ClientError | None]]] = deque()
         listed = heapq.merge(*(self._objects(shard) for shard in self._shards(self._prefix)))
         try:
             for item in listed:
@@ -132,34 +144,74 @@ class S3:
             for _, future in ahead:
                 future.cancel()
 
-    def _give(self, item: _Object, future: Future[Batch | None]) -> bool:
+    def _give(self, item: _Object, future: Future[Batch | ClientError | None]) -> bool:
+        """False once the source is closing."""
         batch = future.result()
+        refused = self._refused.setdefault(item.shard, {})
+        if isinstance(batch, ClientError):
+            if not refused:
+                self._health.note(
+                    "cannot read s3://%s/%s: %s; goes on without it", self._bucket, item.key, explained(batch)
+                )
+            refused[item.key] = item.time
+            return True
         if batch is None or not self._pump.put(batch):
             return False
+        refused.pop(item.key, None)
         reached = self._reached[item.shard] = max(item.time, self._reached[item.shard] or 0.0)
         given = self._given.setdefault(item.shard, {})
         given[item.key] = item.time
-        oldest = reached - self._overlap
+        oldest = min([reached - self._overlap, *refused.values()])
         for key in [key for key, moment in given.items() if moment < oldest]:
             del given[key]
         return True
 
-    def _fetch(self, item: _Object, parts: ThreadPoolExecutor) -> Batch | None:
+    def _give_up(self) -> None:
+        """After a look: what it was the last one for."""
+        for shard, refused in self._refused.items():
+            before = float("inf") if self.finite else self._last_chance[shard]
+            lost = sorted(key for key, moment in refused.items() if moment < before)
+            if not lost or self._pump.stop.is_set():
+                continue
+            for key in lost:
+                del refused[key]
+            self._metrics.add("objects_refused", len(lost))
+            self._health.note(
+                "%d objects are given up, AWS has refused to give them: s3://%s/%s%s; once they can be read, read their"
+                " time again with start and end",
+                len(lost),
+                self._bucket,
+                lost[0],
+                f" to {lost[-1]}" if len(lost) > 1 else "",
+            )
+
+    def _fetch(self, item: _Object, parts: ThreadPoolExecutor) -> Batch | ClientError | None:
+        """The batch of the object, or why AWS refuses to give it; ``None`` once the source is closing."""
         origin = f"s3://{self._bucket}/{item.key}"
+        # Where one was refused the next is likely to be: such a row is walked through fast.
+        tries = 1 if self._refused.get(item.shard) else TRIES
         while not self._pump.stop.is_set():
             try:
                 documents, problem = unpack(fetch(self._client, self._bucket, item.key, parts))
             except DamagedError as error:
                 documents, problem = (), str(error)
             except AWS_ERRORS as error:
-                if code_of(error) not in GONE:
+                code = code_of(error)
+                if isinstance(error, ClientError) and is_refused(code):
+                    tries -= 1
+                    if not tries:
+                        return error
+                    self._pump.stop.wait(1.0)
+                    continue
+                if code not in GONE:
                     self._health.failed(error, f"read {origin}")
                     continue
-                documents, problem = (), "was deleted before it was read"
+                documents, problem = (), GONE[code]
             else:
                 self._health.worked()
+                problem = problem and f"{problem}; what was before is read"
             if problem:
-                self._health.note("%s: %s; what was before is read", origin, problem)
+                self._health.note("%s: %s", origin, problem)
             return Batch(origin, documents, item)
         return None
 
@@ -190,7 +242,9 @@ class S3:
         if shard not in self._reached:
             self._reached[shard] = self._ledger.checkpoint(f"{self._key} {shard}")
         reached = self._reached[shard]
-        begin = self._start if reached is None else max(self._start, reached - self._overlap)
+        oldest = self._start if reached is None else max(self._start, reached - self._overlap)
+        self._last_chance[shard] = oldest
+        begin = min([oldest, *self._refused.get(shard, {}).values()])
         # A file's name tells the minute only.
         begin -= begin % 60
         given = self._given.get(shard, {})
