@@ -175,6 +175,43 @@ def test_a_directory_that_files_are_put_into(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_bomb_in_a_followed_directory_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory holds what the queue may hold, and the file is done only when its last piece is."""
+    from tfdrift_core.cloudtrail import pump
+
+    monkeypatch.setattr(module, "CHUNK", 10_000)
+    monkeypatch.setattr(pump, "QUEUE_BYTES", 50_000)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bomb.jsonl.gz").write_bytes(gzip.compress(b"".join(line(number) for number in range(2000))))
+    everything = [f"id-{number}" for number in range(2000)]
+
+    ledger = Ledger(str(tmp_path / "data"))
+    source, batches = following(tmp_path / "in", ledger)
+    first = next(batches)
+    time.sleep(0.3)
+    assert source._pump._bytes + len(first.documents[0]) < 100_000
+    source.acknowledge(first)
+    source.close()
+    ledger.close()
+
+    ledger = Ledger(str(tmp_path / "data"))
+    source, batches = following(tmp_path / "in", ledger)
+    found: list[str] = []
+    while len(found) < len(everything):
+        batch = next(batches)
+        found += ids([batch])
+        source.acknowledge(batch)
+    assert found == everything
+    source.close()
+    ledger.close()
+
+    (tmp_path / "in" / "next.json").write_bytes(trail("next"))
+    source, batches = following(tmp_path / "in", Ledger(str(tmp_path / "data")))
+    assert ids([next(batches)]) == ["id-next"]
+    source.close()
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_restart_goes_on_behind_the_last_acknowledged_line(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(line(1))

@@ -237,9 +237,8 @@ class Follow:
         yield from self._pump.batches()
 
     def acknowledge(self, batch: Batch) -> None:
-        place = batch.token
-        assert isinstance(place, _Place)
-        self._ledger.save(f"files {place.path}", [place.inode, place.offset])
+        if isinstance(place := batch.token, _Place):
+            self._ledger.save(f"files {place.path}", [place.inode, place.offset])
 
     def close(self) -> None:
         self._pump.close()
@@ -303,11 +302,15 @@ class Follow:
                 stream.seek(offset)
 
     def _whole(self, stream: BinaryIO, place: _Place) -> None:
-        held: list[bytes] = []
+        """One batch for each document, however many there are; only the last tells that the file is read."""
+        last = b""
         try:
-            held.extend(documents(stream))
+            for document in documents(stream):
+                if last and not self._pump.put(Batch(place.path, (last,))):
+                    return
+                last = document
         except DamagedError as error:
             self._metrics.add("errors_files")
             _log.error("%s: %s; what was before is read", place.path, error)
-        if self._pump.put(Batch(place.path, tuple(held), place)):
+        if self._pump.put(Batch(place.path, (last,) if last else (), place)):
             self._at[place.path] = (place.inode, place.offset)
