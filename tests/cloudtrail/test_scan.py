@@ -77,10 +77,33 @@ def test_a_name_that_only_begins_like_a_read_is_none(name: str) -> None:
     assert ids(dump(record(1, readOnly=None, eventName=name))) == ["id-1"]
 
 
-@pytest.mark.parametrize("document", [b"", b" \n", dump({"Records": []}), dump({"Records": None}), dump([])])
+@pytest.mark.parametrize("document", [b"", b" \n", dump({"Records": []}), dump([])])
 def test_an_empty_document_is_no_error(document: bytes) -> None:
     result = scan(document, "x")
     assert (result.read, result.bad) == (0, 0)
+
+
+@pytest.mark.parametrize("value", [None, {"a": record(1)}, json.dumps([record(1)])])
+def test_a_list_that_is_none_is_an_error(value: object) -> None:
+    result = scan(dump({"Records": value, "Events": [record(2)]}), "x")
+    assert ([item.id for item in result.records], result.read, result.bad) == (["id-2"], 1, 1)
+    assert [str(error) for error in result.errors] == ["x: its member Records is not a list"]
+
+
+def test_both_lists_are_read() -> None:
+    assert ids(dump({"Records": [record(1)], "Events": [record(2)]})) == ["id-2", "id-1"]
+
+
+def test_a_number_for_a_flag_hides_no_change() -> None:
+    assert ids(dump(record(1, readOnly=1))) == ["id-1"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_is_none_reaches_nobody(number: str) -> None:
+    document = dump(record(1, fromPort="@")).replace(b'"@"', number.encode())
+    result = scan(document, "x")
+    assert [item.raw["fromPort"] for item in result.records] == [None]
+    assert result.bad == 1
 
 
 def test_a_digest_file_holds_no_records() -> None:

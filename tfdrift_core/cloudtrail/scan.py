@@ -114,8 +114,11 @@ class _Reader:
             return
         keys = frozenset(node.keys())
         if lists := keys & _LISTS:
-            if isinstance(items := node.get(min(lists)), simdjson.Array):
-                self.many(items)
+            for name in sorted(lists):
+                if isinstance(items := node.get(name), simdjson.Array):
+                    self.many(items)
+                else:
+                    self.fail(f"its member {name} is not a list", 0)
         elif "digestS3Object" not in keys:
             self.many((node,))
 
@@ -166,7 +169,8 @@ class _Reader:
         try:
             loose = json.loads(text.decode("utf-8", "replace"), strict=False)
             strict = json.dumps(loose, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-            raw = json.loads(strict)
+            # NaN and numbers beyond a double are no JSON, and nothing behind this expects them.
+            raw = json.loads(strict, parse_constant=lambda _: None)
         except (ValueError, RecursionError):
             self.fail(f"is not JSON: {error}")
             return
@@ -235,7 +239,9 @@ def _may_change(raw: dict[str, Any], name: str) -> bool:
     read_only = raw.get("readOnly")
     if read_only is None:
         read_only = _READS.match(name) is not None
-    return not (read_only in (True, "true") or raw.get("errorCode") or raw.get("eventCategory") in _NO_API_CALL)
+    return not (
+        read_only is True or read_only == "true" or raw.get("errorCode") or raw.get("eventCategory") in _NO_API_CALL
+    )
 
 
 def _depth(text: bytes) -> int:
