@@ -45,6 +45,12 @@ def explained(error: Exception) -> str:
     return f"{error} ({_ADVICE[code]})" if code in _ADVICE else str(error)
 
 
+def pause(failures: int) -> float:
+    """Seconds to wait after a failure that so many others came before: growing, and never the same for two."""
+    longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures, 16))
+    return random.uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret
+
+
 class Health:
     """The state of one thing that works or fails as a whole: logs each change of state once, counts every error.
 
@@ -59,15 +65,20 @@ class Health:
 
     def failed(self, error: Exception, doing: str) -> None:
         """Counts the error, logs it when it is a new one, and waits before the next attempt (or until the end)."""
+        self.told(error, doing)
+        with self._lock:
+            wait = pause(self._failures)
+            self._failures += 1
+        self._stop.wait(wait)
+
+    def told(self, error: Exception, doing: str) -> None:
+        """The same for what is tried again at its own time."""
         self._metrics.add(self._metric)
         code = code_of(error)
         with self._lock:
             changed, self._code = self._code != code, code
-            wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0**self._failures)
-            self._failures = min(self._failures + 1, 16)
         if changed:
             _log.error("%s: cannot %s: %s; will keep trying", self.what, doing, explained(error))
-        self._stop.wait(random.uniform(wait / 2, wait))  # noqa: S311 - jitter, not a secret
 
     def worked(self) -> None:
         if self._code:
