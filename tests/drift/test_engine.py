@@ -241,6 +241,21 @@ def test_a_call_that_the_catalog_does_not_know_is_inferred() -> None:
     assert "not in the catalog" in event.reason
 
 
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_a_long_request_hides_no_resource(where: str) -> None:
+    padding = {"entries": [f"10.0.{number // 256}.{number % 256}/32" for number in range(10_000)]}
+    named = {"queue": "arn:aws:sqs:eu-central-1:111122223333:orders", "delaySeconds": 9}
+    request = {**named, **padding} if where == "first" else {**padding, **named}
+    (event,) = engine().process(index(), [record("FrobnicateQueue", request)]).events
+    assert (event.path, event.new_value) == ("delay_seconds", "9")
+
+
+def test_what_only_the_provider_sets_is_not_inferred() -> None:
+    request = {"queue": "arn:aws:sqs:eu-central-1:111122223333:orders", "url": "other", "delaySeconds": 9}
+    (event,) = engine().process(index(), [record("FrobnicateQueue", request)]).events
+    assert event.path == "delay_seconds"
+
+
 def test_data_events_are_not_inferred_from() -> None:
     write = record("FrobnicateMessage", {"queue": "arn:aws:sqs:eu-central-1:111122223333:orders"}, eventCategory="Data")
     assert engine().process(index(), [write]).events == ()

@@ -36,6 +36,7 @@ JSON = st.recursive(
         ("arn:aws:iam::111122223333:role/app/web", "web"),
         ("arn:aws:lambda:eu-central-1:111122223333:function:f", "f"),
         ('{"a": [1, 2]}', '{"a":[1,2]}'),
+        ('{"maxReceiveCount":"4"}', '{"maxReceiveCount":4}'),
         ('{"Statement":{"Action":"s3:Get*"}}', '{"Statement":[{"Action":["S3:Get*"]}]}'),
         ('{"Statement":[{"Principal":"*"}]}', '{"Statement":[{"Principal":{"AWS":"*"}}]}'),
         (
@@ -68,7 +69,17 @@ def test_means_the_same(left: Any, right: Any) -> None:
         ('{"Statement":[{"Action":"s3:Get*"}]}', '{"Statement":[{"Action":"s3:*"}]}'),
         ('{"Statement":[{"Resource":"A"}]}', '{"Statement":[{"Resource":"a"}]}'),
         ('{"a":[1,2]}', '{"a":[2,1]}'),
+        ('{"code":["1"]}', '{"code":[1]}'),
+        ('{"on":true}', '{"on":1}'),
+        (
+            '{"States":{"A":{"Action":"Start","Resource":["a","b"]}}}',
+            '{"States":{"A":{"Action":"start","Resource":["b","a"]}}}',
+        ),
         ("{", "}"),
+        ("1.1", "1.10"),
+        ("0123", "123"),
+        ("1e3", "1000"),
+        (True, 5),
     ],
 )
 def test_means_something_else(left: Any, right: Any) -> None:
@@ -204,3 +215,12 @@ def test_difference_and_emptiness() -> None:
     assert difference(["1", 2], [1]) == [2]
     assert is_empty({"a": "", "b": {}})
     assert not is_empty([0])
+
+
+@given(JSON, JSON)
+def test_a_difference_is_what_has_no_match(left: Any, right: Any) -> None:
+    """Elements are found by a key of their meaning; the definition compares each with each."""
+    some, others = [left, "arn:aws:sns:eu-central-1:111122223333:a", "5", True], [right, "a", 5, "true", "10.0.0.0/8"]
+    wanted = [element for element in some if not any(same(element, other) for other in others)]
+    assert difference(some, others) == wanted
+    assert difference(others, some) == [e for e in others if not any(same(e, other) for other in some)]

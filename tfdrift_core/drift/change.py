@@ -10,7 +10,7 @@ from tfdrift_core.drift.convert import attribute_name, below, blank, convert, li
 from tfdrift_core.drift.diff import Path
 from tfdrift_core.drift.expression import Scope, evaluate
 from tfdrift_core.drift.schema import Block, Node
-from tfdrift_core.drift.values import UNKNOWN, as_list, same, tag_map, tag_text
+from tfdrift_core.drift.values import UNKNOWN, Elements, as_list, tag_map, tag_text
 from tfdrift_core.terraform.model import Attributes
 
 Transform = Callable[[Scope, Attributes, Block | None, Mapping[str, Any]], Mapping[str, Any] | None]
@@ -134,10 +134,9 @@ def _elements(node: Node | None, values: Any, current: Any, effect: Effect, name
     return made
 
 
-def _matches(element: Any, other: Any, keys: Sequence[str]) -> bool:
-    if keys and isinstance(element, dict):
-        return all(same(element.get(key), other.get(key) if isinstance(other, dict) else other) for key in keys)
-    return same(element, other)
+def _key(element: Any, keys: Sequence[str]) -> Any:
+    """What tells an element from the others: all of it, or its ``keys``; a key alone stands for each of them."""
+    return [element.get(key) if isinstance(element, dict) else element for key in keys] if keys else element
 
 
 def _add(result: Mapping[str, Any], name: str, values: Any, block: Block | None, effect: Effect) -> Any:
@@ -148,13 +147,14 @@ def _add(result: Mapping[str, Any], name: str, values: Any, block: Block | None,
         return {**(current if isinstance(current, dict) else {}), **convert(node, values, current)}
     elements = list(current) if isinstance(current, list) else []
     keys = effect.keys.get(name, ())
+    known = Elements(_key(element, keys) for element in elements)
     for element in _elements(node, values, elements, effect, name):
-        for index, present in enumerate(elements):
-            if _matches(present, element, keys):
-                elements[index] = element if keys else present
-                break
-        else:
+        place = known.place(_key(element, keys))
+        if place is None:
             elements.append(element)
+            known.append(_key(element, keys))
+        elif keys:
+            elements[place] = element
     return elements
 
 
@@ -166,16 +166,16 @@ def _remove(result: Mapping[str, Any], name: str, values: Any, block: Block | No
     if not isinstance(current, list):
         return current
     keys = effect.keys.get(name, ())
-    gone = [
-        made
+    known = Elements(
+        _key(made, keys)
         for value in gone
         for made in (
             [value]
             if keys and not isinstance(value, dict)
             else _elements(_node(block, name), value, current, effect, name)
         )
-    ]
-    return [element for element in current if not any(_matches(element, other, keys) for other in gone)]
+    )
+    return [element for element in current if known.place(_key(element, keys)) is None]
 
 
 def _pairs(value: Any) -> dict[str, Any]:
@@ -191,14 +191,16 @@ def _tags(tags: Tags, scope: Scope, result: Mapping[str, Any], block: Block | No
     """
     own = tag_map(result.get("tags"))
     everything = tag_map(result.get("tags_all")) or dict(own)
-    defaults = {key: value for key, value in everything.items() if key not in own}
+    wanted = scope.get("baseline", result)
+    wanted_own = tag_map(wanted.get("tags"))
+    defaults = {key: value for key, value in tag_map(wanted.get("tags_all")).items() if key not in wanted_own}
     replacement = evaluate(tags.replace, scope) if tags.replace else None
     if replacement is not None:
         everything = _pairs(replacement)
         own = {key: value for key, value in everything.items() if defaults.get(key) != value}
     put = _pairs(evaluate(tags.put, scope)) if tags.put else {}
     everything.update(put)
-    own.update({key: value for key, value in put.items() if defaults.get(key) != value})
+    own = {key: value for key, value in {**own, **put}.items() if key not in put or defaults.get(key) != value}
     for key in _removed_keys(evaluate(tags.remove, scope) if tags.remove else None, everything):
         own.pop(key, None)
         everything.pop(key, None)

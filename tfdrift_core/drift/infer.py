@@ -14,8 +14,6 @@ from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
 
 _CREATES = ("Create", "Run", "Allocate", "Register", "Import")
 _DELETES = ("Delete", "Terminate", "Deregister", "Release", "Remove")
-_MAX_TEXTS = 500
-_MAX_DEPTH = 40
 _ID = re.compile(r"^(arn:|[a-z]+-[0-9a-f]{8,})")
 
 
@@ -63,24 +61,25 @@ def infer(index: StateIndex, record: Record, scope: Scope) -> Iterator[Guess]:
 def _named(index: StateIndex, record: Record, scope: Scope) -> list[Instance]:
     found: dict[tuple[str, str], Instance] = {}
     resources = record.raw.get("resources")
-    for text in _texts((scope["request"], resources if isinstance(resources, list) else [])):
+    for text in _texts((resources if isinstance(resources, list) else [], scope["request"])):
         for instance in index.find_any(text, account=record.account, region=record.region):
             found.setdefault((instance.state, instance.address), instance)
     return list(found.values())
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """The texts inside a value, as many as an honest record may have."""
-    stack, count = [(value, 0)], 0
-    while stack and count < _MAX_TEXTS:
-        item, depth = stack.pop()
-        if isinstance(item, str) and 2 < len(item) < 2048:
-            count += 1
-            yield item
-        elif depth < _MAX_DEPTH and isinstance(item, dict):
-            stack.extend((member, depth + 1) for member in item.values())
-        elif depth < _MAX_DEPTH and isinstance(item, list | tuple):
-            stack.extend((member, depth + 1) for member in item)
+    """The texts inside a value that may name something, those of the outer members first."""
+    level: list[Any] = [value]
+    while level:
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, str) and 2 < len(item) < 2048:
+                yield item
+            elif isinstance(item, dict):
+                below.extend(item.values())
+            elif isinstance(item, list | tuple):
+                below.extend(item)
+        level = below
 
 
 def _by_convention(instance: Instance, request: Mapping[str, Any]) -> Attributes:
@@ -90,6 +89,9 @@ def _by_convention(instance: Instance, request: Mapping[str, Any]) -> Attributes
         attribute = snake_case(name)
         node = block.attributes.get(attribute) if block else None
         if value is None or attribute in ("id", "arn") or (node is None and attribute not in result):
+            continue
+        if node is not None and node.computed_only:
+            # What only the provider sets is not the caller's to choose: WAF's lock token is the one before the change.
             continue
         result[attribute] = convert(node, value, result.get(attribute))
     return result

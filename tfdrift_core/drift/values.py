@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 SENSITIVE = "(sensitive)"
@@ -13,6 +13,10 @@ UNKNOWN = "(unknown)"
 _EMPTY = (None, "", False, 0)
 _ACCOUNT_ROOT = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):root")
 _POINT = re.compile(r"[.eE]")
+_ARN_STEP = re.compile("[/:]")
+_CIDR = re.compile(r"[0-9a-fA-F.:]+/\d{1,3}")
+_NUMBERS = frozenset({"maxReceiveCount"})
+"""Members of JSON documents that AWS keeps as numbers, however they were written."""
 _POLICY_SETS = frozenset({"Action", "NotAction", "Resource", "NotResource", "AWS", "Service", "Federated", "Statement"})
 
 
@@ -68,9 +72,7 @@ def as_bool(value: Any) -> bool | None:
         return {"true": True, "false": False, "enabled": True, "disabled": False, "1": True, "0": False}.get(
             value.lower()
         )
-    if isinstance(value, int):
-        return bool(value)
-    return None
+    return {0: False, 1: True}.get(value) if isinstance(value, int) else None
 
 
 def as_json(value: Any) -> Any:
@@ -147,7 +149,10 @@ def _arn_tail(arn: str) -> tuple[str, ...]:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two values mean the same to Terraform: unset is empty, ``"5"`` is 5, JSON by meaning, an ARN its name."""
+    """Whether two values mean the same to Terraform: unset is empty, ``"5"`` is 5, JSON by meaning, an ARN its name.
+
+    Two texts that read as numbers are still two texts: version 1.1 is not version 1.10.
+    """
     if left is right or (isinstance(left, str) and left == right):
         return True
     if is_empty(left) and is_empty(right):
@@ -163,26 +168,76 @@ def same(left: Any, right: Any) -> bool:
         return False
     if isinstance(left, bool) or isinstance(right, bool):
         return as_bool(left) == as_bool(right)
-    left_number, right_number = as_number(left), as_number(right)
-    if left_number is not None and right_number is not None:
-        return left_number == right_number
     if isinstance(left, str) and isinstance(right, str):
-        if left == right:
-            return True
         if left.startswith("arn:") != right.startswith("arn:"):
             arn, name = (left, right) if left.startswith("arn:") else (right, left)
             return bool(name) and name in _arn_tail(arn)
         return False
+    left_number, right_number = as_number(left), as_number(right)
+    if left_number is not None and right_number is not None:
+        return left_number == right_number
     return bool(left == right)
 
 
 def _same_document(left: Any, right: Any) -> bool:
-    return left == right or bool(policy_form(_condition_lists(left)) == policy_form(_condition_lists(right)))
+    if all(isinstance(document, dict) and "Statement" in document for document in (left, right)):
+        return left == right or bool(policy_form(_condition_lists(left)) == policy_form(_condition_lists(right)))
+    return _same_json(left, right)
+
+
+def _same_json(left: Any, right: Any, key: str = "", depth: int = 0) -> bool:
+    """Equality of JSON, in which 1 is not true and lists have an order."""
+    if depth > 100:
+        return bool(left == right)
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same_json(left[k], right[k], k, depth + 1) for k in left)
+    if isinstance(left, list) and isinstance(right, list):
+        pairs = zip(left, right, strict=False)
+        return len(left) == len(right) and all(_same_json(one, other, key, depth + 1) for one, other in pairs)
+    if key in _NUMBERS:
+        left, right = as_number(left), as_number(right)
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+
+
+def _shadow(value: Any) -> Hashable:
+    """The same for any two elements of one collection that mean the same, so that few have to be compared."""
+    if is_empty(value):
+        return None
+    if isinstance(value, dict):
+        return frozenset((key, shadow) for key, member in value.items() if (shadow := _shadow(member)) is not None)
+    if isinstance(value, list):
+        return tuple(map(_shadow, value))
+    if as_json(value) is not None:
+        return "{}"
+    if isinstance(value, str) and not _CIDR.fullmatch(value):
+        value = _ARN_STEP.split(value)[-1]
+    truth = as_bool(value)
+    number = as_number(value) if truth is None or isinstance(value, int | float) else int(truth)
+    return value if number is None else number or None
+
+
+class Elements:
+    """The elements of a list or set, to be found by what they mean."""
+
+    def __init__(self, elements: Iterable[Any]) -> None:
+        self._known: dict[Hashable, list[tuple[int, Any]]] = {}
+        self._count = 0
+        for element in elements:
+            self.append(element)
+
+    def append(self, element: Any) -> None:
+        self._known.setdefault(_shadow(element), []).append((self._count, element))
+        self._count += 1
+
+    def place(self, element: Any) -> int | None:
+        """Where the first one is that means the same."""
+        return next((place for place, other in self._known.get(_shadow(element), ()) if same(other, element)), None)
 
 
 def difference(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
     """The elements of ``left`` that ``right`` does not have, compared by meaning."""
-    return [element for element in left if not any(same(element, other) for other in right)]
+    known = Elements(right)
+    return [element for element in left if known.place(element) is None]
 
 
 def member(value: Any, steps: Iterable[str | int]) -> Any:
