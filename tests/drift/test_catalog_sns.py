@@ -1,5 +1,6 @@
 """What SNS calls change; an attribute comes by name, one a call."""
 
+import json
 from typing import Any
 
 import pytest
@@ -125,4 +126,11 @@ def test_topic_made_anew_under_its_name() -> None:
         ("aws_sns_topic.t", "tags.Env", "prod", None),
         ("aws_sns_topic.t", "tags_all.Env", "prod", None),
         ("aws_sns_topic_subscription.s",),
+    ]
+
+
+def test_last_statement_removed() -> None:
+    resources = {"aws_sns_topic.t": {**RESOURCES["aws_sns_topic.t"], "policy": json.dumps({"Statement": [STATEMENT]})}}
+    assert changes("sns", resources, ("RemovePermission", {"topicArn": TOPIC, "label": STATEMENT["Sid"]})) == [
+        ("aws_sns_topic.t", "policy", {"Statement": [STATEMENT]}, {"Statement": []})
     ]

@@ -64,6 +64,9 @@ LAMBDA_VERSIONS = {
 BARE_RESPONSES = frozenset({"rds", "elasticache", "redshift", "docdb", "neptune"})
 """Services whose response is the changed object itself, without its name around it."""
 
+ITEM_CALLS = frozenset({("dynamodb", "DeleteItem"), ("dynamodb", "UpdateItem")})
+"""Data events that have the bare values of an item's key and no other value of it."""
+
 S3_FLAGS = {
     "AccelerateConfiguration": "accelerate",
     "Acl": "acl",
@@ -272,9 +275,9 @@ def record(
         "eventID": _uuid(digest[32:]),
         "readOnly": name.startswith(("Get", "List", "Describe", "BatchGet", "Head")),
         "eventType": "AwsApiCall",
-        "managementEvent": True,
+        "managementEvent": (service, name) not in ITEM_CALLS,
         "recipientAccountId": ACCOUNT,
-        "eventCategory": "Management",
+        "eventCategory": "Data" if (service, name) in ITEM_CALLS else "Management",
     }
     if error:
         result["errorCode"], result["errorMessage"] = error
@@ -294,6 +297,9 @@ def request_parameters(service: str, model: OperationModel, parameters: Mapping[
     if service == "s3":
         return _s3_request(model, parameters)
     plain = cast(dict[str, Json], _plain(service, model.input_shape, parameters)) if parameters else {}
+    if (service, model.name) in ITEM_CALLS:
+        plain.pop("expressionAttributeValues", None)
+        plain["key"] = {name: next(iter(typed.values())) for name, typed in parameters["Key"].items()}
     if service == "apigateway":
         members = _input(model).members
         uri = {name for name, shape in members.items() if shape.serialization.get("location")}
@@ -309,7 +315,7 @@ def response_elements(service: str, model: OperationModel, response: Mapping[str
     """``responseElements``: null where the call answers nothing."""
     shape = model.output_shape
     body = {name: value for name, value in response.items() if name != "ResponseMetadata"}
-    if service == "s3":
+    if service == "s3" or (service, model.name) in ITEM_CALLS:
         return None
     if service == "ec2":
         return _ec2_response(model, body)

@@ -16,10 +16,31 @@ def _used_attributes(
     """``attribute`` without what no key of the table or of an index uses: DynamoDB forgets it with the last index."""
     indexes = [*as_list(attributes.get("global_secondary_index")), *as_list(attributes.get("local_secondary_index"))]
     holders = [attributes, *(index for index in indexes if isinstance(index, dict))]
-    used = {holder.get(name) for holder in holders for name in ("hash_key", "range_key")}
-    used |= {key.get("attribute_name") for holder in holders for key in as_list(holder.get("key_schema"))}
+    used = [holder.get(name) for holder in holders for name in ("hash_key", "range_key")]
+    used += [
+        key.get("attribute_name") for h in holders for key in as_list(h.get("key_schema")) if isinstance(key, dict)
+    ]
     defined = [entry for entry in as_list(attributes.get("attribute")) if isinstance(entry, dict)]
     return {"attribute": [entry for entry in defined if entry.get("name") in used]}
+
+
+_NO_CAPACITY = {"read_capacity": 0, "write_capacity": 0}
+
+
+def _on_demand(
+    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """A table, and its indexes, that are paid by the request: DescribeTable answers no capacity for them.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ProvisionedThroughput.html
+    """
+    indexes = as_list(attributes.get("global_secondary_index"))
+    return {
+        **_NO_CAPACITY,
+        "global_secondary_index": [
+            {**index, **_NO_CAPACITY} if isinstance(index, dict) else index for index in indexes
+        ],
+    }
 
 
 def _bare(value: Any) -> str | None:
@@ -46,4 +67,8 @@ def _item(
     return None if options.get("delete") else {"item": UNKNOWN}
 
 
-TRANSFORMS: Mapping[str, Transform] = {"dynamodb_item": _item, "dynamodb_used_attributes": _used_attributes}
+TRANSFORMS: Mapping[str, Transform] = {
+    "dynamodb_item": _item,
+    "dynamodb_on_demand": _on_demand,
+    "dynamodb_used_attributes": _used_attributes,
+}

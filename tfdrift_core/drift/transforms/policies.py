@@ -31,8 +31,9 @@ def _statements(policy: Mapping[str, Any], without: Any) -> list[Any]:
     return [entry for entry in statements if not (isinstance(entry, dict) and entry.get("Sid") == without)]
 
 
-def _text(policy: Mapping[str, Any], statements: list[Any]) -> str:
-    return json.dumps({**policy, "Statement": statements}, separators=(",", ":")) if statements else ""
+def _text(policy: Mapping[str, Any], statements: list[Any], *, keep: bool = False) -> str:
+    """The policy with these statements; without any there is none, unless ``keep`` says so."""
+    return json.dumps({**policy, "Statement": statements}, separators=(",", ":")) if statements or keep else ""
 
 
 def _add(scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -56,7 +57,10 @@ def _remove(scope: Scope, attributes: Attributes, block: Block | None, options: 
     policy = _policy(attributes)
     if policy is None:
         return {"policy": UNKNOWN}
-    return {"policy": _text(policy, _statements(policy, evaluate(options["label"], scope)))}
+    statements = _statements(policy, evaluate(options["label"], scope))
+    if len(statements) == len(as_list(policy.get("Statement"))):
+        return {}
+    return {"policy": _text(policy, statements, keep=bool(options.get("keep")))}
 
 
 _VERSIONS = f"{PRIVATE}policy_versions"

@@ -3,8 +3,8 @@
 A rule block of Terraform holds several ranges; EC2 knows one rule for each.  Everything here works on those atoms.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tfdrift_core.drift.change import Transform
@@ -14,6 +14,7 @@ from tfdrift_core.drift.values import UNKNOWN, as_list, as_number
 from tfdrift_core.terraform.model import Attributes
 
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
+_Rule = tuple[str, int, int, str, str]
 _LISTS = {"cidr": "cidr_blocks", "ipv6": "ipv6_cidr_blocks", "prefix": "prefix_list_ids", "group": "security_groups"}
 
 
@@ -28,8 +29,10 @@ class Atom:
     target: str
     description: str = ""
 
-    def same_rule(self, other: "Atom") -> bool:
-        return replace(self, description="") == replace(other, description="")
+    @property
+    def rule(self) -> _Rule:
+        """What EC2 tells rules apart by: all but the description."""
+        return self.protocol, self.from_port, self.to_port, self.kind, self.target
 
 
 def _ports(protocol: str, from_port: Any, to_port: Any) -> tuple[int, int]:
@@ -108,7 +111,7 @@ def call_atoms(scope: Scope, owner: str) -> list[Atom] | None:
 
 def _described(atom: Atom, named: Iterable[Atom]) -> Atom:
     """A rule of a response with the description of the request, where the response has none."""
-    return atom if atom.description else next((other for other in named if other.same_rule(atom)), atom)
+    return atom if atom.description else next((other for other in named if other.rule == atom.rule), atom)
 
 
 def _named_atoms(request: Mapping[str, Any], owner: str) -> list[Atom]:
@@ -143,13 +146,13 @@ def block_atoms(block: Mapping[str, Any], group: str) -> list[Atom]:
     return [Atom(protocol, low, high, kind, str(target), description) for kind, target in targets]
 
 
-def _without(block: Mapping[str, Any], gone: Iterable[Atom], group: str) -> dict[str, Any] | None:
+def _without(block: dict[str, Any], gone: Collection[_Rule], group: str) -> dict[str, Any] | None:
     """A block less the rules ``gone``; ``None`` when nothing is left of it."""
-    result = dict(block)
     atoms = block_atoms(block, group)
-    kept = [atom for atom in atoms if not any(atom.same_rule(other) for other in gone)]
+    kept = [atom for atom in atoms if atom.rule not in gone]
     if len(kept) == len(atoms):
-        return result
+        return block
+    result = dict(block)
     for kind, name in _LISTS.items():
         targets = {atom.target for atom in kept if atom.kind == kind}
         result[name] = [target for target in as_list(block.get(name)) if target in targets]
@@ -183,14 +186,16 @@ def _blocks(atoms: Iterable[Atom], group: str) -> list[dict[str, Any]]:
     return list(grouped.values())
 
 
-def _as_wanted(blocks: list[dict[str, Any]], wanted: Iterable[dict[str, Any]], group: str) -> list[dict[str, Any]]:
-    """The same rules, those that make up a block of ``wanted`` in that block: the provider keeps such a block whole."""
+def _as_read(rules: Iterable[Atom], wanted: Iterable[dict[str, Any]], group: str) -> list[dict[str, Any]]:
+    """Rules as the provider reads them: the blocks of ``wanted`` that are there as a whole, and blocks for the rest."""
+    left, whole = dict.fromkeys(rules), []
     for block in wanted:
         own = set(block_atoms(block, group))
-        if block not in blocks and own <= {atom for entry in blocks for atom in block_atoms(entry, group)}:
-            others = [entry for old in blocks if (entry := _without(old, own, group)) is not None]
-            blocks = [*others, block]
-    return blocks
+        if own and own <= left.keys():
+            whole.append(block)
+            for atom in own:
+                del left[atom]
+    return [*whole, *_blocks(left, group)]
 
 
 def _group_rules(
@@ -204,15 +209,19 @@ def _group_rules(
     if atoms is None or not isinstance(current, list | None):
         return {direction: UNKNOWN}
     blocks = [entry for entry in as_list(current) if isinstance(entry, dict)]
-    present = [atom for entry in blocks for atom in block_atoms(entry, group)]
-    if action == "authorize":
-        new = [atom for atom in atoms if not any(atom.same_rule(other) for other in present)]
-        wanted = [entry for entry in as_list(scope["baseline"].get(direction)) if isinstance(entry, dict)]
-        return {direction: _as_wanted([*blocks, *_blocks(new, group)], wanted, group)}
-    if action == "describe":
-        atoms = [atom for atom in atoms if any(atom.same_rule(other) and atom != other for other in present)]
-    kept = [entry for old in blocks if (entry := _without(old, atoms, group)) is not None]
-    return {direction: kept if action == "revoke" else [*kept, *_blocks(atoms, group)]}
+    present = {atom.rule: atom for entry in blocks for atom in block_atoms(entry, group)}
+    after = dict(present)
+    for atom in atoms:
+        if action == "revoke":
+            after.pop(atom.rule, None)
+        elif action == "authorize":
+            after.setdefault(atom.rule, atom)
+        elif atom.rule in after:
+            after[atom.rule] = atom
+    if after == present:
+        return {}
+    wanted = [entry for entry in as_list(scope["baseline"].get(direction)) if isinstance(entry, dict)]
+    return {direction: _as_read(after.values(), wanted, group)}
 
 
 def _separate_rule(
@@ -222,7 +231,8 @@ def _separate_rule(
     group = str(attributes.get("security_group_id") or "")
     named = call_atoms(scope, "") or []
     own = block_atoms(attributes, group)
-    hit = [atom for atom in named if any(atom.same_rule(other) for other in own)]
+    rules = {atom.rule for atom in own}
+    hit = [atom for atom in named if atom.rule in rules]
     if not hit:
         return None if scope["gone"] else {}
     if options["action"] == "describe":
@@ -257,7 +267,7 @@ def _rule_item(
         for key in ("securityGroupRuleIds", "securityGroupRuleId")
         for entry in as_list(_get(scope["request"], key))
     }
-    hit = [atom for atom in call_atoms(scope, "") or [] if own is not None and atom.same_rule(own)]
+    hit = [atom for atom in call_atoms(scope, "") or [] if own is not None and atom.rule == own.rule]
     if not hit and identifier not in named_ids:
         return {}
     if options["action"] == "describe":
@@ -292,7 +302,7 @@ def _modified_group(
         for atom in block_atoms(entry, group)
     ]
     likenesses: tuple[Callable[[Atom], bool], ...] = (
-        new.same_rule,
+        lambda old: old.rule == new.rule,
         lambda old: (old.protocol, old.from_port, old.to_port) == (new.protocol, new.from_port, new.to_port),
         lambda old: (old.kind, old.target) == (new.kind, new.target),
     )
@@ -301,7 +311,7 @@ def _modified_group(
         if len(found) == 1:
             direction, old = found[0]
             blocks = [entry for entry in as_list(attributes[direction]) if isinstance(entry, dict)]
-            kept = [entry for known in blocks if (entry := _without(known, [old], group)) is not None]
+            kept = [entry for known in blocks if (entry := _without(known, {old.rule}, group)) is not None]
             return {direction: [*kept, *_blocks([new], group)]}
         if found:
             directions = {direction for direction, _ in found}
@@ -317,7 +327,7 @@ def _modified_rule(
     if new is None:
         return {}
     own = block_atoms(attributes, str(attributes.get("security_group_id") or ""))
-    return {"description": new.description} if any(atom.same_rule(new) for atom in own) else None
+    return {"description": new.description} if any(atom.rule == new.rule for atom in own) else None
 
 
 def _modified_item(
