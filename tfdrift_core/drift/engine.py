@@ -43,7 +43,7 @@ ANY = "*"
 """The resource type of an effect that applies to whatever has the id or ARN."""
 
 _MAX_CREATED = 1000
-_MAX_SCHEMAS = 1000
+_MAX_KNOWN = 1000
 
 _Key = tuple[str, str]
 
@@ -73,10 +73,21 @@ class Overlay:
     current: Attributes | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """``block`` is the schema of the provider that wrote the attributes, ``secrets`` are their sensitive values."""
+
+    attributes: Attributes
+    block: Block | None
+    secrets: frozenset[str] = field(repr=False)
+
+
 @dataclass(slots=True)
 class _Track:
     """One resource while a batch is worked on."""
 
+    key: _Key
+    known: _Known
     instance: Instance
     baseline: Attributes
     start: Attributes | None
@@ -140,7 +151,7 @@ class Engine:
         self._index: StateIndex | None = None
         self._nested: dict[tuple[str, str], dict[str, list[Instance]]] = {}
         self._plans: dict[int, tuple[_Step, ...]] = {}
-        self._schemas: dict[_Key, tuple[Attributes, Block | None]] = {}
+        self._known: dict[_Key, _Known] = {}
 
     def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Result:
         """The drift that ``records``, in their order, made; ``now`` is the time to stamp events with, in nanoseconds.
@@ -149,7 +160,7 @@ class Engine:
         caller who touched the attribute.
         """
         if index is not self._index:
-            self._index, self._nested, self._plans, self._schemas = index, {}, {}, {}
+            self._index, self._nested, self._plans, self._known = index, {}, {}, {}
         groups = [records] if self._coalesce else [[record] for record in records]
         return merged(self._group(index, group, now) for group in groups)
 
@@ -184,15 +195,16 @@ class Engine:
             known = self._plans[id(event)] = tuple(steps)
         return known
 
-    def schema(self, instance: Instance) -> Block | None:
-        """The schema of an instance's type, as the provider has it that wrote its state."""
-        key, attributes = (instance.state, instance.address), instance.attributes
-        known = self._schemas.get(key)
-        if known is None or known[0] is not attributes:
-            if len(self._schemas) >= _MAX_SCHEMAS:
-                self._schemas.clear()
-            known = self._schemas[key] = (attributes, schema_of(instance.type, attributes))
-        return known[1]
+    def known(self, key: _Key, instance: Instance) -> _Known:
+        """What only state decides of an instance: kept, for it takes long to find out."""
+        attributes = instance.attributes
+        known = self._known.get(key)
+        if known is None or known.attributes is not attributes:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            block = schema_of(instance.type, attributes)
+            known = self._known[key] = _Known(attributes, block, secrets_of(instance, attributes))
+        return known
 
     def resolve(self, index: StateIndex, type: str, matches: Sequence[Match], scope: Scope) -> list[Instance]:
         """The instances that the first match with any result names.
@@ -254,16 +266,14 @@ class Engine:
         """Forget what was processed since the snapshot."""
         self._overlays = dict(snapshot)
 
-    def overlay(self, instance: Instance) -> Overlay:
-        """What is known of a resource now."""
-        state = instance.attributes
-        overlay = self._overlays.get((instance.state, instance.address))
+    def overlay(self, key: _Key, state: Attributes) -> Overlay:
+        """What a resource is now that has these attributes in state."""
+        overlay = self._overlays.get(key)
         if overlay is None or (overlay.state is not state and overlay.state != state):
             return Overlay(state, state, state)
         return overlay
 
-    def remember(self, instance: Instance, overlay: Overlay) -> None:
-        key = (instance.state, instance.address)
+    def remember(self, key: _Key, overlay: Overlay) -> None:
         if overlay.current is not None and overlay.current == overlay.state == overlay.baseline:
             self._overlays.pop(key, None)
         else:
@@ -288,7 +298,7 @@ class _Batch:
         self._engine = engine
         self._index = index
         self._now = now
-        self._tracks: dict[_Key, _Track] = {}
+        self._tracks: dict[Instance, _Track] = {}
         self._events: list[tuple[int, DriftEvent]] = []
         self._order: dict[int, int] = {}
         self.verdicts: list[Verdict] = []
@@ -361,7 +371,7 @@ class _Batch:
                 scope["state"] = before
                 scope["baseline"] = track.baseline
                 scope["gone"] = track.current is None
-                after = apply(effect, scope, before, self._engine.schema(instance), self._engine._transforms)
+                after = apply(effect, scope, before, track.known.block, self._engine._transforms)
                 self._change(track, after, record, verdict, confidence, "")
                 handled = True
         if effect.create is not None and not handled and self._parent_managed(effect, scope):
@@ -385,12 +395,13 @@ class _Batch:
         return any(self._engine.resolve(self._index, type, (match,), scope) for type, match in effect.parents)
 
     def _track(self, instance: Instance) -> _Track:
-        key = (instance.state, instance.address)
-        track = self._tracks.get(key)
+        track = self._tracks.get(instance)
         if track is None:
-            overlay = self._engine.overlay(instance)
-            track = _Track(instance, overlay.baseline, overlay.current, overlay.current)
-            self._tracks[key] = track
+            key = (instance.state, instance.address)
+            known = self._engine.known(key, instance)
+            overlay = self._engine.overlay(key, known.attributes)
+            track = _Track(key, known, instance, overlay.baseline, overlay.current, overlay.current)
+            self._tracks[instance] = track
         return track
 
     def _change(
@@ -429,7 +440,7 @@ class _Batch:
         if not self._engine._emit_expected:
             return
         for difference in (None,) if gone else differences:
-            self._emit(_event(track.instance, Kind.EXPECTED, touch, difference, self._now, touch.reason))
+            self._emit(_event(track, Kind.EXPECTED, touch, difference, self._now, touch.reason))
 
     def _infer(self, record: Record, scope: Scope) -> None:
         self._verdict = None
@@ -445,7 +456,7 @@ class _Batch:
                 continue
             if guess.attributes == track.current and verdict.outcome is Outcome.CHANGE:
                 touch = _Touch(record, Confidence.INFERRED, guess.reason, ())
-                self._emit(_event(guess.instance, Kind.MODIFIED, touch, None, self._now, guess.reason))
+                self._emit(_event(track, Kind.MODIFIED, touch, None, self._now, guess.reason))
                 continue
             self._change(track, guess.attributes, record, verdict, Confidence.INFERRED, guess.reason)
 
@@ -493,8 +504,7 @@ class _Batch:
         """Report the net change of every resource that the batch touched and remember what they are now."""
         for track in self._tracks.values():
             self._finish(track)
-            state = track.instance.attributes
-            self._engine.remember(track.instance, Overlay(state, track.baseline, track.current))
+            self._engine.remember(track.key, Overlay(track.known.attributes, track.baseline, track.current))
         return [event for _, event in sorted(self._events, key=lambda pair: pair[0])]
 
     def _finish(self, track: _Track) -> None:
@@ -525,7 +535,7 @@ class _Batch:
         if reason and not self._engine._emit_expected:
             return
         kind = Kind.EXPECTED if reason else Kind.DELETED if difference is None else Kind.MODIFIED
-        self._emit(_event(instance, kind, touch, difference, self._now, reason or touch.reason))
+        self._emit(_event(track, kind, touch, difference, self._now, reason or touch.reason))
 
 
 def _within(instance: Instance, record: Record) -> bool:
@@ -580,11 +590,11 @@ def _resource(instance: Instance, record: Record, path: str) -> Resource:
 
 
 def _event(
-    instance: Instance, kind: Kind, touch: _Touch, difference: Difference | None, now: int, reason: str
+    track: _Track, kind: Kind, touch: _Touch, difference: Difference | None, now: int, reason: str
 ) -> DriftEvent:
-    record = touch.record
+    instance, known, record = track.instance, track.known, touch.record
     path = path_text(difference.path) if difference else ""
-    shown = present(instance, difference) if difference else None
+    shown = present(instance, difference, known.secrets) if difference else None
     return DriftEvent(
         record=record,
         kind=kind,
@@ -599,6 +609,6 @@ def _event(
         attributes=touch.attributes,
         confidence=touch.confidence,
         reason=reason,
-        redacted=secrets_of(instance, instance.attributes) | secrets_of(instance, touch.after),
+        redacted=known.secrets | secrets_of(instance, touch.after),
         time=now,
     )

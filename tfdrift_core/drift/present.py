@@ -1,6 +1,6 @@
 """Prints the two sides of a difference, with everything sensitive left out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,10 +20,10 @@ class Shown:
     removed: tuple[str, ...]
 
 
-def present(instance: Instance, difference: Difference) -> Shown:
-    """The difference as text, as Terraform would print it."""
+def present(instance: Instance, difference: Difference, secrets: Collection[str]) -> Shown:
+    """The difference as text, as Terraform would print it, without any of ``secrets``."""
     mask = _Mask(instance)
-    redactor = Redactor.of(secrets_of(instance, instance.attributes))
+    redactor = Redactor.of(secrets)
     node = _node(instance.type, difference.path)
     element = node.element if node is not None and node.element is not None else node
 
