@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import yaml
 from jsonschema import Draft7Validator, ValidationError
@@ -27,9 +28,26 @@ class ConfigError(ValueError):
     """The configuration is wrong.  The message has one line for each fault: where, what, and what to do."""
 
 
+def web_url(text: str, what: str) -> SplitResult:
+    """The parts of an http or https URL.
+
+    :raises ConfigError: naming ``what``, when the text is none.
+    """
+    try:
+        parts = urlsplit(text)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:
+        pass  # brackets or a port that are none
+    raise ConfigError(f"{what} {text!r} is not an http or https URL")
+
+
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """How AWS is reached.  ``timeout`` is in seconds."""
+    """How AWS is reached.  ``timeout`` is in seconds.
+
+    :raises ConfigError: when ``endpoint_url`` is no URL.
+    """
 
     profile: str = ""
     region: str = ""
@@ -39,6 +57,10 @@ class Aws:
     endpoint_url: str = ""
     max_attempts: int = 5
     timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.endpoint_url:
+            web_url(self.endpoint_url, "endpoint_url")
 
 
 @dataclass(frozen=True, slots=True)

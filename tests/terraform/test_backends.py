@@ -58,6 +58,22 @@ class TestSpecs:
             ({"account": "1"}, "a state entry needs url, path or backend; add one"),
             ({"url": "ftp://x/y"}, "state 'ftp://x/y': unknown scheme; use a path or one of s3://, http://"),
             ({"backend": "s3"}, "state backend s3: bucket is missing; add it"),
+            ({"backend": "s3", "bucket": ["b"]}, "state backend s3: bucket is a list; write text"),
+            ({"backend": "s3", "bucket": "b", "key": {"a": 1}}, "state backend s3: key is a map; write text"),
+            ({"backend": "s3", "bucket": None}, "state backend s3: bucket is missing; add it"),
+            ({"backend": "s3", "bucket": "b", "use_path_style": 1}, "use_path_style is 1; write true or false"),
+            ({"backend": "s3", "bucket": "b", "endpoint_url": "5"}, "endpoint_url '5' is not an http or https URL"),
+            ({"url": "s3://["}, "state 's3://[' is not a URL: "),
+            ({"url": "http://["}, "state 'http://[' is not a URL: "),
+            ({"backend": "http", "address": "http://["}, "http: address 'http://[' is not an http or https URL"),
+            ({"backend": "hcp", "organization": "o", "hostname": "a:b"}, "hostname 'https://a:b' is not an http"),
+            ({"backend": "hcp", "organization": "o", "workspaces": [{}]}, "hcp: workspaces is a map; write text"),
+            (
+                {"backend": "hcp", "organization": "o", "workspaces": {"project": ["p"]}},
+                "state backend hcp: workspaces.project is a list; write text",
+            ),
+            ({"backend": "consul", "path": "x", "address": "["}, "consul: address 'http://[' is not an http"),
+            ({"backend": "azurerm", "container_name": "c", "key": "k"}, "state backend azure: adlfs says: "),
             ({"backend": "s3", "bucket": "b", "path": "x"}, "state backend s3: unknown option 'path'; it knows bucket"),
             ({"backend": "http", "address": "x"}, "address 'x' is not an http or https URL"),
             (
@@ -602,6 +618,16 @@ class TestConsul:
     def entry(self, key, entries, index):
         value = base64.b64encode(entries[key]).decode()
         return 200, {}, json.dumps([{"Key": key, "Value": value, "ModifyIndex": int(index[key])}]).encode()
+
+    def test_an_answer_that_nobody_expects_keeps_no_other_state_from_being_read(self, site, tmp_path):
+        site.routes["/v1/kv/app/state"] = (200, {}, b"<html>please sign in</html>")
+        spec = {"backend": "consul", "address": site.url.removeprefix("http://"), "path": "app/state"}
+        (tmp_path / "good.tfstate").write_bytes(STATE)
+        store = StateStore(load(json.dumps({"state": [spec, str(tmp_path / "good.tfstate")]})))
+        store.refresh()
+        assert len(store.index) == 1
+        (error,) = store.errors.values()
+        assert "check the location, and if it is right, please report this" in error
 
     def test_plain_compressed_and_in_parts(self, site, monkeypatch):
         monkeypatch.setenv("CONSUL_HTTP_TOKEN", "tok")

@@ -5,6 +5,8 @@ import pytest
 
 from tests.terraform.states import ec2, instance, resource, state, terraform, write
 from tfdrift_core.config import load
+from tfdrift_core.terraform import backends
+from tfdrift_core.terraform.backends import Context, fsspec
 from tfdrift_core.terraform.configuration import NO_BLOCK, Configuration
 from tfdrift_core.terraform.discovery import discover
 from tfdrift_core.terraform.hcl import UNKNOWN, HclError, parse, parse_json
@@ -397,6 +399,36 @@ class TestDiscovery:
 
     def test_an_empty_directory(self, tmp_path):
         assert "no Terraform configuration is there" in discover(Configuration(str(tmp_path))).problem
+
+    @pytest.mark.parametrize(
+        ("block", "error"),
+        [
+            ('backend "s3" {\nbucket = "b"\nkey = ["k"]\n}', "state backend s3: key is a list; write text"),
+            ('backend "s3" {\nbucket = "b"\nkey = "k"\nendpoint = 5\n}', "endpoint_url '5' is not an http"),
+            ('backend "http" {\naddress = 5\n}', "state backend http: address '5' is not an http or https URL"),
+            ("cloud {\norganization = {a = 1}\n}", "state backend hcp: organization is a map; write text"),
+        ],
+    )
+    def test_a_literal_of_another_type_stops_no_other_state(self, tmp_path, block, error):
+        (tmp_path / "odd").mkdir()
+        (tmp_path / "odd" / "main.tf").write_text(f"terraform {{\n{block}\n}}\n")
+        write(tmp_path / "good" / "terraform.tfstate", state(resource("aws_instance", "a", ec2())))
+        (tmp_path / "good" / "main.tf").write_text("")
+        store = StateStore(load(json.dumps({"config": [str(tmp_path / "odd"), str(tmp_path / "good")]})))
+        store.refresh()
+        assert len(store.index) == 1
+        assert error in store.errors[str(tmp_path / "odd")]
+
+    def test_terraform_converts_numbers_to_text(self, tmp_path, monkeypatch):
+        seen = []
+        monkeypatch.setattr(fsspec, "_filesystem", lambda *_: None)
+        for value in ("5", "5.0", "0.5", "true"):
+            (tmp_path / "main.tf").write_text(
+                f'terraform {{\n backend "gcs" {{\n bucket = "b"\n prefix = {value}\n }}\n}}'
+            )
+            (spec,) = discover(Configuration(str(tmp_path))).states
+            seen.append(backends.create(spec, Context()).origin)
+        assert seen == ["gs://b/5/", "gs://b/5/", "gs://b/0.5/", "gs://b/true/"]
 
     def test_a_backend_that_cannot_be_made_stops_no_other(self, tmp_path):
         text = 'terraform {\n cloud {\n  organization = "o"\n }\n}'

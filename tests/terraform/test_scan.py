@@ -47,6 +47,8 @@ def test_any_attributes_are_found_again(many, ascii):
         (b" \n", "the state is empty"),
         (b"<html>login</html>", "this is not JSON, so not a Terraform state; check the location"),
         (b"[]", "this is not JSON, so not a Terraform state"),
+        (b"\xef\xbb\xbf[]", "this is not JSON, so not a Terraform state"),
+        ("{}".encode("utf-16"), "this is UTF-16, which PowerShell's > writes; save the state as UTF-8"),
         (b"{}", 'this is not a Terraform state: it has no "version"; check the location'),
         (b'{"version":"4"}', 'it has no "version"'),
         (b'{"version":3,"terraform_version":"0.11.14","modules":[]}', "state format 3 (Terraform 0.11.14) is too old"),
@@ -66,6 +68,12 @@ def test_what_is_not_a_usable_state_is_said(raw, message):
     with pytest.raises(StateError) as caught:
         scan(raw)
     assert message in str(caught.value)
+
+
+def test_a_mark_of_utf_8_is_passed_over():
+    raw = b"\xef\xbb\xbf" + json.dumps(DOCUMENT).encode()
+    spans = [raw[a:b] for found in scan(raw).resources for a, b in found.spans]
+    assert [json.loads(span) for span in spans] == [i for r in DOCUMENT["resources"] for i in r["instances"]]
 
 
 def test_a_state_that_is_cut_off_anywhere_is_refused():

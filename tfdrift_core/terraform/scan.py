@@ -29,6 +29,8 @@ _ITEM = re.compile(rb"[\s,]*+(?=\{)")
 _SPACE = re.compile(rb"\s*+")
 _OBJECT = re.compile(rb"\s*+\{")
 _SMALL = {b"version", b"terraform_version", b"serial", b"lineage"}
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _ENCRYPTED = {b"encrypted_data", b"encryption_version"}
 
 
@@ -110,7 +112,8 @@ def _resource(reader: "_Reader") -> ResourceSpans:
 class _Reader:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
-        self._at = 0
+        # Windows' tools write it in front of what they save; the state is whole nevertheless.
+        self._start = self._at = len(_BOM) if raw.startswith(_BOM) else 0
 
     def members(self) -> Iterator[bytes]:
         """The keys of the object here; the caller takes each value before it asks for the next key."""
@@ -153,7 +156,9 @@ class _Reader:
         self._at += 1
 
     def _fault(self, wanted: str) -> StateError:
-        if not _OBJECT.match(self._raw):
+        if self._raw.startswith(_UTF16):
+            return StateError("this is UTF-16, which PowerShell's > writes; save the state as UTF-8")
+        if not _OBJECT.match(self._raw, self._start):
             return StateError("this is not JSON, so not a Terraform state; check the location")
         rest = self._raw[self._at : self._at + 1]
         seen = "the end: the state is cut off" if not rest else "something else: the state is damaged"

@@ -214,6 +214,8 @@ class StateStore:
                 return replace(known, error=known.fault, checked_at=known.checked_at if known.fault else now)
         except StateError as error:
             return replace(known, error=str(error))
+        except Exception as error:  # noqa: BLE001 - see _unforeseen
+            return replace(known, error=_unforeseen(error))
         try:
             state = State(content.data, ref.origin, ref.workspace, self._scopes_of(place), self._block)
         except StateError as error:
@@ -260,6 +262,8 @@ class StateStore:
             return _Place(backends.create(spec, self._context), spec, directory)
         except ConfigError as error:
             return self._unusable(directory, str(error))
+        except Exception as error:  # noqa: BLE001 - see _unforeseen
+            return self._unusable(directory, _unforeseen(error))
 
     def _unusable(self, directory: str, problem: str) -> _Place:
         for place in self._places:
@@ -330,6 +334,14 @@ def _listed(place: _Place) -> tuple[Sequence[Ref], str]:
         return place.backend.refs(), ""
     except StateError as error:
         return (), str(error)
+    except Exception as error:  # noqa: BLE001 - see _unforeseen
+        return (), _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> str:
+    """A server may answer what no backend expects; that must keep one state from being read, and no other."""
+    log.debug("unforeseen", exc_info=error)
+    return f"{type(error).__name__}: {error}; check the location, and if it is right, please report this"
 
 
 def _locked(place: _Place, ref: Ref) -> bool:
@@ -338,8 +350,8 @@ def _locked(place: _Place, ref: Ref) -> bool:
             place.backend.refs()
             place.listed_at = time.monotonic()
         return place.backend.locked(ref)
-    except StateError:
-        return False  # the next check of the state itself reports it
+    except Exception:  # noqa: BLE001 - the next check of the state itself reports it
+        return False
 
 
 def _entry(entries: Sequence[Account | Region], origin: str, alias: str, name: str) -> str:

@@ -32,7 +32,12 @@ def create(spec: Mapping[str, Any], context: Context) -> Backend:
     given = {key: value for key, value in spec.items() if key not in ("backend", "url", "account")}
     name = spec.get("backend") or ("local" if "path" in spec else "")
     if "url" in spec:
-        from_url, name_of_url = _from_url(spec["url"])
+        try:
+            from_url, name_of_url = _from_url(spec["url"])
+        except ConfigError:
+            raise
+        except ValueError as error:  # of urlsplit
+            raise ConfigError(f"state {spec['url']!r} is not a URL: {error}") from None
         given, name = {**from_url, **given}, name or name_of_url
     if not name:
         raise ConfigError("a state entry needs url, path or backend; add one")

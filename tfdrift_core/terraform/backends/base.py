@@ -104,7 +104,10 @@ Options = TypeVar("Options")
 def options(kind: type[Options], given: Mapping[str, Any], backend: str) -> Options:
     """``given`` as the options of ``backend``, a dataclass whose fields without default are required.
 
-    :raises ConfigError: when an option is unknown to this backend or one is missing.
+    Numbers, truth values and text become each other as they do in Terraform, and ``null`` is left out:
+    https://developer.hashicorp.com/terraform/language/expressions/types#type-conversion.
+
+    :raises ConfigError: when an option is unknown to this backend, is of another type, or is missing.
     """
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for name in given:
@@ -112,11 +115,38 @@ def options(kind: type[Options], given: Mapping[str, Any], backend: str) -> Opti
             near = difflib.get_close_matches(name, fields, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(fields)}"
             raise ConfigError(f"state backend {backend}: unknown option {name!r}; {hint}")
+    values = {name: value for name, value in given.items() if value is not None}
+    for name, value in values.items():
+        if fields[name].type is bool:
+            values[name] = _flag(value, f"state backend {backend}: {name}")
+        elif fields[name].type is str:
+            values[name] = text(value, f"state backend {backend}: {name}")
     required = [f.name for f in fields.values() if f.default is f.default_factory is dataclasses.MISSING]
-    missing = [name for name in required if name not in given]
+    missing = [name for name in required if name not in values]
     if missing:
         raise ConfigError(f"state backend {backend}: {', '.join(missing)} is missing; add it")
-    return kind(**given)
+    return kind(**values)
+
+
+def text(value: object, what: str) -> str:
+    """A scalar as Terraform converts it to a string.
+
+    :raises ConfigError: naming ``what``, for a list or a map.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ConfigError(f"{what} is a {'map' if isinstance(value, Mapping) else 'list'}; write text")
+
+
+def _flag(value: object, what: str) -> bool:
+    found = {"true": True, "false": False}.get(value) if isinstance(value, str) else value
+    if not isinstance(found, bool):
+        raise ConfigError(f"{what} is {value!r}; write true or false")
+    return found
 
 
 def gather(chunks: Iterable[bytes], context: Context, size: int | None = None) -> bytes:

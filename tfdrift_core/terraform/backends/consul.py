@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from tfdrift_core.config import web_url
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, check_size, gunzip, options
 from tfdrift_core.terraform.backends.web import Web, existing, from_environment
 from tfdrift_core.terraform.scan import StateError
@@ -42,6 +43,7 @@ class Consul:
         secure = os.environ.get("CONSUL_HTTP_SSL", "").lower() in ("1", "true")
         scheme = settings.scheme or ("https" if secure else "http")
         self._base = (address if "://" in address else f"{scheme}://{address}").rstrip("/")
+        web_url(self._base, "state backend consul: address")
         token = (
             from_environment(settings.token_env, "Consul token")
             if settings.token_env

@@ -133,6 +133,8 @@ def _filesystem(module: str, kind: str, extra: str, arguments: Mapping[str, Any]
         return getattr(import_module(module), kind)(**arguments)
     except ImportError:
         raise ConfigError(f"state backend {extra}: {module} is missing; pip install 'tfdrift-falco[{extra}]'") from None
+    except Exception as error:  # noqa: BLE001 - each provider's library has errors of its own
+        raise ConfigError(f"state backend {extra}: {module} says: {error}; check the credentials") from None
 
 
 def _stamp(item: Mapping[str, Any]) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from tfdrift_core.config import ConfigError
-from tfdrift_core.terraform.backends.base import Content, Context, Ref, options
+from tfdrift_core.config import ConfigError, web_url
+from tfdrift_core.terraform.backends.base import Content, Context, Ref, options, text
 from tfdrift_core.terraform.backends.web import Web, existing, from_environment
 from tfdrift_core.terraform.scan import StateError
 
@@ -42,7 +42,7 @@ class Hcp:
         self._settings = settings
         # A scheme is for test servers and development: Terraform itself always uses https.
         self._base = settings.hostname if "://" in settings.hostname else f"https://{settings.hostname}"
-        host = urlsplit(self._base).netloc
+        host = web_url(self._base, "state backend hcp: hostname").netloc
         token = from_environment(settings.token_env, "API token") if settings.token_env else _token(host)
         self._api = ""
         self._projects: dict[str, str] = {}
@@ -144,7 +144,20 @@ class _Wanted:
 
 
 def create(given: Mapping[str, Any], context: Context) -> Hcp:
+    given = {**given, "workspaces": _wanted_names(given.get("workspaces") or (), "state backend hcp: workspaces")}
     return Hcp(options(Options, given, "hcp"), context)
+
+
+def _wanted_names(value: Any, what: str) -> Any:
+    """``workspaces`` with text in every place of it: it may come from a configuration, where anything can stand."""
+    if isinstance(value, Mapping):
+        return {
+            name: _wanted_names(item, f"{what}.{name}") if name == "tags" else text(item, f"{what}.{name}")
+            for name, item in value.items()
+            if item is not None
+        }
+    items = value if isinstance(value, list | tuple) else [value]
+    return [text(item, what) for item in items]
 
 
 def _attribute(item: Mapping[str, Any], name: str) -> Any:

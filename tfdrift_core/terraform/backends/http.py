@@ -9,11 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from urllib3.util import make_headers
 
-from tfdrift_core.config import ConfigError
+from tfdrift_core.config import ConfigError, web_url
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, options
 from tfdrift_core.terraform.backends.web import Web, existing, from_environment
 from tfdrift_core.terraform.scan import StateError
@@ -40,10 +39,7 @@ class Http:
     locks_are_listed = False
 
     def __init__(self, settings: Options, context: Context) -> None:
-        parts = urlsplit(settings.address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"state backend http: address {settings.address!r} is not an http or https URL")
-        if parts.password:
+        if web_url(settings.address, "state backend http: address").password:
             raise ConfigError("state backend http: the address holds a password; use username and password_env instead")
         self.origin = _SECRET.sub(r"\1***", settings.address)
         self._address = settings.address

@@ -48,6 +48,10 @@ class S3:
     def __init__(self, settings: Options, context: Context) -> None:
         self._settings = settings
         self._context = context
+        given = {name: getattr(settings, name) for name in ("region", "profile", "endpoint_url", "session_name")}
+        self._access = replace(context.aws, **{name: value for name, value in given.items() if value})
+        if settings.role_arn:
+            self._access = replace(self._access, role_arn=settings.role_arn, external_id=settings.external_id)
         self._key = settings.key or f"{settings.prefix}*.tfstate"
         if settings.workspace and settings.workspace != DEFAULT_WORKSPACE:
             home = settings.workspace_key_prefix or "env:"
@@ -103,12 +107,8 @@ class S3:
 
     @cached_property
     def _client(self) -> Any:
-        given = {name: getattr(self._settings, name) for name in ("region", "profile", "endpoint_url", "session_name")}
-        access = replace(self._context.aws, **{name: value for name, value in given.items() if value})
-        if self._settings.role_arn:
-            access = replace(access, role_arn=self._settings.role_arn, external_id=self._settings.external_id)
-        style = {"addressing_style": "path"} if self._settings.use_path_style or access.endpoint_url else {}
-        return aws.client(access, "s3", s3=style)
+        style = {"addressing_style": "path"} if self._settings.use_path_style or self._access.endpoint_url else {}
+        return aws.client(self._access, "s3", s3=style)
 
     def _matching(self, pattern: str) -> Iterator[tuple[str, str]]:
         fixed = pattern[: min((pattern.index(c) for c in _MAGIC if c in pattern), default=len(pattern))]
