@@ -68,7 +68,7 @@ class Alert:
 
     @property
     def resource(self) -> str:
-        return self.text("resource") or self.text("tf.address") or self.text("cloud.resource.id")
+        return self.text("drift.resource") or self.text("tf.address") or self.text("cloud.resource.id")
 
     @cached_property
     def when(self) -> datetime | None:
@@ -96,7 +96,7 @@ def parse(line: str | bytes) -> Alert:
     last = LAST_RULES.get(str(raw.get("drift.kind")))
     if last is not None:
         rule, priority = last
-        fields, time, output = raw, str(raw.get("ct.time", "")), f"{rule} ({raw.get('resource', '')})"
+        fields, time, output = raw, str(raw.get("ct.time", "")), f"{rule} ({raw.get('drift.resource', '')})"
     elif isinstance(raw.get("rule"), str):
         rule, priority = raw["rule"], priority_of(str(raw.get("priority", "")))
         found = raw.get("output_fields")

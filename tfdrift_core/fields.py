@@ -277,6 +277,13 @@ _DRIFT = (
     Field(23, "drift.latency", Type.RELTIME, "Time from the call to this event.", _latency),
     Field(24, "drift.hint", _S, "What to do about it.", lambda e: e.hint),
     Field(25, "drift.link", _S, "The record in the CloudTrail console.", lambda e: _link(e)),
+    Field(
+        67,
+        "drift.resource",
+        _S,
+        "The resource's Terraform address, else its ARN or id.",
+        lambda e: e.resource.address or e.resource.arn or e.resource.id,
+    ),
 )
 
 _TF = (
@@ -304,13 +311,6 @@ _CLOUD = (
     Field(64, "cloud.partition", _S, "The AWS partition, such as `aws` or `aws-cn`.", _partition),
     Field(65, "cloud.resource.id", _S, "The resource's id.", lambda e: e.resource.id),
     Field(66, "cloud.resource.arn", _S, "The resource's ARN.", lambda e: e.resource.arn),
-    Field(
-        67,
-        "resource",
-        _S,
-        "The resource's Terraform address, else its ARN or id; in outputs only.",
-        lambda e: e.resource.address or e.resource.arn or e.resource.id,
-    ),
 )
 
 # Names and meanings are those of Falco's own cloudtrail plugin (0.17), so that conditions written for it move over.
@@ -401,13 +401,18 @@ PATH_ROOTS = {"ct.request": "requestParameters", "ct.response": "responseElement
 """Fields that take a path, and the record's member that the path starts in."""
 
 
+_DOTLESS = "The same as `{}`; in outputs only, up to Falco 0.43."
+
+
 def _table() -> tuple[Field, ...]:
     fields = tuple(replace(f, path=f.name in PATH_ROOTS) for f in (*_DRIFT, *_TF, *_CLOUD, *_CT))
     by_name = {f.name: f for f in fields}
     return (
         *fields,
         replace(by_name["ct.name"], name="evt.name", desc="The same as `ct.name`."),
-        replace(by_name["drift.user"], name="user", desc="The same as `drift.user`; in outputs only."),
+        # Falco 0.44 refuses names without a dot in outputs, too.
+        replace(by_name["drift.resource"], name="resource", desc=_DOTLESS.format("drift.resource")),
+        replace(by_name["drift.user"], name="user", desc=_DOTLESS.format("drift.user")),
     )
 
 

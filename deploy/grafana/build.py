@@ -40,7 +40,7 @@ METRIC = "falcosecurity_plugins_tfdrift_"
 COLORS = {"Critical": "red", "Error": "orange", "Warning": "yellow", "Notice": "blue"}
 FIELDS = {
     "user": "drift.user",
-    "resource": "resource",
+    "resource": "drift.resource",
     "type": "tf.type",
     "kind": "drift.kind",
     "attribute": "drift.attribute",
@@ -242,6 +242,11 @@ def metric(name: str) -> str:
     return f"{METRIC}{name}_total"
 
 
+# Not last_event_age: that is the age of the newest drift, and an estate without drift is well.
+SILENCE = f"time() - min({metric('last_record_time')})"
+"""Seconds since the newest record came, whatever it tells; since the start while none has."""
+
+
 def rate(name: str) -> str:
     return f"sum(rate({metric(name)}[$__rate_interval]))"
 
@@ -257,7 +262,7 @@ def health() -> dashboard.Dashboard:
     made = board("tfdrift-health", "TFDrift: health of the plugin", "Whether drift would be seen at all.")
     made.with_variable(source_variable("prometheus"))
     lights = {
-        "Seconds since the last record": (f"max({metric('last_event_age')})", "s", 3600.0),
+        "Seconds since the last record": (SILENCE, "s", 3600.0),
         "States that cannot be read": (f"max({metric('states_failing')})", "short", 1.0),
         "Resources in state": (f"sum({metric('state_resources')})", "short", None),
         "Events waiting for Falco": (f"sum({metric('queue_depth')})", "short", 10_000.0),
@@ -274,7 +279,7 @@ def health() -> dashboard.Dashboard:
     )
     drifts = {kind: rate(f"drift_{kind}") for kind in ("modified", "deleted", "unmanaged")}
     made.with_panel(graph("Drift events a second", drifts, "reqps"))
-    age = {"oldest state": f"max({metric('state_age')})", "last record": f"max({metric('last_event_age')})"}
+    age = {"oldest state": f"max({metric('state_age')})", "last record": SILENCE}
     made.with_panel(graph("Age", age, "s"))
     made.with_panel(graph("Queue", {"events": f"sum({metric('queue_depth')})"}))
     for title, prefix, label in (
@@ -331,7 +336,7 @@ PLUGIN = (
     Alert(
         "tfdrift-silent",
         "No CloudTrail record for an hour",
-        f"max({metric('last_event_age')})",
+        SILENCE,
         limit=3600,
         pending="10m",
         severity="critical",

@@ -121,7 +121,7 @@ def pushed(alert: dict[str, Any]) -> dict[str, Any]:
     (name,) = SIDEKICK["templatedfields"]
     fields = alert["output_fields"]
     path = f" {fields['drift.path']}" if fields["drift.path"] else ""
-    drift = f"{fields['resource'] or fields['cloud.resource.id']}{path} by {fields['drift.user']}"
+    drift = f"{fields['drift.resource'] or fields['cloud.resource.id']}{path} by {fields['drift.user']}"
     output = alert["output"]
     if re.search(rf"[0-9:]+\.[0-9]+: {alert['priority']} ", output):
         output = f"{output.split(' ')[0]} {alert['priority']} {name}={drift}"

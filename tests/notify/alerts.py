@@ -7,7 +7,7 @@ from typing import Any
 def line(priority: str = "Critical", **fields: Any) -> str:
     """One line of Falco's JSON output."""
     values = {
-        "resource": "aws_security_group.web",
+        "drift.resource": "aws_security_group.web",
         "tf.type": "aws_security_group",
         "drift.kind": "modified",
         "drift.path": "ingress",

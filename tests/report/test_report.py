@@ -75,7 +75,7 @@ def test_spreadsheets_run_nothing(value: str) -> None:
 
 def test_the_page_loads_nothing_and_cannot_be_broken_out_of() -> None:
     hostile = "</script><script>alert(1)</script><!--<img src=x onerror=alert(1)>"
-    page = to_html(rows([parse(line(**{"drift.user": hostile, "resource": hostile}))]))
+    page = to_html(rows([parse(line(**{"drift.user": hostile, "drift.resource": hostile}))]))
     assert hostile not in page
     assert page.count("<script") == 2
     assert "default-src 'none'" in page

@@ -11,10 +11,11 @@ from tfdrift_plugin.host.rules import Rule, load
 from tests.rules.sample_events import ROOT, RULES, Sample, SampleEvent, catalogue, samples
 from tfdrift_core import __version__
 from tfdrift_core.alert import LAST_RULES
+from tfdrift_core.fields import BY_NAME
 
 SAMPLES = samples()
 COMMON_OUTPUT = (
-    "(resource=%resource type=%tf.type kind=%drift.kind path=%drift.path attribute=%drift.attribute "
+    "(resource=%drift.resource type=%tf.type kind=%drift.kind path=%drift.path attribute=%drift.attribute "
     "from=%drift.old_value to=%drift.new_value added=%drift.added removed=%drift.removed user=%drift.user "
     "user_arn=%drift.user.arn user_type=%drift.user.type role=%drift.user.role srcip=%drift.srcip "
     "console=%drift.console mfa=%drift.mfa agent=%drift.useragent call=%ct.name service=%cloud.service "
@@ -61,6 +62,13 @@ def test_no_drift_is_silent(rules: tuple[Rule, ...], sample: Sample) -> None:
 def test_outputs_carry_what_a_responder_needs(rules: tuple[Rule, ...]) -> None:
     for rule in rules:
         assert " ".join(rule.output.split()) == f"{rule.name} {COMMON_OUTPUT}"
+
+
+def test_outputs_name_only_fields_that_every_falco_takes() -> None:
+    """Falco 0.44 (libs 0.24) and newer refuse a field without a dot, and with it the whole file."""
+    for name in re.findall(r"%([\w.]+)", COMMON_OUTPUT):
+        assert re.fullmatch(r"[a-z]+(\.[a-z_]+)+", name)
+        assert name in BY_NAME
 
 
 def test_tags_name_technique_and_control(rules: tuple[Rule, ...]) -> None:

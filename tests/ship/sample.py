@@ -15,7 +15,7 @@ from tests.ship.machine import Machine
 
 EXAMPLES = REPO / "examples"
 PLUGINS = "/usr/share/falco/plugins"
-OUTPUT = "*%drift.id %drift.kind %resource %drift.path %drift.old_value %drift.new_value %drift.user %ct.name"
+OUTPUT = "*%drift.id %drift.kind %drift.resource %drift.path %drift.old_value %drift.new_value %drift.user %ct.name"
 ENVIRONMENT = {
     "HOME": "/nonexistent",
     "PYTHONHOME": "/nonsense",
