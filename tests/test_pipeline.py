@@ -121,6 +121,20 @@ def test_batches_are_acknowledged_in_order_once_read(state: Path) -> None:
     assert pipeline.metrics.gauges()["state_resources"] == 1
 
 
+def test_the_metrics_tell_silence_from_a_trail_without_drift(state: Path) -> None:
+    """A read is a record, too: the trail is alive although nothing drifts."""
+    now = 1_800_000_000
+    moments = itertools.count(now * 1_000_000_000, 1_000_000_000)
+    pipeline = Pipeline(configured(state), clock=lambda: next(moments))
+    assert pipeline.metrics.counters()["records_read"] == 0
+    assert pipeline.metrics.gauges()["last_record_time"] == now
+    for records, came in (([], False), ([{**timeout(60).raw, "readOnly": True}], True), ([], False)):
+        before = pipeline.metrics.gauges()["last_record_time"]
+        pipeline._scan(Batch("x", (json.dumps({"Records": records}).encode(),)))
+        assert (pipeline.metrics.gauges()["last_record_time"] > before) is came
+    assert pipeline.metrics.counters()["records_read"] == 1
+
+
 def test_a_closed_sink_ends_the_run_and_nothing_more_is_acknowledged(state: Path) -> None:
     source, sink = Script([[timeout(60)], [timeout(90)]]), Reader(lambda count: 0, limit=1)
     run(configured(state), source, sink)

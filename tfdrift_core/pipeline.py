@@ -54,6 +54,9 @@ class Pipeline:
         self.metrics = metrics or Metrics()
         self._config = config
         self._clock = clock
+        # From the start: whoever watches them must tell "nothing came" from "not there".
+        self.metrics.add("records_read", 0)
+        self.metrics.set("last_record_time", clock() // 1_000_000_000)
         try:
             events = catalog.load(config.catalog)
         except catalog.CatalogError as error:
@@ -158,6 +161,8 @@ class Pipeline:
             self._engine.restore(before)
             result = self._compare(records)
         return result
+            if found.read:
+                self.metrics.set("last_record_time", self._clock() // 1_000_000_000)
 
     def _compare(self, records: Sequence[Record]) -> Result:
         """What the engine says; a record that it cannot take is left out alone, for a batch comes again and again."""

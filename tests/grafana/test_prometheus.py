@@ -167,6 +167,14 @@ def test_the_rules_are_loaded_and_healthy(server: Server) -> None:
     assert [(rule["name"], rule.get("lastError")) for rule in groups[0]["rules"] if rule["health"] != "ok"] == []
 
 
+def test_a_trail_without_drift_is_not_silent(server: Server) -> None:
+    """The newest drift of the examples is long ago; their records have just come."""
+    (rule,) = (rule for rule in server.get("rules")["groups"][0]["rules"] if rule["name"] == "TFDriftSilent")
+    assert server.get("query", query=rule["query"])["result"] == []
+    (row,) = server.get("query", query=rule["query"].replace("> 3600", ""))["result"]
+    assert 0 <= float(row["value"][1]) < 3600
+
+
 def test_the_plugin_adds_the_rest_in_c() -> None:
     source = (ROOT / "plugin" / "tfdrift_plugin" / "csrc" / "plugin.c").read_text()
     assert all(f'"{name}"' in source for name in FROM_C)
