@@ -250,6 +250,7 @@ int main(int argc, char **argv) {
 #ifdef __SANITIZE_THREAD__
     threads++; /* its own */
 #endif
+    signal(SIGINT, SIG_DFL); /* a background job inherits it ignored */
     load(argv[1]);
     check(!python_runs(), "Python runs before init");
     size_t fields = count_fields();
@@ -265,6 +266,7 @@ int main(int argc, char **argv) {
     }
     struct sigaction action;
     check(sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_IGN, "SIGPIPE is not ignored");
+    check(sigaction(SIGINT, NULL, &action) == 0 && action.sa_handler == SIG_DFL, "SIGINT was taken from Falco");
     printf("{\"cycles\": %d, \"events\": %lu, \"values\": %lu, \"growth_kb\": %ld, \"resident_kb\": %ld, \"failures\": %d, "
            "\"metrics\": {%s}}\n",
            cycles, events, values, resident_kilobytes() - warm, resident_kilobytes(), failures, metrics_json);

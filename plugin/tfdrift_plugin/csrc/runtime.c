@@ -113,6 +113,19 @@ static PyStatus configure(PyConfig *config, const layout *found) {
     return status;
 }
 
+/* Whoever imports "signal" first takes SIGINT over, whatever the configuration says: an interrupt while Falco starts
+ * would come up as an exception in the middle of our imports.  It is done here once, and undone. */
+static void leave_sigint(void) {
+    struct sigaction before;
+    bool known = sigaction(SIGINT, NULL, &before) == 0;
+    PyObject *module = PyImport_ImportModule("_signal");
+    if (known)
+        sigaction(SIGINT, &before, NULL);
+    if (module == NULL)
+        PyErr_Clear(); /* the first import that needs it will tell */
+    Py_XDECREF(module);
+}
+
 static bool start_interpreter(const layout *found, char *error, size_t size) {
     promote_libpython();
     PyPreConfig before;
@@ -127,8 +140,10 @@ static bool start_interpreter(const layout *found, char *error, size_t size) {
             status = Py_InitializeFromConfig(&config);
         PyConfig_Clear(&config);
     }
-    if (!PyStatus_Exception(status))
+    if (!PyStatus_Exception(status)) {
+        leave_sigint();
         return true;
+    }
     snprintf(error, size, "cannot start Python from %s: %s", found->file,
              status.err_msg != NULL ? status.err_msg : "it asked to exit");
     return false;
