@@ -330,10 +330,11 @@ class _Batch:
         self._verdict: Verdict | None = None
         handled = False
         for step in plan:
-            if (step.asked is not None and step.asked.isdisjoint(request)) or (step.effect.fallback and handled):
+            if step.asked is not None and step.asked.isdisjoint(request):
                 continue
+            told = step.effect.fallback and handled
             for item in self._items(step.effect, scope):
-                handled = self._effect(step, record, {**scope, "item": item}) or handled
+                handled = self._effect(step, record, {**scope, "item": item}, told) or handled
                 if self._verdict is not None and self._verdict.outcome is Outcome.NOT_A_CHANGE:
                     return
 
@@ -346,8 +347,8 @@ class _Batch:
     def _items(self, effect: Effect, scope: Scope) -> list[Any]:
         return as_list(evaluate(effect.each, scope)) if effect.each else [None]
 
-    def _effect(self, step: _Step, record: Record, scope: dict[str, Any]) -> bool:
-        """Apply one effect; whether it found its resource or reported a new one."""
+    def _effect(self, step: _Step, record: Record, scope: dict[str, Any], told: bool) -> bool:
+        """Apply one effect; whether it found its resource or reported a new one, which it does not if that is told."""
         effect = step.effect
         if effect.other:
             scope["other"] = self._other(effect, scope)
@@ -374,7 +375,7 @@ class _Batch:
                 after = apply(effect, scope, before, track.known.block, self._engine._transforms)
                 self._change(track, after, record, verdict, confidence, "")
                 handled = True
-        if effect.create is not None and not handled and self._parent_managed(effect, scope):
+        if effect.create is not None and not handled and not told and self._parent_managed(effect, scope):
             verdict = self._judge(record)
             if verdict.outcome is Outcome.NOT_A_CHANGE:
                 return False
