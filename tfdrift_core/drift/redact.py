@@ -140,6 +140,7 @@ class Redactor:
             return self._text(value, depth, tags)
         if isinstance(value, list | tuple):
             # A command line: what follows --password is one.
+            value = _without_short_options(value)
             after = [False, *(isinstance(item, str) and item[:1] == "-" and _kind(item).secret for item in value)]
             return [
                 self._hide(item, depth + 1) if hide else self._walk(item, depth + 1, paths, tags)
@@ -294,6 +295,13 @@ class _Data:
     keep: frozenset[str]
     pair_names: frozenset[str]
     pair_values: frozenset[str]
+    pair_flags: frozenset[str]
+    headers: frozenset[str]
+    inside: frozenset[str]
+    inside_names: frozenset[str]
+    own_headers: re.Pattern[str]
+    commands: re.Pattern[str]
+    command_options: re.Pattern[str]
     namespaces: frozenset[str]
     contents: tuple[tuple[str, re.Pattern[str]], ...]
     events: tuple[tuple[Globs, tuple[str, ...]], ...]
@@ -316,6 +324,13 @@ def _data() -> _Data:
         keep=frozenset(raw["environments"]["keep"]),
         pair_names=frozenset(raw["pairs"]["names"]),
         pair_values=frozenset(raw["pairs"]["values"]),
+        pair_flags=frozenset(raw["pairs"]["flags"]),
+        headers=frozenset(raw["pairs"]["headers"]),
+        inside=frozenset(raw["pairs"]["inside"]),
+        inside_names=frozenset(raw["pairs"]["inside_names"]),
+        own_headers=re.compile(raw["own_headers"]),
+        commands=re.compile(raw["commands"]),
+        command_options=re.compile(raw["command_options"]),
         namespaces=frozenset(raw["environment_namespaces"]),
         contents=tuple((entry["needle"], re.compile(entry["pattern"])) for entry in raw["contents"]),
         events=tuple(
@@ -366,20 +381,45 @@ def _steps(path: Path) -> Sequence[str]:
     return [name for quoted, bare in _STEP.findall(path) if (name := quoted or bare)]
 
 
-def _tells(pair: Mapping[str, Any]) -> bool:
-    """Whether a pair's name says that its value is secret."""
+def _tells(pair: Mapping[str, Any], header: bool = False) -> bool:
+    """Whether a pair's name, or a flag beside it, says that its value is secret; ``header``: it is a header's name."""
     data = _data()
     for key, value in pair.items():
+        member = _kind(str(key)).plain
+        if member in data.pair_flags and value in (True, "true"):
+            return True
+        if member in data.inside:
+            # Terraform puts a block into a list.
+            for block in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(block, Mapping) and _tells(block, True):
+                    return True
         if not isinstance(value, str):
             continue
-        if _kind(str(key)).plain in data.pair_names:
+        if member in (data.inside_names if header else data.pair_names):
             # An API Gateway patch names its target by a path.
             name = normal(value.rpartition("/")[2])
             if not data.harmless.search(name) and (_kind(name).secret or _kind(name).text or data.telling.search(name)):
                 return True
+            if (header or member in data.headers) and data.own_headers.search(name):
+                return True
         if value in data.namespaces:
             return True
     return False
+
+
+def _without_short_options(arguments: Sequence[Any]) -> Sequence[Any]:
+    """The arguments of a program, without what ``-p`` or ``-a`` give it where that is a password."""
+    data = _data()
+    texts = [item if isinstance(item, str) else "" for item in arguments]
+    if not any(len(text) < 200 and data.commands.search(text) for text in texts):
+        return arguments
+    shown, alone = [], False
+    for item, text in zip(arguments, texts, strict=True):
+        option = None if alone else data.command_options.match(text)
+        hidden = _blank(option) if option and option["secret"] else item
+        shown.append(SENSITIVE if alone and text else hidden)
+        alone = bool(option and not option["secret"])
+    return shown
 
 
 def _structure(value: Any) -> Any:
