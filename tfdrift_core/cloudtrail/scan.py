@@ -7,7 +7,7 @@ record decides whether it can have changed anything, and orjson parses the few t
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -49,14 +49,14 @@ class Scan:
     bad: int = 0
 
 
-def scan(document: bytes, origin: str) -> Scan:
-    """The records of one undecoded JSON document.
+def scan(document: bytes, origin: str, ignored: Container[tuple[object, object]] = frozenset()) -> Scan:
+    """The records of one undecoded JSON document, less those of ``ignored`` pairs of event source and name.
 
     Recognised by content: ``{"Records": [...]}``, a record, a list of records, JSON lines, EventBridge events with the
     record in ``detail``, and LookupEvents' answers and events (``CloudTrailEvent``).  Whatever is wrong with a document
     becomes an error and its other records are still read; nothing is raised.
     """
-    reader = _Reader(origin)
+    reader = _Reader(origin, ignored)
     reader.document(document)
     return Scan(reader.read, reader.records, reader.errors, reader.bad)
 
@@ -73,6 +73,7 @@ _parsers = _Parsers()
 @dataclass(slots=True)
 class _Reader:
     origin: str
+    ignored: Container[tuple[object, object]]
     read: int = 0
     bad: int = 0
     records: list[Record] = field(default_factory=list)
@@ -140,15 +141,17 @@ class _Reader:
 
     def one(self, item: simdjson.Object) -> None:
         """A record that is no read, or an envelope around one."""
-        if item.get("eventName") is None:
+        name = item.get("eventName")
+        if name is None:
             if isinstance(detail := item.get("detail"), simdjson.Object) and detail.get("eventName") is not None:
-                item = detail
+                item, name = detail, detail.get("eventName")
             elif isinstance(text := item.get("CloudTrailEvent"), str):
                 # The outer proxies are alive, and a parser serves one document at a time.
                 self.value(text.encode("utf-8", "replace"), simdjson.Parser())
                 return
         self.read += 1
-        self.text(cast(bytes, item.mini))
+        if (item.get("eventSource"), name) not in self.ignored:
+            self.text(cast(bytes, item.mini))
 
     def text(self, text: bytes) -> None:
         """The JSON of one record; ``read`` already counts it."""

@@ -6,7 +6,7 @@ CONTRIBUTING.md shows how to add a service.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,11 @@ class Catalog:
     """All events by event source (``sqs.amazonaws.com``) and operation."""
 
     events: Mapping[tuple[str, str], Event]
+
+    @cached_property
+    def ignored(self) -> frozenset[tuple[str, str]]:
+        """Event source and name of the calls that are known to change nothing that Terraform manages."""
+        return frozenset(key for key, event in self.events.items() if event.ignored)
 
     def event(self, record: Record) -> Event | None:
         key = (record.event_source, record.event_name)
