@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache, wraps
-from typing import Any, Final, TypeVar
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 MAX_REMEMBERED: Final = 1024
 _Answer = TypeVar("_Answer")
@@ -40,6 +40,21 @@ def remembered(answer: Callable[[str], _Answer]) -> Callable[[str], _Answer]:
     return ask
 
 
+if TYPE_CHECKING:
+    from functools import cached_property as once
+else:
+
+    class once:  # noqa: N801 - used like ``property``
+        """``functools.cached_property`` without its lock, which Python 3.11 takes at every first access."""
+
+        def __init__(self, find):
+            self._find, self._name = find, find.__name__
+
+        def __get__(self, instance, owner):
+            value = instance.__dict__[self._name] = self._find(instance)
+            return value
+
+
 @remembered
 def base_name(event_name: str) -> str:
     """The API operation behind an event name: ``CreateFunction20150331v2`` is ``CreateFunction``."""
@@ -65,60 +80,60 @@ class Record:
 
     raw: Mapping[str, Any]
 
-    @property
+    @once
     def id(self) -> str:
         return _text(self.raw.get("eventID"))
 
-    @property
+    @once
     def event_name(self) -> str:
         return _text(self.raw.get("eventName"))
 
-    @cached_property
+    @once
     def operation(self) -> str:
         return base_name(self.event_name)
 
-    @property
+    @once
     def event_source(self) -> str:
         return _text(self.raw.get("eventSource"))
 
-    @property
+    @once
     def service(self) -> str:
         return self.event_source.partition(".")[0]
 
-    @property
+    @once
     def region(self) -> str:
         return _text(self.raw.get("awsRegion"))
 
-    @property
+    @once
     def account(self) -> str:
         """The account that owns the resource: the recipient, else the caller's."""
         return _text(self.raw.get("recipientAccountId")) or _text(self.identity.get("accountId"))
 
-    @property
+    @once
     def identity(self) -> Mapping[str, Any]:
         return _mapping(self.raw.get("userIdentity"))
 
-    @property
+    @once
     def request(self) -> Mapping[str, Any]:
         return _mapping(self.raw.get("requestParameters"))
 
-    @property
+    @once
     def response(self) -> Mapping[str, Any]:
         return _mapping(self.raw.get("responseElements"))
 
-    @property
+    @once
     def error_code(self) -> str:
         return _text(self.raw.get("errorCode"))
 
-    @property
+    @once
     def source_ip(self) -> str:
         return _text(self.raw.get("sourceIPAddress"))
 
-    @property
+    @once
     def user_agent(self) -> str:
         return _text(self.raw.get("userAgent"))
 
-    @cached_property
+    @once
     def time(self) -> int:
         """``eventTime`` in nanoseconds since the epoch, 0 when it is missing, not a time or beyond 64 bits."""
         text = _text(self.raw.get("eventTime"))
