@@ -82,3 +82,29 @@ def test_a_damaged_file_is_in_the_exit_status(replay: Replay, caplog: pytest.Log
     code, out, _ = replay("-s", "a.tfstate", "a.json.gz")
     assert (code, out) == (1, "")
     assert "a.json.gz: the data is compressed twice; decompress it once; what was before is read" in caplog.text
+
+
+HOSTILE = "\x1b[2K\x1b[1A\x1b]0;owned\x07\u202ehidden\n2026-01-01 all is well"
+
+
+def test_what_a_record_holds_does_not_reach_the_terminal_as_it_is(replay: Replay) -> None:
+    record = {
+        **RECORD,
+        "requestParameters": {**RECORD["requestParameters"], "instanceType": {"value": HOSTILE}},
+        "sourceIPAddress": HOSTILE,
+        "awsRegion": HOSTILE,
+    }
+    code, out, _ = replay("-s", "a.tfstate", "trail.json", record=record)
+    assert code == 0
+    assert "t3.micro → ?[2K?[1A?]0;owned??hidden 2026-01-01 all is well\n" in out
+    assert all(char.isprintable() or char == "\n" for char in out)
+    assert not any(line.startswith("2026-01-01 all") for line in out.splitlines())
+
+
+def test_nor_does_a_state(replay: Replay, capsys: pytest.CaptureFixture[str]) -> None:
+    resource = {**INSTANCE, "instances": [{"index_key": HOSTILE, "attributes": {"id": HOSTILE}}]}
+    Path("b.tfstate").write_text(json.dumps({**STATE, "resources": [resource]}))
+    assert main(["state", "b.tfstate"]) == 0
+    out = capsys.readouterr().out
+    assert "hidden 2026-01-01 all is well" in out
+    assert all(char.isprintable() or char == "\n" for char in out)

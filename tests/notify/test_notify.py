@@ -1,6 +1,7 @@
 """From a line of Falco's output to Slack, PagerDuty, mail and a webhook: once, and again after a failure."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -218,7 +219,7 @@ def test_the_message() -> None:
         "Resource: `aws_security_group.web` (111122223333, eu-central-1)",
         'Change: `ingress`: + `{"cidr_blocks":["0.0.0.0/0"],"from_port":22}`',
         "Who: `dev-taro` (IAMUser) from 198.51.100.24 with AuthorizeSecurityGroupIngress at 2026-03-17 10:06:02 UTC",
-        "Undo: terraform apply -target=aws_security_group.web. Keep: set ingress in network/main.tf:43.",
+        "`Undo: terraform apply -target=aws_security_group.web. Keep: set ingress in network/main.tf:43.`",
         "CloudTrail: https://console.aws.amazon.com/cloudtrailv2/home?region=eu-central-1#/events/8e2d1c7b",
     ]
 
@@ -245,6 +246,44 @@ def test_hostile_values_stay_text() -> None:
     assert "<" not in body
     assert "\x1b" not in body
     assert body.count("\n\n") == 5
+
+
+LINKS = (
+    "[Sign in](https://evil.example/aws)",
+    "<https://evil.example/aws|Sign in>",
+    "![x](https://evil.example/x.png)",
+)
+MENTIONS = ("@here", "@everyone", "<!channel>", "!channel&gt;", "@U1|a&gt;", "<@U1>")
+
+
+@pytest.mark.parametrize("planted", [*LINKS, *MENTIONS, "`**bold**`", "<b>bold</b>", "\u202eturned"])
+def test_nobody_plants_links_mentions_or_mark_up(services: Web, mail: MailServer, tmp_path: Path, planted: str) -> None:
+    """A tag's key is chosen by the caller, and reaches every part of a message."""
+    smtp = f"mailto://127.0.0.1:{mail.port}?from=tfdrift@example.com&to=platform@example.com&mode=insecure"
+    sender = notifier(tmp_path, SLACK, smtp)
+    names = ("drift.path", "drift.new_value", "drift.user", "drift.srcip", "ct.name", "cloud.region", "drift.resource")
+    hint = f'Undo: x. Keep: set tags["{planted}"] in main.tf:3.'
+    sender.accept(parse(line(**dict.fromkeys(names, f"a {planted}"), **{"drift.hint": hint, "drift.added": None})), 0.0)
+    sender.flush(10.0)
+    assert sender.failed == 0
+    ((_, slack),) = services.posts
+    texts = [found for found in _texts(slack) if "evil" in found or "a " in found]
+    assert texts
+    for text in texts:
+        assert not re.search(r"<[!@h]|(?<!\w)@\w|\]\(|\u202e", text), text
+    (message,) = mail.messages
+    html = message.get_body(("html",))
+    assert html is not None
+    tags = re.findall(r"<(\w+)", html.get_content())
+    assert set(tags) <= {"html", "head", "body", "meta", "style", "p", "code", "strong", "br", "h1"}, set(tags)
+    assert "\u202e" not in html.get_content()
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for item in items for text in _texts(item)]
 
 
 def test_long_values_and_bursts_are_cut() -> None:

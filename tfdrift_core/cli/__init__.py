@@ -7,6 +7,14 @@ import sys
 from importlib.metadata import entry_points
 
 from tfdrift_core import __version__
+from tfdrift_core.text import one_line
+
+
+class _Formatter(logging.Formatter):
+    """A message may quote a record or a server: what it holds must neither move the cursor nor look like another."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, its name
+        return "\n  ".join(map(one_line, super().formatMessage(record).split("\n")))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,9 +39,9 @@ def main(argv: list[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if args.verbose else logging.INFO, format="tfdrift: %(levelname)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("tfdrift: %(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if args.verbose else logging.INFO, handlers=[handler])
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names come from anywhere, and a terminal may know less than Unicode.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -37,6 +37,7 @@ from tfdrift_core.cloudtrail.sqs import parse_queue
 from tfdrift_core.config import Aws, Config, ConfigError, Source, load
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.terraform.store import StateStore
+from tfdrift_core.text import one_line
 
 log = logging.getLogger("tfdrift.doctor")
 
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     failed = False
     for finding in examine(args):
         failed |= finding.level == Level.FAILED
-        print(f"{finding.level:<8} {finding.subject}: {finding.text}", flush=True)
+        print(one_line(f"{finding.level:<8} {finding.subject}: {finding.text}"), flush=True)
     return 1 if failed else 0
 
 

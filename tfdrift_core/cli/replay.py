@@ -28,6 +28,7 @@ from tfdrift_core.drift.identity import identify
 from tfdrift_core.fields import shown, values
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.pipeline import Pipeline
+from tfdrift_core.text import one_line
 
 _log = logging.getLogger("tfdrift.replay")
 _STYLES = {Kind.DELETED: "bold red", Kind.UNMANAGED: "magenta", Kind.MODIFIED: "yellow", Kind.EXPECTED: "dim"}
@@ -116,28 +117,35 @@ class _TextSink:
 
 def _text(event: DriftEvent) -> Text:
     record, resource = event.record, event.resource
-    moment = datetime.fromtimestamp(record.time / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S") if record.time else "no time"
-    text = Text(f"{moment}  ")
+    text = Text()
+
+    def add(ours: str, theirs: str = "", style: str = "") -> None:
+        """Our own text and layout, and behind it what a record or a state says, which may hold anything."""
+        text.append(ours + one_line(theirs), style=style)
+
+    add(datetime.fromtimestamp(record.time / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S") if record.time else "no time")
+    text.append("  ")
     text.append(f"{event.kind:<9}", style=_STYLES[event.kind])
-    text.append(f"  {resource.address or resource.type or 'unknown type'}", style="bold")
+    add("  ", resource.address or resource.type or "unknown type", "bold")
     if resource.id:
-        text.append(f"  {resource.id}", style="dim")
+        add("  ", resource.id, "dim")
     if event.path:
-        text.append(f"\n    {event.path}: ")
-        text.append(_shorten(event.old_value, "(unset)"), style="red")
-        text.append(" → ")
-        text.append(_shorten(event.new_value, "(unset)"), style="green")
+        add("\n    ", event.path)
+        add(": ")
+        add("", _shorten(event.old_value, "(unset)"), "red")
+        add(" → ")
+        add("", _shorten(event.new_value, "(unset)"), "green")
     for sign, elements, style in (("-", event.removed, "red"), ("+", event.added, "green")):
         for element in elements:
-            text.append(f"\n      {sign} {_shorten(element, '')}", style=style)
+            add(f"\n      {sign} ", _shorten(element, ""), style)
     who = identify(record).user or "unknown"
     place = " ".join(part for part in (record.account, record.region) if part)
-    text.append(f"\n    by {who} with {record.event_name}", style="cyan")
-    text.append(f" from {record.source_ip or 'unknown address'} in {place}", style="dim")
+    add("\n    by ", f"{who} with {record.event_name}", "cyan")
+    add(" from ", f"{record.source_ip or 'unknown address'} in {place}", "dim")
     if event.confidence is Confidence.INFERRED or event.kind is Kind.EXPECTED:
-        text.append(f"\n    {event.confidence}: {event.reason}", style="dim")
+        add("\n    ", f"{event.confidence}: {event.reason}", "dim")
     if resource.file:
-        text.append(f"\n    {resource.file}:{resource.line}", style="dim")
+        add("\n    ", f"{resource.file}:{resource.line}", "dim")
     return text
 
 

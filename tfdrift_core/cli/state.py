@@ -18,6 +18,7 @@ from tfdrift_core.cli import settings
 from tfdrift_core.config import ConfigError
 from tfdrift_core.terraform.index import StateInstance
 from tfdrift_core.terraform.store import StateStore, Status
+from tfdrift_core.text import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.write("\n")
         else:
             for line in _as_text(listed):
-                print(line)
+                print(one_line(line))
         return 1 if store.errors else 0
     finally:
         store.close()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfdrift_core.drift.event import DriftEvent, Kind
+from tfdrift_core.text import one_line
 
 # How ``terraform import`` names a resource where that is not the plain id: the "Import" section of the resource's page
 # in the provider's documentation.  Braces name request parameters, or ``id``, ``arn`` and ``name`` of the resource.
@@ -73,7 +74,7 @@ def _modified(event: DriftEvent) -> str:
     undo = _terraform(event, f"apply -target={_quote(event.resource.address)}")
     inverse = _fill(INVERSE.get(event.record.operation, ""), event, _quote)
     beside = f" (where the plan shows nothing: {inverse})" if inverse else ""
-    what = f"set {_plain(event.path or event.attribute)}" if event.path or event.attribute else "change it"
+    what = f"set {one_line(event.path or event.attribute)}" if event.path or event.attribute else "change it"
     return f"Undo: {undo}{beside}. Keep: {what} {_place(event)}."
 
 
@@ -93,7 +94,7 @@ def _unmanaged(event: DriftEvent) -> str:
         name = f"imported_{name}"
     identifier = _fill(IMPORT_IDS.get(resource.type, ""), event) or resource.id
     command = f"terraform import {_quote(f'{resource.type}.{name}')} {_quote(identifier)}"
-    return f"Keep: declare it, then {command}. Undo: delete {_plain(resource.id)}."
+    return f"Keep: declare it, then {command}. Undo: delete {one_line(resource.id)}."
 
 
 def _terraform(event: DriftEvent, command: str) -> str:
@@ -105,8 +106,8 @@ def _terraform(event: DriftEvent, command: str) -> str:
 def _place(event: DriftEvent) -> str:
     resource = event.resource
     if not resource.file:
-        return f"in the configuration of {_plain(resource.address)}"
-    return f"in {_plain(resource.file)}:{resource.line}" if resource.line else f"in {_plain(resource.file)}"
+        return f"in the configuration of {one_line(resource.address)}"
+    return f"in {one_line(resource.file)}:{resource.line}" if resource.line else f"in {one_line(resource.file)}"
 
 
 def _fill(template: str, event: DriftEvent, quote: Any = str) -> str:
@@ -135,9 +136,4 @@ def _rule_ids(event: DriftEvent) -> tuple[str, ...]:
 
 
 def _quote(text: str) -> str:
-    return shlex.quote(_plain(text))
-
-
-def _plain(text: str) -> str:
-    """``text`` without control characters: records are written by others, and hints are read in terminals."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return shlex.quote(one_line(text))

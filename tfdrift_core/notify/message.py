@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfdrift_core.alert import PRIORITIES, Alert
+from tfdrift_core.text import one_line
 
 MAX_VALUE = 300
 """Characters of a value that a message shows."""
@@ -50,7 +51,7 @@ def _block(alert: Alert) -> str:
         _who(alert),
     ]
     if hint := alert.text("drift.hint"):
-        lines.append(_plain(hint, limit=1000))
+        lines.append(_code(hint, 1000))
     if link := alert.text("drift.link"):
         lines.append(f"CloudTrail: {_plain(link)}")
     return "\n\n".join(lines)
@@ -87,12 +88,27 @@ def _who(alert: Alert) -> str:
     return f"Who: {_code(user)}{f' ({inside})' if inside else ''}{where}{call} at {_plain(when)}"
 
 
-def _plain(text: str, limit: int = MAX_VALUE) -> str:
-    """Text that a chat or mail program takes literally: no control characters, no mark-up, no mentions."""
-    text = "".join(char if char.isprintable() else " " for char in text)
-    text = re.sub(r"[<>`]", "'", text)
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+_MARKUP = re.compile(r"[<>`*|~\[\]]|&(?=#?\w+;)")
+_IN_CODE = re.compile(r"[<>`]|&(?=#?\w+;)")
+# A mention is one without brackets, too: @here.  An address (a@b) is none.
+_MENTION = re.compile(r"(?<!\w)@(?=\w)")
 
 
-def _code(text: str) -> str:
-    return f"`{_plain(text)}`"
+def _plain(text: str) -> str:
+    """Text of others between ours: no mark-up, links or mentions, in Markdown, Slack's dialect or HTML."""
+    return _MENTION.sub("@ ", _MARKUP.sub("'", _cut(text, MAX_VALUE)))
+
+
+def _code(text: str, limit: int = MAX_VALUE) -> str:
+    """Text of others as a code span, where Markdown means nothing.
+
+    Some services look for mentions and links even there, and for brackets that are written as ``&lt;``.
+    """
+    text = _IN_CODE.sub("'", _cut(text, limit)).replace("](", "] (")
+    return f"`{_MENTION.sub('@ ', text)}`"
+
+
+def _cut(text: str, limit: int) -> str:
+    # What is cut off is not looked at: a value may have megabytes.
+    line = one_line(text[: limit + 1])
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

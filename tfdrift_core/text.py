@@ -1,0 +1,12 @@
+"""Text of others, made fit to be shown: records, state and alerts hold what anybody could write."""
+
+
+def one_line(text: str) -> str:
+    """``text`` as one line that a terminal, a chat or a mail program shows as it is.
+
+    White space becomes a blank; what is not printable becomes ``?``: control characters, which a terminal would obey,
+    and format characters, which turn the direction of writing or hide a part of it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text)
