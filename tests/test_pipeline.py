@@ -100,7 +100,7 @@ def configured(state: Path, **more: Any) -> Config:
 def run(config: Config, source: Script, sink: Reader, *, now: int = LATER) -> Pipeline:
     clock = itertools.count(now, 2_000_000_000)
     pipeline = Pipeline(config, clock=lambda: next(clock))
-    pipeline._source = Tracked(source, Ledger(config.data_dir))
+    pipeline._source = Tracked(lambda: source, Ledger(config.data_dir))
     pipeline.run(sink, threading.Event())
     pipeline.close()
     return pipeline
@@ -140,6 +140,53 @@ def test_a_closed_sink_ends_the_run_and_nothing_more_is_acknowledged(state: Path
     run(configured(state), source, sink)
     assert told(sink) == [("30", "60")]
     assert source.acknowledged == []
+
+
+def test_what_the_sink_has_taken_is_acknowledged_when_it_is_stopped(state: Path) -> None:
+    stop = threading.Event()
+    source, sink = Script([[timeout(60)], stop.set, [timeout(90)]]), Reader()
+    pipeline = Pipeline(configured(state), clock=lambda: LATER)
+    pipeline._source = Tracked(lambda: source, Ledger())
+    pipeline.run(sink, stop)
+    assert told(sink) == [("30", "60")]
+    assert source.acknowledged == [0]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["data_dir", "memory"])
+def test_after_a_failure_it_goes_on_with_another_source_and_nothing_twice(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """The first event is still on its way when the second batch meets a defect."""
+    work, steps, made = Pipeline._work, [[timeout(60)], [timeout(90)], [timeout(120)]], []
+
+    class Closed(Script):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    def make() -> Closed:
+        made.append(Closed(list(steps)))
+        return made[-1]
+
+    def fails_once(self: Pipeline, source: Any, batch: Batch, *rest: Any) -> bool:
+        if batch.token == 1 and len(made) == 1:
+            source.fresh(batch, self._scan(batch))
+            raise KeyError("a defect")
+        return work(self, source, batch, *rest)
+
+    monkeypatch.setattr(Pipeline, "_work", fails_once)
+    lag = iter([0] * 5)
+    sink = Reader(lambda count: next(lag, count))
+    pipeline = Pipeline(configured(state), clock=lambda: LATER)
+    pipeline._source = Tracked(make, Ledger(str(tmp_path / "data") if kept else ""))
+    with pytest.raises(KeyError):
+        pipeline.run(sink, threading.Event())
+    assert (made[0].acknowledged, made[0].closed) == ([0], True)
+    pipeline.run(sink, threading.Event())
+    pipeline.close()
+    assert told(sink) == [("30", "60"), ("60", "90"), ("90", "120")]
+    assert (len(made), made[1].acknowledged) == (2, [0, 1, 2])
 
 
 def test_a_record_is_reported_once_however_often_it_comes(state: Path) -> None:

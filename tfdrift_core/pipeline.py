@@ -61,6 +61,7 @@ class Pipeline:
             events = catalog.load(config.catalog)
         except catalog.CatalogError as error:
             raise ConfigError(str(error)) from error
+        self._ignored = events.ignored
         self._engine = Engine(
             events,
             Expectations.parse(config.expected),
@@ -98,12 +99,27 @@ class Pipeline:
         self.store.close()
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
-        """Read, compare and report until the source ends, ``stop`` is set or the sink closes."""
+        """Read, compare and report until the source ends, ``stop`` is set or the sink closes.
+
+        After an exception it may be run again, with the same sink: what was not reported is then read anew.
+        """
         source = self._source
         if source is None:
             raise ConfigError("the pipeline was run before it was opened")
-        self._delivered.clear()
-        self._sent = 0
+        try:
+            self._read(source, sink, stop)
+        except Exception:
+            try:
+                # What is on its way to the reader would be reported again if its batch came again.
+                self._wait(source, sink, stop)
+            finally:
+                self._delivered.clear()
+                source.restart()
+            raise
+        finally:
+            self._acknowledge(source, sink)
+
+    def _read(self, source: Tracked, sink: Sink, stop: threading.Event) -> None:
         self.store.refresh(force=True)
         for batch in source.batches():
             if stop.is_set():
@@ -112,6 +128,11 @@ class Pipeline:
             self.store.refresh(wait=False)
             if batch is not None and not self._work(source, batch, sink, stop):
                 return
+        self._wait(source, sink, stop)
+
+    def _wait(self, source: Tracked, sink: Sink, stop: threading.Event) -> None:
+        """Until the reader has finished with everything that it was given, or ``stop`` is set."""
+        self._acknowledge(source, sink)
         while self._delivered and not stop.wait(0.01):
             self._acknowledge(source, sink)
 
@@ -138,9 +159,11 @@ class Pipeline:
         records: list[Record] = []
         self.metrics.add("batches_read")
         for document in batch.documents:
-            found = scan(document, batch.origin)
+            found = scan(document, batch.origin, self._ignored)
             records.extend(found.records)
             self.metrics.add("records_read", found.read)
+            if found.read:
+                self.metrics.set("last_record_time", self._clock() // 1_000_000_000)
             if found.bad:
                 self.metrics.add("records_bad", found.bad)
             for error in found.errors:
@@ -161,8 +184,6 @@ class Pipeline:
             self._engine.restore(before)
             result = self._compare(records)
         return result
-            if found.read:
-                self.metrics.set("last_record_time", self._clock() // 1_000_000_000)
 
     def _compare(self, records: Sequence[Record]) -> Result:
         """What the engine says; a record that it cannot take is left out alone, for a batch comes again and again."""

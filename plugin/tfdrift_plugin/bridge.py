@@ -101,13 +101,7 @@ class _QueueSink:
     def __init__(self, handle: _Pointer, metrics: Metrics) -> None:
         self._handle = handle
         self._metrics = metrics
-        self._pushed = 0
         self._lost = 0
-        self._before = 0
-
-    def restart(self) -> None:
-        """Count anew, for a pipeline that starts again."""
-        self._before = self._pushed
 
     def put(self, event: DriftEvent) -> bool:
         try:
@@ -116,18 +110,16 @@ class _QueueSink:
             log.error("event %s is left out, please report this:\n%s", event.id, traceback.format_exc())
             self._metrics.add("errors_internal")
             self._lost += 1
-            self._pushed += 1
             return True
         result = lib.tfdrift_push(self._handle, event.record.time or event.time, data, len(data))
         if result < 0:
             log.error("event %s of %d bytes does not fit into memory; it is left out", event.id, len(data))
             self._metrics.add("events_too_large")
             self._lost += 1
-        self._pushed += result != 0
         return result != 0
 
     def handed_over(self) -> int:
-        return lib.tfdrift_handed_over(self._handle) + self._lost - self._before
+        return lib.tfdrift_handed_over(self._handle) + self._lost
 
 
 class _Worker:
@@ -170,7 +162,6 @@ class _Worker:
         try:
             while not self._stop.is_set() and not self._run(sink):
                 self._stop.wait(_RESTART_SECONDS)
-                sink.restart()
             lib.tfdrift_set_progress(self._handle, ffi.NULL)
             self._pipeline.close()
         finally:

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -158,16 +159,63 @@ class Broken:
 def test_one_source_that_fails_leaves_the_others_going(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "a.json").write_bytes(trail(1))
     broken, metrics = Broken(3), Metrics()
-    merged = Merged([broken, Files(str(tmp_path / "a.json"), metrics)], metrics, retry=0.05)
+    merged = Merged([lambda: broken, lambda: Files(str(tmp_path / "a.json"), metrics)], metrics, retry=0.05)
     assert sorted(ids(take(merged, 2))) == ["id-1", "id-mended"]
     assert broken.acknowledged == 1
     assert caplog.text.count("broken: mend it; the other sources go on") == 1
     assert metrics.counters() == {"errors_sources": 3}
 
 
+class FailsOnce:
+    """Fails after it has given ``None`` so often; with a negative number it works."""
+
+    finite = False
+
+    def __init__(self, steps: int, name: str) -> None:
+        self._steps, self.name = steps, name
+        self.closed = False
+
+    def batches(self) -> Iterator[Batch | None]:
+        for _ in range(self._steps):
+            time.sleep(0.02)
+            yield None
+        if self._steps >= 0:
+            raise SourceError(f"{self.name}: mend it")
+        yield Batch(self.name, (trail(self.name),))
+        while not self.closed:
+            time.sleep(0.02)
+            yield None
+
+    def acknowledge(self, batch: Batch) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_sources_that_fail_one_after_the_other_are_each_made_anew(caplog: pytest.LogCaptureFixture) -> None:
+    made: dict[str, list[FailsOnce]] = {"a": [], "b": []}
+
+    def maker(name: str, steps: int) -> Callable[[], Source]:
+        def make() -> Source:
+            made[name].append(FailsOnce(-1 if made[name] else steps, name))
+            return made[name][-1]
+
+        return make
+
+    # b fails while a, which failed first, has long been working again.
+    merged = Merged([maker("a", 0), maker("b", 30)], Metrics(), retry=0.05)
+    assert sorted(ids(take(merged, 2))) == ["id-a", "id-b"]
+    assert {name: [source.closed for source in sources] for name, sources in made.items()} == {
+        "a": [True, True],
+        "b": [True, True],
+    }
+    assert [caplog.text.count(f"{name}: works again") for name in "ab"] == [1, 1]
+
+
 def test_when_every_source_fails_so_does_the_whole(tmp_path: Path) -> None:
     metrics = Metrics()
-    merged = Merged([Files(str(tmp_path / name), metrics) for name in "ab"], metrics)
+    merged = Merged([partial(Files, str(tmp_path / name), metrics) for name in "ab"], metrics)
     with pytest.raises(SourceError, match="no such file or directory"):
         take(merged, 0)
 

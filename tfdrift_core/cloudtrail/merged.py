@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,19 +23,21 @@ class _From:
 
 
 class Merged:
-    """Each source's batches in its own order; a source that fails is tried again while the others go on."""
+    """Each source's batches in its own order; a source that fails is opened anew while the others go on."""
 
-    def __init__(self, sources: Sequence[Source], metrics: Metrics, retry: float = RETRY) -> None:
-        self.name = ", ".join(source.name for source in sources)
-        self.finite = all(source.finite for source in sources)
-        self._sources, self._metrics, self._retry = sources, metrics, retry
+    def __init__(self, makers: Sequence[Callable[[], Source]], metrics: Metrics, retry: float = RETRY) -> None:
+        """``makers`` make the sources; they are called again for one that has failed."""
+        self._makers, self._metrics, self._retry = makers, metrics, retry
+        self._sources = [make() for make in makers]
+        self.name = ", ".join(source.name for source in self._sources)
+        self.finite = all(source.finite for source in self._sources)
         self._pump = Pump(self.name)
-        self._failed: set[str] = set()
+        self._failed: set[int] = set()
         self._lock = threading.Lock()
 
     def batches(self) -> Iterator[Batch | None]:
-        for source in self._sources:
-            self._pump.start(lambda source=source: self._drain(source), "merge")  # type: ignore[misc]
+        for place in range(len(self._sources)):
+            self._pump.start(lambda place=place: self._drain(place), "merge")  # type: ignore[misc]
         yield from self._pump.batches()
 
     def acknowledge(self, batch: Batch) -> None:
@@ -44,16 +46,22 @@ class Merged:
         origin.source.acknowledge(origin.batch)
 
     def close(self) -> None:
-        self._pump.stop.set()
+        # First the threads here, one of which may be about to open a source anew.
+        self._pump.close()
         for source in self._sources:
             source.close()
-        self._pump.close()
 
-    def _drain(self, source: Source) -> None:
+    def _drain(self, place: int) -> None:
         told = ""
         while not self._pump.stop.is_set():
+            source = self._sources[place]
             try:
                 for batch in source.batches():
+                    if told:
+                        told = ""
+                        with self._lock:
+                            self._failed.discard(place)
+                        _log.warning("%s: works again", source.name)
                     if self._pump.stop.is_set():
                         return
                     if batch is not None and not self._pump.put(replace(batch, token=_From(source, batch))):
@@ -65,9 +73,12 @@ class Merged:
                     told = str(error)
                     _log.error("%s; the other sources go on", error)
                 with self._lock:
-                    self._failed.add(source.name)
+                    self._failed.add(place)
                     if len(self._failed) == len(self._sources):
                         raise
                 if source.finite:
                     return
-            self._pump.stop.wait(self._retry)
+            if self._pump.stop.wait(self._retry):
+                return
+            source.close()
+            self._sources[place] = self._makers[place]()

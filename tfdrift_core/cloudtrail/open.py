@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -46,14 +47,14 @@ def open_sources(open_params: str, config: Config, metrics: Metrics) -> Tracked:
     # Reading files once needs no checkpoints, and must not wait for a Falco that uses the same data_dir.
     ledger = Ledger(config.data_dir if lasting else "")
     try:
-        sources = [open_source(entry, config, ledger, metrics) for entry in entries]
-        for source in sources:
+        makers = [partial(open_source, entry, config, ledger, metrics) for entry in entries]
+        for source in (make() for make, entry in zip(makers, entries, strict=True) if _is_replay(entry)):
             if isinstance(source, Files):
                 source.files()  # a wrong path is to be known while Falco starts, not later
+        return Tracked(makers[0] if len(makers) == 1 else lambda: Merged(makers, metrics), ledger)
     except SourceError:
         ledger.close()
         raise
-    return Tracked(sources[0] if len(sources) == 1 else Merged(sources, metrics), ledger)
 
 
 def _is_replay(entry: Entry) -> bool:

@@ -29,6 +29,10 @@ class Source(Protocol):
     whatever may pass (network, throttling, expired credentials) and raises ``SourceError`` only for what the user
     must fix and that waiting cannot.  ``acknowledge`` is called, in order, once every event that the batch gave rise
     to has been handed over; a batch that was not acknowledged must be delivered again after a restart.
+
+    ``batches`` is called once.  Whatever has failed is closed, and another source made in its place, which goes on from
+    the checkpoints: so nothing of what was under way is lost, and nothing is read by two of them.  ``close`` may be
+    called again, and ``acknowledge`` after it.
     """
 
     name: str

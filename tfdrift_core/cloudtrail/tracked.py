@@ -1,6 +1,6 @@
 """A source together with its ledger: what the pipeline reads from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tfdrift_core.cloudtrail.ledger import Claim, Ledger
@@ -13,17 +13,28 @@ class Tracked:
 
     For every batch, in this order: ``fresh`` once with all records of the batch; ``offer`` before each of its events is
     given to the reader; ``advance`` as the reader gets on; ``acknowledge`` when the reader has finished with all.
+    ``restart`` comes after a failure and before ``batches`` is called again.
     """
 
-    def __init__(self, source: Source, ledger: Ledger) -> None:
-        self.name, self.finite = source.name, source.finite
-        self._source, self._ledger = source, ledger
+    def __init__(self, make: Callable[[], Source], ledger: Ledger) -> None:
+        """``make`` makes the source, and another one after each failure."""
+        self._make, self._ledger = make, ledger
+        self._source: Source | None = make()
+        self.name, self.finite = self._source.name, self._source.finite
         self._claims: dict[int, tuple[Batch, Claim]] = {}
 
     def batches(self) -> Iterator[Batch | None]:
+        if self._source is None:
+            self._source = self._make()
+        return self._source.batches()
+
+    def restart(self) -> None:
+        """Closes the source and forgets what is under way: the next one delivers it again."""
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
         self._claims.clear()
         self._ledger.restart()
-        return self._source.batches()
 
     def fresh(self, batch: Batch, records: list[Record]) -> list[Record]:
         """The records that were not seen before, oldest first."""
@@ -47,8 +58,10 @@ class Tracked:
     def acknowledge(self, batch: Batch) -> None:
         if id(batch) in self._claims:
             self._ledger.settle(self._claims.pop(id(batch))[1])
-        self._source.acknowledge(batch)
+        if self._source is not None:
+            self._source.acknowledge(batch)
 
     def close(self) -> None:
-        self._source.close()
+        if self._source is not None:
+            self._source.close()
         self._ledger.close()
