@@ -47,6 +47,10 @@ def sns(body: object) -> dict[str, Any]:
     return {"Type": "Notification", "MessageId": "m", "TopicArn": "arn", "Message": json.dumps(body), "Signature": "s"}
 
 
+def created(bucket: object, item: object) -> str:
+    return json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": bucket, "object": item}}]})
+
+
 def both(body: object) -> list[object]:
     """Bare (or with raw delivery), and inside an SNS notification."""
     return [body, sns(body)]
@@ -114,7 +118,17 @@ def test_a_record_with_a_lone_surrogate_is_left_to_the_scan() -> None:
         ("{}", "no known envelope; its members are "),
         ('{"a": 1, "b": 2}', "no known envelope; its members are a, b"),
         ('{"detail-type": "Scheduled Event", "detail": {}}', "an EventBridge event of type 'Scheduled Event' holds no"),
-        ('{"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": 7}}]}', "without bucket or key"),
+        ('{"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": 7}}]}', "the bucket that it names"),
+        (created({"name": 5}, {"key": "a.json"}), "the bucket that it names is no text of 1 to 255 bytes"),
+        (created({"name": ""}, {"key": "a.json"}), "the bucket that it names is no text"),
+        (created({"name": "trail"}, {"key": 5}), "the key that it names is no text of 1 to 1024 bytes"),
+        (created({"name": "trail"}, {"key": "k" * 1025}), "the key that it names is no text"),
+        (created({"name": "trail"}, ["key"]), "the key that it names is no text"),
+        (created(["name"], {"key": "a.json"}), "the bucket that it names is no text"),
+        (json.dumps(CREATED | {"detail": {"bucket": {"name": 5}, "object": {"key": "a"}}}), "the bucket that it names"),
+        (json.dumps(CREATED | {"detail": {"bucket": {"name": "b"}, "object": {"key": 5}}}), "the key that it names"),
+        (json.dumps(CLOUDTRAIL | {"s3ObjectKey": ["a.json", 5]}), "the key that it names is no text"),
+        (json.dumps(CLOUDTRAIL | {"s3Bucket": ""}), "the bucket that it names is no text"),
         (json.dumps(sns("x")), "the body is not a JSON object"),
         (json.dumps(sns(sns(sns(sns(sns(sns(RECORD))))))), "no known envelope"),
         ("[" * 100_000, "the body is not JSON"),

@@ -3,17 +3,23 @@
 import gzip
 import json
 import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cloudtrail.conftest import ids, record, take, trail
+from tests.cloudtrail.faults import FaultyServer
+from tfdrift_core.cloudtrail import health
 from tfdrift_core.cloudtrail import sqs as module
+from tfdrift_core.cloudtrail.envelope import Message, unwrap
 from tfdrift_core.cloudtrail.ledger import Ledger
 from tfdrift_core.cloudtrail.open import open_source
-from tfdrift_core.cloudtrail.source import SourceError
+from tfdrift_core.cloudtrail.source import Batch, SourceError
 from tfdrift_core.cloudtrail.sqs import Queue, Sqs, parse_queue
 from tfdrift_core.config import Config
 from tfdrift_core.metrics import Metrics
@@ -111,10 +117,7 @@ def test_files_of_accounts_and_regions_that_are_not_wanted_are_not_read(
 def test_a_poison_message_is_left_to_the_redrive_policy(
     client: Clients, config: Config, metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
-    dead = client("sqs").create_queue(QueueName="dead")["QueueUrl"]
-    arn = client("sqs").get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})
-    url = client("sqs").create_queue(QueueName="trail", Attributes={"RedrivePolicy": policy})["QueueUrl"]
+    url, dead = with_dead_letters(client, 2)
     client("sqs").send_message(QueueUrl=url, MessageBody="poison")
     client("sqs").send_message(QueueUrl=url, MessageBody=named("gone.json.gz"))
     put(client, "other", b"")
@@ -180,21 +183,235 @@ def test_it_recovers_from_a_queue_that_was_deleted_and_made_again(
     source.close()
 
 
-def test_a_reader_that_does_not_read_stops_the_receivers(
-    client: Clients, queue: str, config: Config, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "IN_FLIGHT", 20)
-    for number in range(0, 200, 10):
+def fill(client: Clients, url: str, count: int) -> None:
+    for number in range(0, count, 10):
         entries = [{"Id": str(i), "MessageBody": event(number + i)} for i in range(10)]
-        client("sqs").send_message_batch(QueueUrl=queue, Entries=entries)
-    source = opened(config, metrics)
+        client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+
+
+def test_a_reader_that_does_not_read_stops_the_receivers(
+    client: Clients, queue: str, config: Config, metrics: Metrics
+) -> None:
+    fill(client, queue, 200)
+    source = opened(config, metrics, "sqs://trail?receivers=2")
     batches = source.batches()
     next(batches)
     time.sleep(2)
     # Each receiver may have had one request under way when the limit was reached.
-    assert left(client, queue)[1] <= 20 + 4 * 10
+    assert left(client, queue)[1] <= 2 * module.AHEAD + 2 * module.BATCH
     source.close()
+    assert left(client, queue) == (200, 0)
     assert len(ids(take(opened(config, metrics), 200))) == 200
+
+
+def with_dead_letters(client: Clients, most: int) -> tuple[str, str]:
+    dead = client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    arn = client("sqs").get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": most})
+    return client("sqs").create_queue(QueueName="trail", Attributes={"RedrivePolicy": policy})["QueueUrl"], dead
+
+
+def test_restarts_move_nothing_to_the_dead_letter_queue(
+    client: Clients, config: Config, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAIT", 0)
+    url, dead = with_dead_letters(client, shipped_receives())
+    fill(client, url, 30)
+    for _ in range(7):
+        # Falco has taken one, but not come back for more, each time that it is stopped.
+        take(opened(config, metrics), 1, acknowledge=False)
+    assert (left(client, url), left(client, dead)) == ((30, 0), (0, 0))
+    assert len(ids(take(opened(config, metrics), 30))) == 30
+
+
+def shipped_receives() -> int:
+    terraform = Path(__file__).parents[2] / "deploy" / "aws" / "account" / "main.tf"
+    found = re.search(r"maxReceiveCount += (\d+)", terraform.read_text())
+    assert found
+    return int(found[1])
+
+
+def crash(body: str) -> Message:
+    if "defect" in body:
+        raise RuntimeError("a defect")
+    return unwrap(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (json.dumps({"s3Bucket": "no bucket", "s3ObjectKey": ["a.json"]}), "Invalid bucket name"),
+        ("defect", "please report this: RuntimeError('a defect')"),
+    ],
+)
+def test_one_message_never_ends_the_source(
+    client: Clients,
+    queue: str,
+    config: Config,
+    metrics: Metrics,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    body: str,
+    problem: str,
+) -> None:
+    monkeypatch.setattr(module, "unwrap", crash)
+    client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+    source = opened(config, metrics)
+    batches = source.batches()
+    until(batches, lambda: metrics.counters().get("poison_messages", 0) > 0)
+    client("sqs").send_message(QueueUrl=queue, MessageBody=event(1))
+    assert ids([next(batch for batch in batches if batch)]) == ["id-1"]
+    source.close()
+    assert caplog.text.count("cannot be used: ") == 1
+    assert problem in caplog.text
+
+
+def test_a_defect_in_reading_files_is_one_messages_own(
+    client: Clients, queue: str, config: Config, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> bytes:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(module, "fetch", fails)
+    for body in (named(KEY), event(1)):
+        client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+    assert ids(take(opened(config, metrics), 1)) == ["id-1"]
+    assert metrics.counters()["poison_messages"] == 1
+    assert left(client, queue) == (0, 1)
+
+
+@pytest.fixture
+def s3_down(moto_url: str, config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FaultyServer, Config]]:
+    """SQS answers and S3 does not, and no pause is long."""
+    monkeypatch.setattr(health, "LONGEST_WAIT", 0.5)
+    with FaultyServer(moto_url) as server:
+        server.fault, server.only = (503, "<Error><Code>SlowDown</Code></Error>"), "copies/"
+        yield server, replace(config, aws=replace(config.aws, endpoint_url=server.url, max_attempts=1))
+
+
+def files(client: Clients, queue: str, count: int) -> list[str]:
+    """The ids of the records in files that messages name."""
+    client("s3").create_bucket(Bucket="trail", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    for number in range(count):
+        client("s3").put_object(Bucket="trail", Key=f"copies/{number}.json", Body=trail(number))
+        client("sqs").send_message(QueueUrl=queue, MessageBody=named(f"copies/{number}.json"))
+    return sorted(f"id-{number}" for number in range(count))
+
+
+def until(batches: Iterator[Batch | None], condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert next(batches) is None
+        assert time.monotonic() < end
+
+
+def take_on(source: Sqs, batches: Iterator[Batch | None], count: int) -> list[str]:
+    found: list[Batch] = []
+    end = time.monotonic() + 30
+    while len(found) < count:
+        assert time.monotonic() < end
+        if (batch := next(batches)) is not None:
+            source.acknowledge(batch)
+            found.append(batch)
+    source.close()
+    return sorted(ids(found))
+
+
+def test_files_that_cannot_be_read_now_hold_up_nothing_else(
+    s3_down: tuple[FaultyServer, Config],
+    client: Clients,
+    metrics: Metrics,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are tried again in place, and read once they can be: SQS gives each message once."""
+    caplog.set_level(logging.WARNING)
+    monkeypatch.setattr(module, "AHEAD", 5)
+    server, config = s3_down
+    url, dead = with_dead_letters(client, 1)
+    wanted = files(client, url, 30)
+    source = opened(config, metrics, "sqs://trail?receivers=1&visibility=10")
+    batches = source.batches()
+    until(batches, lambda: metrics.counters().get("errors_s3", 0) >= 90)
+    client("sqs").send_message(QueueUrl=url, MessageBody=event("fast"))
+    fast = next(batch for batch in batches if batch)
+    assert ids([fast]) == ["id-fast"]
+    source.acknowledge(fast)
+
+    server.fault = None
+    assert take_on(source, batches, 30) == wanted
+    assert (left(client, url), left(client, dead)) == ((0, 0), (0, 0))
+    assert caplog.text.count("objects: cannot read s3://trail/copies/") == 1
+    assert caplog.text.count("objects: works again") == 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("PUT_OFF", 2), ("LONGEST_RETRY", 0.5)])
+def test_what_cannot_be_read_for_long_is_given_back(
+    s3_down: tuple[FaultyServer, Config],
+    client: Clients,
+    queue: str,
+    metrics: Metrics,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: float,
+) -> None:
+    monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(module, "GIVEN_BACK", 3)
+    server, config = s3_down
+    wanted = files(client, queue, 10)
+    source = opened(config, metrics)
+    batches = source.batches()
+    until(batches, lambda: metrics.counters().get("errors_s3", 0) >= 10 and len(source._held) < 5)
+    assert sum(left(client, queue)) == 10
+    server.fault = None
+    assert take_on(source, batches, 10) == wanted
+    assert left(client, queue) == (0, 0)
+
+
+def test_what_sqs_does_not_keep_hidden_is_said_and_not_asked_for_again(
+    client: Clients, queue: str, config: Config, metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(2):
+        client("sqs").send_message(QueueUrl=queue, MessageBody=event(number))
+    source = opened(config, metrics)
+    source._visibility = 4
+    batches = source.batches()
+    for _ in range(2):
+        assert next(batch for batch in batches if batch)
+    first, second = source._held.values()
+    first.receipt = "no receipt of ours"
+    begun = time.monotonic()
+    while second.hidden_until < begun + 4 or time.monotonic() < begun + 4:
+        next(batches)
+    source.close()
+    assert caplog.text.count("not kept hidden, it comes again: ") == 1
+    assert first.hidden_until == float("inf")
+
+
+def test_what_sqs_cannot_extend_now_is_extended_later(
+    client: Clients, queue: str, config: Config, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client("sqs").send_message(QueueUrl=queue, MessageBody=event(1))
+    source = opened(config, metrics)
+    source._visibility = 4
+    batches = source.batches()
+    assert next(batch for batch in batches if batch)
+    real, refused = source._client.change_message_visibility_batch, []
+
+    def change(**request: Any) -> Any:
+        if not refused:
+            refused.append(request)
+            fault = {"Id": "0", "SenderFault": False, "Code": "InternalError", "Message": "try again"}
+            return {"Successful": [], "Failed": [fault]}
+        return real(**request)
+
+    monkeypatch.setattr(source._client, "change_message_visibility_batch", change)
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        assert next(batches) is None
+    assert len(refused) == 1
+    assert left(client, queue) == (0, 1)
+    source.close()
 
 
 @pytest.mark.parametrize(

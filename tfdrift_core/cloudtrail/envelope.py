@@ -9,6 +9,11 @@ import orjson
 
 _DEEPEST: Final = 4
 _VALIDATION = b"CloudTrail validation"
+_LONGEST_BUCKET: Final = 255
+_LONGEST_KEY: Final = 1024
+"""Bytes that S3 allows; old buckets of us-east-1 may have names of 255.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+
 _SNS_HOUSEKEEPING = frozenset({"SubscriptionConfirmation", "UnsubscribeConfirmation"})
 
 
@@ -62,7 +67,7 @@ def _unwrap(body: bytes, depth: int) -> Message:
     if isinstance(value.get("Records"), list):
         return _records(value["Records"], body)
     if isinstance(value.get("s3Bucket"), str) and isinstance(value.get("s3ObjectKey"), list):
-        return Message(objects=tuple((value["s3Bucket"], key) for key in value["s3ObjectKey"] if isinstance(key, str)))
+        return Message(objects=tuple(_place(value["s3Bucket"], key) for key in value["s3ObjectKey"]))
     if value.get("Event") == "s3:TestEvent" or "CloudTrail validation" in _text(value.get("message")):
         return Message()
     raise PoisonError(f"no known envelope; its members are {', '.join(sorted(value)[:8])}")
@@ -70,6 +75,14 @@ def _unwrap(body: bytes, depth: int) -> Message:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _place(bucket: object, key: object) -> tuple[str, str]:
+    """What names no object would fail in botocore, each time that the message comes."""
+    for what, name, longest in (("bucket", bucket, _LONGEST_BUCKET), ("key", key, _LONGEST_KEY)):
+        if not isinstance(name, str) or not 0 < len(name.encode("utf-8", "surrogatepass")) <= longest:
+            raise PoisonError(f"the {what} that it names is no text of 1 to {longest} bytes")
+    return str(bucket), str(key)
 
 
 def _sns(value: Mapping[str, Any], depth: int) -> Message:
@@ -82,10 +95,10 @@ def _eventbridge(value: Mapping[str, Any], detail: Mapping[str, Any], body: byte
     if isinstance(detail.get("eventName"), str):
         return Message(body, time=_text(detail.get("eventTime")))
     bucket, item = detail.get("bucket"), detail.get("object")
-    if isinstance(bucket, dict) and isinstance(item, dict) and isinstance(item.get("key"), str):
+    if isinstance(bucket, dict) and isinstance(item, dict):
         # Unlike S3's own notifications, EventBridge's do not URL-encode the key.
         created = _text(value.get("detail-type")) == "Object Created"
-        return Message(objects=((_text(bucket.get("name")), item["key"]),) if created else ())
+        return Message(objects=(_place(bucket.get("name"), item.get("key")),) if created else ())
     raise PoisonError(f"an EventBridge event of type {_text(value.get('detail-type'))!r} holds no CloudTrail record")
 
 
@@ -94,7 +107,15 @@ def _records(items: list[Any], body: bytes) -> Message:
     if not notifications:
         return Message(body)
     created = [item["s3"] for item in notifications if "ObjectCreated" in _text(item.get("eventName"))]
-    try:
-        return Message(objects=tuple((s3["bucket"]["name"], unquote_plus(s3["object"]["key"])) for s3 in created))
-    except (KeyError, TypeError, AttributeError):
-        raise PoisonError("an S3 notification without bucket or key") from None
+    return Message(
+        objects=tuple(
+            _place(_member(s3, "bucket", "name"), unquote_plus(_text(_member(s3, "object", "key")))) for s3 in created
+        )
+    )
+
+
+def _member(value: Mapping[str, Any], *path: str) -> object:
+    found: object = value
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found

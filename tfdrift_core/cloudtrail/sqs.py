@@ -9,14 +9,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from tfdrift_core.cloudtrail.envelope import Message, PoisonError, unwrap
 from tfdrift_core.cloudtrail.files import DamagedError
-from tfdrift_core.cloudtrail.health import AWS_ERRORS, Health, code_of
+from tfdrift_core.cloudtrail.health import AWS_ERRORS, Health, code_of, pause
 from tfdrift_core.cloudtrail.objects import GONE, fetch, unpack
 from tfdrift_core.cloudtrail.places import Scope
 from tfdrift_core.cloudtrail.pump import QUEUE_BYTES
@@ -26,7 +26,7 @@ from tfdrift_core.metrics import Metrics
 BATCH: Final = 10
 """SQS's own limit of messages in one request."""
 
-WAIT: Final = 5
+WAIT: Final = 2
 """Seconds of one long poll: closing the source has to wait for the one under way."""
 
 VISIBILITY: Final = 120.0
@@ -36,7 +36,24 @@ LONGEST_HOLD: Final = 11.5 * 3600
 SETTLING: Final = 0.2
 """Seconds that a message is held back, so that records of one resource which arrive crosswise are put in order."""
 
+AHEAD: Final = 2 * BATCH
+"""Messages for each receiver that are taken from the queue before Falco takes any.  SQS counts what is given back as
+received, and moves a message that was received too often to the dead-letter queue: a restart may touch only a few."""
+
 IN_FLIGHT: Final = 1000
+"""Messages that are held at most when Falco is fast; see ``_has_room``."""
+
+PUT_OFF: Final = 1000
+"""Messages beyond those that are kept because their files cannot be read now."""
+
+SLOW: Final = 2.0
+"""Seconds after which a message whose files are still being read makes room for another one."""
+
+LONGEST_RETRY: Final = 1800.0
+GIVEN_BACK: Final = 900
+"""Seconds that a message is kept while its files cannot be read, and that it is then left in the queue.  100 times both
+is three days: before a message ends, after SQS's usual four days, it is in the dead-letter queue."""
+
 POISON_REMEMBERED: Final = 10_000
 
 _NAME = re.compile(r"^(?:(?P<account>\d{12})/)?(?P<name>[A-Za-z0-9_-]{1,80}(?:\.fifo)?)$")
@@ -80,6 +97,17 @@ class _Held:
     hidden_until: float
 
 
+@dataclass(slots=True)
+class _Reading:
+    """A message whose files wait to be read, for the first time or again."""
+
+    name: str
+    content: Message
+    sent: int
+    since: float
+    failures: int = 0
+
+
 @dataclass(order=True, slots=True)
 class _Ready:
     """A message that waits for its turn: by the time of its record, then by SQS's own time of arrival."""
@@ -94,7 +122,8 @@ class Sqs:
     """One queue.  Several processes may read the same queue: SQS gives each message to one of them.
 
     A message is deleted once its batch is acknowledged; until then it is kept hidden, and a message that is given up
-    appears again for others.
+    appears again for others.  A message whose files cannot be read now is kept, and they are tried again at a time of
+    its own while everything else goes on.
     """
 
     finite = False
@@ -117,12 +146,18 @@ class Sqs:
         self._stop = threading.Event()
         self._health = Health(self.name, "sqs", metrics, self._stop)
         self._objects_health = Health(f"{self.name}: objects", "s3", metrics, self._stop)
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._readable = threading.Condition(lock)
         self._held: dict[str, _Held] = {}
         self._ready: list[_Ready] = []
         self._due: deque[tuple[float, int]] = deque()
         self._waiting: set[int] = set()
         self._bytes = 0
+        self._to_read: list[tuple[float, int, _Reading]] = []
+        self._reading: dict[str, _Reading] = {}
+        self._taken: deque[float] = deque()
+        self._under_way = 0
         self._done: deque[str] = deque()
         self._numbers = itertools.count()
         self._busy = threading.Event()
@@ -137,6 +172,7 @@ class Sqs:
         self._parts = ThreadPoolExecutor(4, thread_name_prefix="tfdrift-sqs-part")
         for number in range(self._receivers):
             self._start(lambda first=number == 0: self._receive(first))  # type: ignore[misc]
+            self._start(self._read)
         self._start(self._housekeep)
         while not self._stop.is_set():
             yield self._next()
@@ -147,20 +183,25 @@ class Sqs:
         with self._changed:
             while self._due and self._due[0][1] not in self._waiting:
                 self._due.popleft()
-            wait = self._due[0][0] - time.monotonic() if self._due else 0.5
+            # The caller looks for what can be acknowledged only when it is given something, or None.
+            longest = 0.05 if self._under_way else 0.5
+            wait = self._due[0][0] - time.monotonic() if self._due else longest
             if wait > 0:
-                self._changed.wait(min(wait, 0.5))
+                self._changed.wait(min(wait, longest))
             # As soon as any message has waited long enough, the oldest record goes: else newer arrivals could hold it.
             if not self._due or self._due[0][0] > time.monotonic():
                 return None
             ready = heapq.heappop(self._ready)
             self._waiting.discard(ready.number)
             self._bytes -= sum(map(len, ready.batch.documents))
+            self._under_way += 1
             self._changed.notify_all()
             return ready.batch
 
     def acknowledge(self, batch: Batch) -> None:
         with self._changed:
+            self._under_way -= 1
+            self._taken.append(time.monotonic())
             self._done.append(str(batch.token))
             self._changed.notify_all()
 
@@ -170,6 +211,7 @@ class Sqs:
             self._stop.set()
             self._busy.set()
             self._changed.notify_all()
+            self._readable.notify_all()
         for thread in self._threads:
             thread.join()
         if not self._threads:
@@ -183,6 +225,8 @@ class Sqs:
             _log.warning(
                 "%s: %d messages come again after their visibility timeout: %s", self.name, len(self._held), error
             )
+        self._threads.clear()
+        self._held.clear()
 
     def _start(self, work: Callable[[], None]) -> None:
         def run() -> None:
@@ -205,7 +249,7 @@ class Sqs:
             if not first:
                 self._busy.wait()
             with self._changed:
-                while not self._stop.is_set() and (len(self._held) >= IN_FLIGHT or self._bytes >= QUEUE_BYTES):
+                while not self._stop.is_set() and not self._has_room():
                     self._changed.wait(1.0)
             if self._stop.is_set():
                 return
@@ -248,61 +292,129 @@ class Sqs:
                 return
             self._open(message)
 
+    def _has_room(self) -> bool:
+        """Whether another request may be made: as far ahead of Falco as it takes messages in four seconds."""
+        now = time.monotonic()
+        while self._taken and self._taken[0] < now - 1:
+            self._taken.popleft()
+        slow = sum(reading.failures > 0 or now - reading.since > SLOW for reading in self._reading.values())
+        waiting = len(self._held) - len(self._done) - slow
+        return (
+            waiting < min(IN_FLIGHT, AHEAD * self._receivers + 4 * len(self._taken))
+            and len(self._held) < IN_FLIGHT + PUT_OFF
+            and self._bytes < QUEUE_BYTES
+        )
+
     def _open(self, message: dict[str, Any]) -> None:
         name = message["MessageId"]
         try:
             content = unwrap(message["Body"])
-            documents, origin = self._documents(content, name)
-        except (PoisonError, DamagedError) as error:
+            sent = int(message.get("Attributes", {}).get("SentTimestamp", 0))
+            content = replace(content, objects=tuple(it for it in content.objects if self._scope.wants(it[1])))
+        except Exception as error:  # noqa: BLE001 - whatever one message holds, the others go on
             self._refuse(name, error)
             return
-        except AWS_ERRORS as error:
-            if code_of(error) in GONE:
-                self._refuse(name, error)
-                return
+        if content.document:
+            self._give(name, content, sent, (content.document,), f"{self.name} message {name}")
+        elif content.objects:
             with self._changed:
-                self._held.pop(name, None)
-            # It appears again after its visibility timeout.
-            self._objects_health.failed(error, f"read {_names(content.objects)}")
-            return
-        sent = int(message.get("Attributes", {}).get("SentTimestamp", 0))
-        size = sum(map(len, documents))
-        batch = Batch(origin, documents, name)
-        with self._changed:
-            if not documents:
+                # One that comes again while it is being read is the same one, with a newer receipt.
+                if name not in self._reading:
+                    self._reading[name] = reading = _Reading(name, content, sent, time.monotonic())
+                    self._read_at(time.monotonic(), reading)
+        else:
+            with self._changed:
                 self._done.append(name)
-            else:
-                number = next(self._numbers)
-                heapq.heappush(self._ready, _Ready(content.time, sent, number, batch))
-                self._due.append((time.monotonic() + SETTLING, number))
-                self._waiting.add(number)
-                self._bytes += size
+
+    def _give(self, name: str, content: Message, sent: int, documents: tuple[bytes, ...], origin: str) -> None:
+        with self._changed:
+            number = next(self._numbers)
+            heapq.heappush(self._ready, _Ready(content.time, sent, number, Batch(origin, documents, name)))
+            self._due.append((time.monotonic() + SETTLING, number))
+            self._waiting.add(number)
+            self._bytes += sum(map(len, documents))
             self._changed.notify_all()
 
-    def _documents(self, content: Message, name: str) -> tuple[tuple[bytes, ...], str]:
-        if content.document:
-            return (content.document,), f"{self.name} message {name}"
+    def _read_at(self, moment: float, reading: _Reading) -> None:
+        heapq.heappush(self._to_read, (moment, next(self._numbers), reading))
+        self._readable.notify()
+
+    def _read(self) -> None:
+        """Reads the files that messages name.  In threads of their own: S3's trouble must not hold up the queue."""
+        while (reading := self._next_to_read()) is not None:
+            name, places = reading.name, reading.content.objects
+            try:
+                documents = self._documents(places)
+            except AWS_ERRORS as error:
+                if code_of(error) in GONE or isinstance(error, ParamValidationError):
+                    self._refuse(name, error)
+                else:
+                    self._put_off(reading, error)
+            except Exception as error:  # noqa: BLE001 - whatever one message names, the others go on
+                self._refuse(name, error)
+            else:
+                with self._changed:
+                    del self._reading[name]
+                    mended = not any(other.failures for other in self._reading.values())
+                self._give(name, reading.content, reading.sent, documents, _names(places))
+                if mended:
+                    self._objects_health.worked()
+
+    def _next_to_read(self) -> _Reading | None:
+        with self._readable:
+            while not self._stop.is_set():
+                wait = self._to_read[0][0] - time.monotonic() if self._to_read else None
+                if self._bytes >= QUEUE_BYTES:
+                    wait = 1.0
+                elif wait is not None and wait <= 0:
+                    return heapq.heappop(self._to_read)[2]
+                self._readable.wait(wait)
+        return None
+
+    def _put_off(self, reading: _Reading, error: Exception) -> None:
+        """Keeps the message and tries again later; SQS would count each time that it is given back and comes again."""
+        self._objects_health.told(error, f"read {_names(reading.content.objects)}")
+        now = time.monotonic()
+        with self._changed:
+            held = self._held.get(reading.name)
+            others = sum(len(other.content.objects) for other in self._reading.values() if other.failures)
+            if held is not None and now - held.received < LONGEST_RETRY and others < PUT_OFF:
+                self._read_at(now + pause(reading.failures), reading)
+                reading.failures += 1
+                self._changed.notify_all()
+                return
+            del self._reading[reading.name]
+        try:
+            self._hide([reading.name], GIVEN_BACK)
+        except AWS_ERRORS as unhidden:
+            _log.warning("%s: a message comes again after its visibility timeout: %s", self.name, unhidden)
+        with self._changed:
+            self._held.pop(reading.name, None)
+            self._changed.notify_all()
+
+    def _documents(self, places: Iterable[tuple[str, str]]) -> tuple[bytes, ...]:
         held: list[bytes] = []
-        places = [place for place in content.objects if self._scope.wants(place[1])]
         for bucket, key in places:
             documents, problem = unpack(fetch(self._s3, bucket, key, self._parts))
-            self._objects_health.worked()
             if problem:
                 self._objects_health.note("s3://%s/%s: %s; what was before is read", bucket, key, problem)
             held.extend(documents)
-        return tuple(held), _names(places)
+        return tuple(held)
 
     def _refuse(self, name: str, error: Exception) -> None:
         """Left alone: it comes again until the queue's redrive policy puts it into the dead-letter queue."""
         with self._changed:
             self._held.pop(name, None)
+            self._reading.pop(name, None)
             known = name in self._poison
             self._poison[name] = None
             if len(self._poison) > POISON_REMEMBERED:
                 del self._poison[next(iter(self._poison))]
         if not known:
             self._metrics.add("poison_messages")
-            self._health.note("message %s cannot be used: %s; left to the queue's redrive policy", name, error)
+            known_form = isinstance(error, (PoisonError, DamagedError, *AWS_ERRORS))
+            problem = str(error) if known_form else f"please report this: {error!r}"
+            self._health.note("message %s cannot be used: %s; left to the queue's redrive policy", name, problem)
 
     def _housekeep(self) -> None:
         """Deletes what was acknowledged and keeps the rest hidden; in a thread of its own, both take time."""
@@ -324,17 +436,9 @@ class Sqs:
     def _delete(self) -> None:
         with self._changed:
             names = list(itertools.islice(self._done, BATCH))
-            entries = [
-                {"Id": str(i), "ReceiptHandle": self._held[name].receipt}
-                for i, name in enumerate(names)
-                if name in self._held
-            ]
-        if entries:
-            answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
-            for fault in answer.get("Failed", []):
-                if not fault.get("SenderFault"):
-                    raise ClientError({"Error": fault}, "DeleteMessageBatch")
-                self._health.note("message %s: not deleted: %s", names[int(fault["Id"])], fault.get("Message"))
+            entries = {name: {"ReceiptHandle": self._held[name].receipt} for name in names if name in self._held}
+        for name, fault in self._request("delete_message_batch", entries).items():
+            self._health.note("message %s: not deleted: %s", name, fault)
         with self._changed:
             for name in names:
                 self._done.popleft()
@@ -354,15 +458,33 @@ class Sqs:
     def _hide(self, names: list[str], seconds: int) -> None:
         for begin in range(0, len(names), BATCH):
             with self._changed:
-                held = [self._held[name] for name in names[begin : begin + BATCH] if name in self._held]
-            entries = [
-                {"Id": str(i), "ReceiptHandle": item.receipt, "VisibilityTimeout": seconds}
-                for i, item in enumerate(held)
-            ]
-            if entries:
-                self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
-                for item in held:
-                    item.hidden_until = time.monotonic() + seconds
+                held = {name: self._held[name] for name in names[begin : begin + BATCH] if name in self._held}
+            entries = {
+                name: {"ReceiptHandle": item.receipt, "VisibilityTimeout": seconds} for name, item in held.items()
+            }
+            until = time.monotonic() + seconds
+            faults = self._request("change_message_visibility_batch", entries)
+            for name, item in held.items():
+                # One that SQS does not take for ours any more comes again: there is nothing to extend.
+                item.hidden_until = until if name not in faults else float("inf")
+            for name, fault in faults.items():
+                self._health.note("message %s: not kept hidden, it comes again: %s", name, fault)
+
+    def _request(self, operation: str, entries: dict[str, dict[str, Any]]) -> dict[str, str]:
+        """Those of the messages that SQS will never do this with, and why.
+
+        :raises ClientError: when SQS could not do it with one of them now.
+        """
+        if not entries:
+            return {}
+        names = list(entries)
+        numbered = [{"Id": str(number), **entries[name]} for number, name in enumerate(names)]
+        answer = getattr(self._client, operation)(QueueUrl=self._url, Entries=numbered)
+        faults = answer.get("Failed", [])
+        for fault in faults:
+            if not fault.get("SenderFault"):
+                raise ClientError({"Error": fault}, operation)
+        return {names[int(fault["Id"])]: fault.get("Message") or fault.get("Code", "") for fault in faults}
 
 
 def _names(places: Iterable[tuple[str, str]]) -> str:

@@ -33,7 +33,8 @@ resource "aws_sqs_queue" "records" {
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead.arn
-    maxReceiveCount     = 5
+    # Every restart of Falco counts for what it has not finished: few receives would move good messages.
+    maxReceiveCount = 100
   })
 }
 
