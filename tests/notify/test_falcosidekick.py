@@ -43,6 +43,16 @@ def test_the_templates_name_only_fields_that_the_rules_print() -> None:
         assert named | extra <= set(re.findall(r"%([\w.]+\w)", rule["output"])), rule["rule"]
 
 
+def test_no_field_is_printed_as_mark_up() -> None:
+    config = yaml.safe_load(CONFIG.read_text())
+    for template in (config["slack"]["messageformat"], config["templatedfields"]["drift"]):
+        text = template.partition("{{ end }}{{ end }}{{ end }}")[2]
+        # The plugin makes the link, and quotes what it puts into it.
+        text = text.replace("<{{ . }}|Open the record in CloudTrail>", "")
+        printed = re.findall(r"{{ (?!with|else|end|if|range|\$\w+ :=|template \"safe\")([^}]*) }}", text)
+        assert set(printed) <= {".Priority", ".Rule"}
+
+
 def test_the_configuration_holds_no_secret() -> None:
     config = yaml.safe_load(CONFIG.read_text())
     assert not {"webhookurl", "routingKey", "password", "user", "address", "hostport"} & {
@@ -208,7 +218,7 @@ def test_slack_pagerduty_mail_webhook_and_loki_get_it_once(
     assert text == [
         "*Critical: Security group opened to the world*",
         "*aws_security_group.web* in 111122223333 eu-central-1",
-        '`ingress`: + `{"cidr_blocks":["0.0.0.0/0"],"from_port":22}`',
+        r"`ingress`: + `{\"cidr_blocks\":[\"0.0.0.0/0\"],\"from_port\":22}`",
         "by *dev-taro* from 198.51.100.24 with AuthorizeSecurityGroupIngress at 2026-03-17T10:06:02Z",
         "Undo: terraform apply -target=aws_security_group.web. Keep: set ingress in network/main.tf:43.",
         "<https://console.aws.amazon.com/cloudtrailv2/home?region=eu-central-1#/events/8e2d1c7b"
@@ -234,6 +244,19 @@ def test_slack_pagerduty_mail_webhook_and_loki_get_it_once(
     assert stream["stream"]["cloud_service"] == "ec2"
     assert stream["stream"]["priority"] == "Critical"
     assert json.loads(stream["values"][0][1])["output_fields"]["drift.user"] == "dev-taro"
+
+
+@needs_falcosidekick
+def test_nobody_plants_links_or_mentions(sidekick: Sidekick, web: Web, pager: Pager) -> None:
+    planted = '<!channel> <https://evil.example/aws|sign in> "&lt;!here&gt;"'
+    names = ("drift.resource", "drift.path", "drift.user", "drift.srcip", "ct.name", "cloud.region", "drift.hint")
+    assert sidekick.request("POST", "/", line(**dict.fromkeys(names, planted), **{"drift.added": [planted]})) == 200
+    wait_for(lambda: outputs(web, "slack"), "a message in Slack", sidekick.log)
+    (message,) = outputs(web, "slack")
+    for text in (message["text"], *(attachment.get("text", "") for attachment in message["attachments"])):
+        assert "sign in" in text
+        assert all("console.aws.amazon.com" in link for link in re.findall("<[^>]*>", text))
+        assert "&lt;" not in text
 
 
 @needs_falcosidekick
