@@ -109,9 +109,9 @@ def gone(raw: dict[str, Any]) -> dict[str, Any]:
         call("x:Y", {"document": "main:\n  db_password: Pl4nted\n"}),
         call("x:Y", {"document": "<vpn><ike><pre_shared_key>Pl4nted</pre_shared_key></ike></vpn>"}),
         call("elasticloadbalancing:ModifyRule", {"conditions": [{"field": "http-header", "httpHeaderConfig": {
-            "httpHeaderName": "Anything", "values": [PLANTED]}}]}),
+            "httpHeaderName": "X-Anything", "values": [PLANTED]}}]}),
         call("elasticloadbalancing:CreateRule", None, {"rules": [{"conditions": [{"httpHeaderConfig": {
-            "httpHeaderName": "Anything", "values": [PLANTED]}}]}]}),
+            "httpHeaderName": "X-Anything", "values": [PLANTED]}}]}]}),
         call("x:Y", {"condition": {"httpHeaderName": "X-Anything", "values": [PLANTED]}}),
         call("wafv2:UpdateWebACL", {"rules": [{"statement": {"notStatement": {"statement": {"byteMatchStatement": {
             "searchString": PLANTED, "fieldToMatch": {"singleHeader": {"name": "x-anything"}}}}}}}]}),
@@ -253,7 +253,6 @@ def test_placeholders(value: Any, expected: bool) -> None:
         ("aws_secretsmanager_secret_version", "secret_string"),
         ("aws_secretsmanager_secret_version", "secret_binary"),
         ("aws_ssm_parameter", "value"),
-        ("aws_lb_listener_rule", "condition[0].http_header[0].values"),
         ("aws_api_gateway_api_key", "value"),
         ("aws_lambda_function", "environment"),
         ("aws_lambda_function", "environment[0].variables"),
