@@ -118,6 +118,22 @@ def test_sizes():
         ("- a", 'init_config: ["a"] is not allowed here; write a map'),
         ("state: [", "init_config, line 1, column 9: cannot be read:"),
         ("{\x00}", "init_config"),
+        ('data_dir: "a\\0b"', "init_config: cannot be read: a text holds a NUL character"),
+        ("state: &a [*a]", "init_config: cannot be read: it is nested too deeply, or an alias stands for itself"),
+        ("[" * 5000, "init_config: cannot be read: it is nested too deeply, or an alias stands for itself"),
+        (
+            "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}' if n else 'y'] * 20)}]\n" for n in range(10)),
+            "init_config: cannot be read: it is nested too deeply, or an alias stands for itself",
+        ),
+        (f"refresh_interval: {'9' * 400}", "init_config.refresh_interval: "),
+        (f"refresh_interval: {'9' * 400}d", "init_config.refresh_interval: "),
+        (f"refresh_interval: {'9' * 9000}", "init_config: cannot be read: Exceeds the limit"),
+        ("refresh_interval: 1e400", "init_config.refresh_interval: "),
+        ("refresh_interval: .nan", "init_config.refresh_interval: NaN is not a duration"),
+        ("aws: {timeout: 99999d}", 'init_config.aws.timeout: "99999d" is not a duration'),
+        (f"max_state_size: {'9' * 400}", "init_config.max_state_size: "),
+        ("max_state_size: 0", "init_config.max_state_size: \"0\" is not a size: write bytes, or 512M, 2G"),
+        ("aws: {endpoint_url: 'example.com:4566'}", "endpoint_url 'example.com:4566' is not an http or https URL"),
     ],
 )
 def test_what_is_wrong_is_said_with_place_and_remedy(text, message):

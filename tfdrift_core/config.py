@@ -3,10 +3,11 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,6 +15,10 @@ import yaml
 from jsonschema import Draft7Validator, ValidationError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
+_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_LONGEST = 100 * 365 * 86400.0
+_LARGEST = 1 << 50
+_DEEPEST, _MOST = 50, 1_000_000
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SECRETS = {
     "password": "password_env",
@@ -152,17 +157,30 @@ def load(text: str) -> Config:
 
 def duration(value: str | float) -> float:
     """Seconds of ``"60s"``, ``"5m"``, ``"1.5h"`` or a plain number of seconds."""
-    if not isinstance(value, str):
-        return float(value)
-    match = re.fullmatch(r"([0-9.]+) ?(ms|s|m|h|d)?", value)
-    if match is None:
-        raise ConfigError(f"{value!r} is not a duration: write a number of seconds, or 60s, 5m, 1h")
-    return float(match[1]) * _UNITS[match[2] or ""]
+    match = re.fullmatch(rf"({_NUMBER}) ?(ms|s|m|h|d)?", value) if isinstance(value, str) else None
+    number = -1.0 if isinstance(value, str) else value
+    seconds = float(match[1]) * _UNITS[match[2] or ""] if match else number
+    if not 0 <= seconds <= _LONGEST:
+        raise ConfigError(f"{_shown(value)} is not a duration: write a number of seconds, or 60s, 5m, 1h")
+    return float(seconds)
+
+
+def _seconds(value: str | float, key: str) -> float:
+    try:
+        return duration(value)
+    except ConfigError as error:
+        raise ConfigError(f"init_config.{key}: {error}") from None
 
 
 def _size(value: str | float) -> int:
-    match = re.fullmatch(r"([0-9.]+) ?(?:([KMG])i?)?B?", str(value))
-    return int(float(match[1]) * _SIZES[match[2] or ""]) if match else int(value)
+    match = re.fullmatch(rf"({_NUMBER}) ?(?:([KMG])i?)?B?", str(value))
+    size = float(match[1]) * _SIZES[match[2] or ""] if match else 0.0
+    if not 1 <= size <= _LARGEST:
+        raise ConfigError(f"init_config.max_state_size: {_shown(value)} is not a size: write bytes, or 512M, 2G")
+    return int(size)
+
+
+_NESTED = "it is nested too deeply, or an alias stands for itself"
 
 
 class _Loader(yaml.SafeLoader):
@@ -193,7 +211,30 @@ def parse(text: str, name: str = "init_config") -> Any:
         place = f", line {where.line + 1}, column {where.column + 1}" if where else ""
         problem = getattr(error, "problem", None) or "it is neither YAML nor JSON"
         raise ConfigError(f"{name}{place}: cannot be read: {problem}") from None
+    except RecursionError:
+        raise ConfigError(f"{name}: cannot be read: {_NESTED}") from None
+    except ValueError as error:  # a number that no machine word holds, a date that is none
+        raise ConfigError(f"{name}: cannot be read: {error}") from None
+    _check_extent(document, name)
     return {} if document is None else document
+
+
+def _check_extent(document: object, name: str) -> None:
+    """A few lines of YAML can mean a document without end: an alias inside of what it stands for, or many in a row."""
+    left = _MOST
+    level: Sequence[object] = [document]
+    for _ in range(_DEEPEST):
+        left -= len(level)
+        if not level or left < 0:
+            break
+        if any(isinstance(value, str) and "\0" in value for value in level):
+            raise ConfigError(f"{name}: cannot be read: a text holds a NUL character")
+        inner = (
+            value.values() if isinstance(value, dict) else value for value in level if isinstance(value, dict | list)
+        )
+        level = list(islice(chain.from_iterable(inner), left + 1))
+    if level:
+        raise ConfigError(f"{name}: cannot be read: {_NESTED}")
 
 
 def _explain(fault: ValidationError) -> Iterator[str]:
@@ -263,7 +304,7 @@ def _repair(value: Any, schema: Mapping[str, Any]) -> Any:
     if isinstance(value, bool) and "boolean" in types and "string" in types:
         return "true" if value else "false"
     if isinstance(value, int | float) and schema.get("name") not in ("duration",) and "string" in types:
-        return str(int(value)) if float(value).is_integer() else str(value)
+        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     return value
 
 
@@ -279,10 +320,10 @@ def _build(document: Mapping[str, Any]) -> Config:
     values = dict(document)
     aws = dict(values.get("aws", {}))
     if "timeout" in aws:
-        aws["timeout"] = duration(aws["timeout"])
+        aws["timeout"] = _seconds(aws["timeout"], "aws.timeout")
     for name in ("refresh_interval", "apply_wait"):
         if name in values:
-            values[name] = duration(values[name])
+            values[name] = _seconds(values[name], name)
     if "max_state_size" in values:
         values["max_state_size"] = _size(values["max_state_size"])
     return Config(

@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 
 from tfdrift_core.cli import main
-from tfdrift_core.cloudtrail.permissions import GRANTS, policies, table
+from tfdrift_core.cloudtrail.permissions import GRANTS, optional, policies, table
 from tfdrift_core.config import load
 
 DOCS = Path(__file__).parents[2] / "docs" / "sources.md"
@@ -60,11 +60,68 @@ QUEUE = ", ".join(GRANTS["queue"].actions)
                 }
             },
         ),
+        (
+            f"state: [{{backend: s3, bucket: states, key: app, workspace_key_prefix: 'env:', role_arn: '{ROLE}'}}]",
+            {
+                ROLE: {
+                    "s3:GetObject": [
+                        "arn:aws:s3:::states/app",
+                        "arn:aws:s3:::states/app.tflock",
+                        "arn:aws:s3:::states/env:/*/app",
+                        "arn:aws:s3:::states/env:/*/app.tflock",
+                    ],
+                    "s3:ListBucket": ["arn:aws:s3:::states"],
+                },
+                "": {"sts:AssumeRole": [ROLE]},
+            },
+        ),
+        (
+            "state: [{backend: s3, bucket: states, key: 'app[12].tfstate', workspace: prod}]",
+            {
+                "": {
+                    "s3:GetObject": [
+                        "arn:aws:s3:::states/env:/prod/app?.tfstate",
+                        "arn:aws:s3:::states/env:/prod/app?.tfstate.tflock",
+                    ],
+                    "s3:ListBucket": ["arn:aws:s3:::states"],
+                }
+            },
+        ),
         ("sources: [/var/log/trail.json]", {}),
+        ("sources: ['file:///var/log/trail.jsonl?follow=true']", {}),
     ],
 )
 def test_policies(config: str, wanted: dict[str, Any]) -> None:
     assert {role: allowed(policy) for role, policy in policies(load(config)).items()} == wanted
+
+
+def test_the_state_of_a_terraform_directory(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('terraform {\n backend "s3" {\n bucket = "b"\n key = "k"\n }\n}\n')
+    (policy,) = policies(load(json.dumps({"config": [str(tmp_path)]}))).values()
+    assert "arn:aws:s3:::b/k" in allowed(policy)["s3:GetObject"]
+    assert "arn:aws:s3:::b/env:/*/k" in allowed(policy)["s3:GetObject"]
+
+
+@pytest.mark.parametrize(
+    ("config", "names"),
+    [
+        ("sources: [sqs://trail]", ["queue objects", "key"]),
+        ("sources: [s3://trail]", ["key"]),
+        ("{sources: ['lookup://'], state: [s3://states/a]}", ["key"]),
+        ("{sources: ['lookup://'], state: [/a.tfstate, https://example.com/s]}", []),
+    ],
+)
+def test_what_only_aws_knows_to_be_needed(config: str, names: list[str]) -> None:
+    assert [grant for grant, _ in optional(load(config))] == [GRANTS[name] for name in names]
+
+
+def test_every_grant_is_given_to_some_configuration() -> None:
+    text = """
+        {sources: [sqs://q, s3://b, 'lookup://'], organization: {role: Drift}, state: [s3://states/all/]}
+    """
+    held = {(tuple(i["Action"])) for p in policies(load(text)).values() for i in p["Statement"]}
+    held |= {grant.actions for grant, _ in optional(load(text))}
+    assert held == {grant.actions for grant in GRANTS.values()}
 
 
 def test_every_action_is_an_operation_of_its_service() -> None:
@@ -84,7 +141,14 @@ def test_the_documentation_has_the_table() -> None:
 def test_doctor_prints_the_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.yaml").write_text("sources: [sqs://trail]\n")
     assert main(["doctor", "-c", str(tmp_path / "config.yaml"), "--iam-policy"]) == 0
-    assert allowed(json.loads(capsys.readouterr().out)) == {QUEUE: ["arn:aws:sqs:*:*:trail"]}
+    out, err = capsys.readouterr()
+    assert allowed(json.loads(out)) == {QUEUE: ["arn:aws:sqs:*:*:trail"]}
+    assert err.splitlines() == [
+        "also, source `sqs://`, only where its messages name files: the trail's bucket: s3:GetObject on"
+        " arn:aws:s3:::BUCKET-OF-THE-TRAIL/*",
+        "also, only where the queue, the trail's bucket or that of a state uses a KMS key: kms:Decrypt on"
+        " arn:aws:kms:*:*:key/ID-OF-THE-KEY",
+    ]
 
 
 def test_doctor_says_what_is_no_queue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,6 +152,11 @@ class TestInit:
         assert run("init", infra, "-o", tmp_path / "x.yaml")[0] == 0
         assert run("state", "--config", tmp_path / "x.yaml")[1].splitlines()[0] == "s3://states/app.tfstate"
 
+    def test_a_source_that_is_none_writes_nothing(self, run, infra):
+        code, out, err = run("init", infra, "--source", "sqs://a b")
+        assert (code, out) == (1, "")
+        assert err.startswith("tfdrift: error: --source sqs://a b: not a queue; write sqs://name")
+
     def test_what_is_wrong_is_said(self, run, tmp_path):
         assert "no Terraform configuration is there (*.tf, *.tf.json); check the path" in run("init", tmp_path)[2]
         (tmp_path / "main.tf").write_text('terraform {\n backend "s3" {}\n}')
@@ -176,12 +181,22 @@ class TestDoctor:
 
     def test_all_is_well(self, run, infra, aws, tmp_path):
         url = aws.client("sqs").create_queue(QueueName="trail")["QueueUrl"]
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in" / "a.json").write_text("{}")
+        (tmp_path / "my trail.jsonl").write_text("")
+        log = f"{tmp_path}/my%20trail.jsonl"
         aws.client("s3").put_object(Bucket="states", Key="logs/x.json", Body=b"{}")
         path = self.write(
             tmp_path,
             aws,
             config=[str(infra)],
-            sources=["sqs://trail", f"sqs://{url}", "s3://states/logs", str(infra)],
+            sources=[
+                "sqs://trail",
+                f"sqs://{url}",
+                "s3://states/logs",
+                str(tmp_path / "in"),
+                f"file://{log}?follow=true",
+            ],
             data_dir=str(tmp_path / "new" / "data"),
         )
         found = self.findings(run, "--config", path)
@@ -190,8 +205,10 @@ class TestDoctor:
         assert ("ok", "state s3://states/app.tfstate: serial 7, 2 resource instances") in found
         assert ("ok", "source sqs://trail: about 0 messages wait") in found
         assert ("ok", "source s3://states/logs: readable") in found
-        assert ("ok", f"source {infra}: readable") in found
+        assert ("ok", f"source {tmp_path}/in: readable") in found
+        assert ("ok", f"source file://{log}?follow=true: readable") in found
         assert ("ok", f"data_dir: {tmp_path}/new/data can be written") in found
+        assert not (tmp_path / "new").exists()
         assert not [f for f in found if f[0] == "FAILED"]
 
     def test_what_is_wrong_is_said_with_what_to_fix(self, run, aws, tmp_path):
@@ -211,12 +228,31 @@ class TestDoctor:
             f"account 333333333333: role_arn is of another account: is {role.replace('iam', 'sts')[:20]}",
             "source sqs://none: AWS.SimpleQueueService.NonExistentQueue",
             "source s3://none/x: NoSuchBucket:",
-            "source /no/trail/*.json: no such file; check the path",
+            "source /no/trail/*.json: /no/trail/*.json: no such file or directory, and no file matches it as a pattern",
             "source kafka://x: unknown kind of source",
-            "source sqs://a b: sqs://a b: not a queue; write",
-            "data_dir: /dev/null cannot be written; let the user that runs Falco write it",
+            "source sqs://a b: not a queue; write",
+            "data_dir: /dev/null/x: Not a directory; give a directory that the user that runs Falco may write",
         ):
             assert any(text.startswith(part) for text in failed), (part, failed)
+
+    def test_what_open_params_names_is_checked(self, run, aws, tmp_path):
+        """As the README has it: init_config without sources, and what is read in open_params."""
+        init = {"aws": {"endpoint_url": aws.url, "region": "us-east-1", "max_attempts": 1}, "state": []}
+        plugin = {"name": "tfdrift", "library_path": "x", "init_config": init, "open_params": "lookup://"}
+        (tmp_path / "falco.yaml").write_text(yaml.safe_dump({"plugins": [plugin]}))
+        found = self.findings(run, "--config", tmp_path / "falco.yaml")
+        assert any(text.startswith("aws: is arn:aws:") for _, text in found)
+        assert ("warning", "data_dir: not set: a restart begins anew; name a directory that stays") in found
+        plugin["open_params"] = "lookup://?regoin=x"
+        (tmp_path / "falco.yaml").write_text(yaml.safe_dump({"plugins": [plugin]}))
+        found = self.findings(run, "--config", tmp_path / "falco.yaml")
+        assert any(text.startswith("source lookup://?regoin=x: unknown option regoin;") for _, text in found)
+
+    @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+    def test_a_data_dir_is_tried(self, run, tmp_path):
+        (tmp_path / "x.yaml").write_text("data_dir: /proc/tfdrift\n")
+        found = self.findings(run, "--config", tmp_path / "x.yaml")
+        assert any(level == "FAILED" and text.startswith("data_dir: /proc/tfdrift: ") for level, text in found)
 
     def test_permissions_that_are_not_held(self, run, aws, tmp_path, monkeypatch):
         s3, iam = aws.client("s3"), aws.client("iam")

@@ -4,26 +4,24 @@
   tfdrift doctor --config infra/
 
 Tries what the plugin will do: credentials, each state, each source, the permissions, data_dir, the plugin itself.
-Nothing is changed and no message is taken from a queue.
+Nothing stays changed and no message is taken from a queue.
 """
 
 import argparse
-import glob
 import json
 import logging
-import os
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,17 +29,20 @@ from botocore.parsers import ResponseParserError
 
 from tfdrift_core import aws
 from tfdrift_core.cli import settings
-from tfdrift_core.cloudtrail.permissions import policies
+from tfdrift_core.cloudtrail.files import Files
+from tfdrift_core.cloudtrail.ledger import Ledger
+from tfdrift_core.cloudtrail.open import Location, locate, open_source, to_read
+from tfdrift_core.cloudtrail.permissions import optional, policies
 from tfdrift_core.cloudtrail.source import SourceError
 from tfdrift_core.cloudtrail.sqs import parse_queue
-from tfdrift_core.config import Aws, Config, ConfigError, Source, load
+from tfdrift_core.config import Aws, Config, ConfigError, load
+from tfdrift_core.metrics import Metrics
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.terraform.store import StateStore
 from tfdrift_core.text import one_line
 
 log = logging.getLogger("tfdrift.doctor")
 
-_AWS_SCHEMES = ("s3", "sqs", "lookup")
 _ROLE = re.compile(r"arn:([\w-]+):sts::(\d{12}):assumed-role/([^/]+)/")
 _PLUGIN_SECONDS = 120
 
@@ -83,10 +84,13 @@ def run(args: argparse.Namespace) -> int:
 def _print_policies(args: argparse.Namespace) -> int:
     """One policy document for the process's own credentials, or a map of them by role where there are roles."""
     try:
-        found = policies(load(settings.text_of(args)), settings.open_params(args))
+        config, params = load(settings.text_of(args)), settings.open_params(args)
+        found, more = policies(config, params), optional(config, params)
     except (ConfigError, SourceError) as error:
         print(error, file=sys.stderr)
         return 1
+    for grant, resource in more:
+        print(f"also, {grant.purpose}: {', '.join(grant.actions)} on {resource}", file=sys.stderr)
     print(json.dumps(found.get("", {}) if not found.keys() - {""} else found, indent=2))
     return 0
 
@@ -103,24 +107,32 @@ def examine(args: argparse.Namespace) -> Findings:
             yield Finding(Level.FAILED, "configuration", line)
         return
     yield Finding(Level.OK, "configuration", "valid")
-    yield from _credentials(config)
+    sources: list[Location] = []
+    wrong: list[Finding] = []
+    for entry in to_read(settings.open_params(args), config):
+        try:
+            # Made as the plugin makes it: every option is read, and nothing is asked of AWS.
+            open_source(entry, config, Ledger(), Metrics())
+            sources.append(locate(entry))
+        except SourceError as error:
+            wrong.append(Finding(Level.FAILED, f"source {entry.url}", str(error).removeprefix(f"{entry.url}: ")))
+    yield from _credentials(config, sources)
     yield from _states(config, store)
-    params = settings.open_params(args)
-    sources = [Source(params)] if params else config.sources
+    yield from wrong
     for source in sources:
         yield from _source(config, source)
-    if not sources:
+    if not sources and not wrong:
         yield Finding(Level.WARNING, "sources", "none; Falco's open_params must name one")
-    yield from _data_dir(config)
+    yield from _data_dir(config, sources)
     if not args.no_plugin:
         yield from _plugin(text)
 
 
-def _credentials(config: Config) -> Findings:
+def _credentials(config: Config, sources: Sequence[Location]) -> Findings:
     """Who we are to AWS, for the main credentials and every role."""
-    schemes = {source.url.partition("://")[0] for source in config.sources if "://" in source.url}
+    from_aws = any(not source.is_file for source in sources)
     states = {spec.get("backend") or str(spec.get("url", "")).partition("://")[0] for spec in config.state}
-    if not (schemes & set(_AWS_SCHEMES) or "s3" in states or config.aws != Aws() or config.accounts):
+    if not (from_aws or "s3" in states or config.aws != Aws() or config.accounts):
         return
     yield _identity("aws", config.aws)
     for account in config.accounts:
@@ -165,39 +177,34 @@ def _states(config: Config, store: StateStore) -> Findings:
         yield Finding(Level.WARNING, "config", "no resource of the state is in these directories; check the paths")
 
 
-def _source(config: Config, source: Source) -> Findings:
-    scheme, separator, rest = source.url.partition("://")
+def _source(config: Config, source: Location) -> Findings:
     subject = f"source {source.url}"
-    if not separator or scheme == "file":
-        yield from _files(subject, rest if separator else source.url)
+    if source.is_file:
+        yield from _files(subject, source)
         return
-    probe = _PROBES.get(scheme)
-    if probe is None:
-        yield Finding(Level.FAILED, subject, "unknown kind of source; use a path, s3://, sqs:// or lookup://")
-        return
-    rest, _, query = rest.partition("?")
-    given = {**dict(parse_qsl(query)), **source.options}
-    own = {n: str(given[n]) for n in ("profile", "region", "role_arn", "external_id", "endpoint_url") if n in given}
-    access = replace(config.aws, **own)  # type: ignore[arg-type]  # every one of them is text
     try:
-        yield from list(probe(subject, rest, access))
-    except SourceError as error:
-        yield Finding(Level.FAILED, subject, str(error))
+        yield from list(_PROBES[source.scheme](subject, source.rest, source.options.aws(config)))
     except (ClientError, BotoCoreError) as error:
         yield Finding(Level.FAILED, subject, aws.explain(error))
 
 
-def _files(subject: str, path: str) -> Findings:
-    found = glob.glob(path, recursive=True)  # noqa: PTH207 - absolute patterns too
-    unreadable = [name for name in found if not os.access(name, os.R_OK)]
-    if path == "-":
-        yield Finding(Level.OK, subject, "standard input")
-    elif not found:
-        yield Finding(Level.FAILED, subject, "no such file; check the path")
-    elif unreadable:
-        yield Finding(Level.FAILED, subject, f"{unreadable[0]} cannot be read; let the user that runs Falco read it")
-    else:
-        yield Finding(Level.OK, subject, "readable")
+def _files(subject: str, source: Location) -> Findings:
+    try:
+        files = Files(source.rest, Metrics()).files()
+    except SourceError as error:
+        # What is followed may come later, in a directory that is empty as well.
+        level = Level.FAILED if source.replays else Level.WARNING
+        later = "" if source.replays else "; it is waited for"
+        yield Finding(level, subject, f"{error}{later}")
+        return
+    for file in files:
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            problem = error.strerror or error
+            yield Finding(Level.FAILED, subject, f"{file}: {problem}; let the user that runs Falco read it")
+            return
+    yield Finding(Level.OK, subject, "readable" if files else "standard input")
 
 
 def _s3(subject: str, rest: str, access: Aws) -> Findings:
@@ -292,17 +299,27 @@ def _simulated(subject: str, access: Aws, actions: Sequence[str], resource: str)
     return Finding(Level.OK, subject, f"{', '.join(actions)} are allowed")
 
 
-def _data_dir(config: Config) -> Findings:
+def _data_dir(config: Config, sources: Sequence[Location]) -> Findings:
     if not config.data_dir:
-        if any("://" in source.url and not source.url.startswith("file:") for source in config.sources):
+        if not all(source.replays for source in sources):
             yield Finding(Level.WARNING, "data_dir", "not set: a restart begins anew; name a directory that stays")
         return
-    path = Path(config.data_dir).expanduser()
-    nearest = next(parent for parent in (path, *path.parents) if parent.exists())
-    if nearest.is_dir() and os.access(nearest, os.W_OK):
-        yield Finding(Level.OK, "data_dir", f"{path} can be written")
+    path = Path(config.data_dir)
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        # Tried as the plugin does it: rights alone do not tell of a file system that is read-only, full or no real one.
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        problem = f"{path}: {error.strerror or error}; give a directory that the user that runs Falco may write"
+        yield Finding(Level.FAILED, "data_dir", problem)
     else:
-        yield Finding(Level.FAILED, "data_dir", f"{nearest} cannot be written; let the user that runs Falco write it")
+        yield Finding(Level.OK, "data_dir", f"{path} can be written")
+    finally:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _plugin(text: str) -> Findings:

@@ -14,7 +14,11 @@ from typing import Any
 import yaml
 
 from tfdrift_core.cli.settings import PLUGIN
+from tfdrift_core.cloudtrail.ledger import Ledger
+from tfdrift_core.cloudtrail.open import open_source
+from tfdrift_core.cloudtrail.source import SourceError
 from tfdrift_core.config import ConfigError, load
+from tfdrift_core.metrics import Metrics
 from tfdrift_core.terraform.configuration import Configuration, module_files
 from tfdrift_core.terraform.discovery import discover
 
@@ -53,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def fragment(directories: Sequence[str], sources: Sequence[str], library: str, rules: str) -> str:
-    """The fragment as YAML.  :raises ConfigError: when a directory holds no configuration."""
+    """The fragment as YAML.  :raises ConfigError: when a directory holds no configuration, or a source is none."""
     paths = [Path(directory).expanduser().resolve() for directory in directories]
     states: list[Mapping[str, Any]] = []
     problems: list[str] = []
@@ -67,7 +71,12 @@ def fragment(directories: Sequence[str], sources: Sequence[str], library: str, r
     init_config: dict[str, Any] = {"config": [str(path) for path in paths], "sources": list(sources)}
     if len(regions) == 1:
         init_config["aws"] = {"region": regions[0]}
-    load(json.dumps(init_config))
+    config = load(json.dumps(init_config))
+    try:
+        for source in config.sources:
+            open_source(source, config, Ledger(), Metrics())
+    except SourceError as error:
+        raise ConfigError(f"--source {error}") from error
     document = {
         "plugins": [{"name": PLUGIN, "library_path": library, "init_config": init_config}],
         "load_plugins": [PLUGIN],

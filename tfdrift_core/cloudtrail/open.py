@@ -4,11 +4,13 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
+
+from botocore.exceptions import BotoCoreError
 
 from tfdrift_core import aws
 from tfdrift_core.cloudtrail.accounts import lookup_clients
@@ -33,12 +35,17 @@ _RANGE = frozenset({"start", "end", "follow"})
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 
 
+def to_read(open_params: str, config: Config) -> list[Entry]:
+    """What ``open_params`` names, else the configured ``sources``."""
+    return [Entry(open_params.strip())] if open_params.strip() else list(config.sources)
+
+
 def open_sources(open_params: str, config: Config, metrics: Metrics) -> Tracked:
     """The source that ``open_params`` names, or those of ``init_config.sources``, merged.
 
     :raises SourceError: with what to write instead.
     """
-    entries = [Entry(open_params.strip())] if open_params.strip() else list(config.sources)
+    entries = to_read(open_params, config)
     if not entries:
         raise SourceError(f"no source: set open_params, or sources in init_config, to {POSSIBLE}")
     lasting = not all(_is_replay(entry) for entry in entries)
@@ -58,9 +65,7 @@ def open_sources(open_params: str, config: Config, metrics: Metrics) -> Tracked:
 
 
 def _is_replay(entry: Entry) -> bool:
-    scheme, _, query = _split(entry.url)
-    options = _Options(entry.url, {**query, **entry.options})
-    return scheme in ("", "file") and not options.flag("follow", False)
+    return locate(entry).replays
 
 
 def open_source(entry: str | Entry, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
@@ -70,36 +75,44 @@ def open_source(entry: str | Entry, config: Config, ledger: Ledger, metrics: Met
 
     :raises SourceError: with what to write instead.
     """
+    found = locate(entry)
+    make, _ = _MAKERS[found.scheme]
+    try:
+        return make(found.rest, found.options, config, ledger, metrics)
+    except ConfigError as error:
+        raise SourceError(f"{found.url}: {error}") from error
+    except BotoCoreError as error:
+        raise SourceError(f"{found.url}: {aws.explain(error)}") from error
+
+
+def locate(entry: str | Entry) -> "Location":
+    """A source as it is written, taken apart.
+
+    :raises SourceError: when its kind or one of its options is unknown.
+    """
     entry = Entry(entry) if isinstance(entry, str) else entry
-    scheme, rest, query = _split(entry.url)
-    maker = _MAKERS.get(scheme)
-    if maker is None:
+    match = re.match(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://(.*)$", entry.url, re.DOTALL)
+    if match is None:
+        scheme, rest, query = "", entry.url, ""
+    else:
+        # A query may follow any of them but a plain path, where ? is part of a pattern.
+        rest, _, query = match[2].partition("?")
+        scheme = match[1].lower()
+    if scheme not in _MAKERS:
         raise SourceError(f"{entry.url}: unknown kind of source {scheme}://; possible are {POSSIBLE}")
-    make, known = maker
-    options = {**query, **entry.options}
+    _, known = _MAKERS[scheme]
+    options = {**dict(parse_qsl(query, keep_blank_values=True)), **entry.options}
     for name in options:
         if name not in known:
             raise SourceError(f"{entry.url}: unknown option {name}; known here: {', '.join(sorted(known)) or 'none'}")
-    try:
-        return make(rest, _Options(entry.url, options), config, ledger, metrics)
-    except ConfigError as error:
-        raise SourceError(f"{entry.url}: {error}") from error
-
-
-def _split(url: str) -> tuple[str, str, dict[str, str]]:
-    match = re.match(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://(.*)$", url, re.DOTALL)
-    if match is None:
-        return "", url, {}
-    # A query may follow any of them but a plain path, where ? is part of a pattern.
-    rest, _, query = match[2].partition("?")
-    return match[1].lower(), rest, dict(parse_qsl(query, keep_blank_values=True))
+    return Location(entry.url, scheme, unquote(rest) if scheme == "file" else rest, Options(entry.url, options))
 
 
 _log = logging.getLogger("tfdrift.cloudtrail")
 
 
-class _Options:
-    """Options as they were written, in a URL or in YAML."""
+class Options:
+    """Options as they were written, in a URL or in YAML.  What cannot be read raises ``SourceError``."""
 
     def __init__(self, url: str, values: Mapping[str, Any]) -> None:
         self._url, self._values = url, values
@@ -113,12 +126,15 @@ class _Options:
         return found
 
     def seconds(self, name: str, default: float) -> float:
-        return duration(self._values[name]) if name in self._values else default
+        try:
+            return duration(self._values[name]) if name in self._values else default
+        except ConfigError as error:
+            raise SourceError(f"{self._url}: {name}: {error}") from None
 
     def number(self, name: str, default: int) -> int:
         text = str(self._values.get(name, default))
-        if not text.isdigit() or text == "0":
-            raise SourceError(f"{self._url}: {name} is {text!r}; write a whole number from 1")
+        if not re.fullmatch("[0-9]{1,3}", text) or not int(text):
+            raise SourceError(f"{self._url}: {name} is {text!r}; write a whole number from 1 to 999")
         return int(text)
 
     def texts(self, name: str) -> list[str]:
@@ -131,14 +147,14 @@ class _Options:
             return None
         text = str(self._values[name])
         if re.fullmatch(r"[0-9.]+ ?[smhd]", text):
-            return time.time() - duration(text)
+            return time.time() - self.seconds(name, 0.0)
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
+        except (ValueError, OverflowError):
             raise SourceError(
                 f"{self._url}: {name} is {text!r}; write a time such as 2026-01-31T08:00:00Z, or how long ago: 12h, 7d"
             ) from None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
     def aws(self, config: Config) -> Aws:
         own = {name: str(value) for name, value in self._values.items() if name in _AWS_OPTIONS}
@@ -151,7 +167,26 @@ class _Options:
         return start, end, self.flag("follow", end is None)
 
 
-def _file(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+@dataclass(frozen=True, slots=True)
+class Location:
+    """``s3://bucket/prefix?start=7d`` is scheme ``s3``, rest ``bucket/prefix`` and an option; else it is a path."""
+
+    url: str
+    scheme: str
+    rest: str
+    options: Options
+
+    @property
+    def is_file(self) -> bool:
+        return self.scheme in ("", "file")
+
+    @property
+    def replays(self) -> bool:
+        """Whether it is read once, from its beginning, each time."""
+        return self.is_file and not self.options.flag("follow", False)
+
+
+def _file(rest: str, options: Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
     if not rest:
         raise SourceError(f"no source: write {POSSIBLE}")
     if options.flag("follow", False):
@@ -159,11 +194,7 @@ def _file(rest: str, options: _Options, config: Config, ledger: Ledger, metrics:
     return Files(rest, metrics)
 
 
-def _file_url(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
-    return _file(unquote(rest), options, config, ledger, metrics)
-
-
-def _sqs(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+def _sqs(rest: str, options: Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
     queue = parse_queue(rest)
     wanted = scope(options.texts("accounts"), options.texts("regions"))
     visibility = options.seconds("visibility", 120.0)
@@ -174,7 +205,7 @@ def _sqs(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: 
     return Sqs(queue, client, wanted, metrics, visibility=visibility, receivers=receivers)
 
 
-def _s3(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+def _s3(rest: str, options: Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
     bucket, _, prefix = rest.partition("/")
     if not _BUCKET.match(bucket):
         raise SourceError(f"s3://{rest}: {bucket!r} is not a bucket name; write s3://bucket/prefix")
@@ -195,7 +226,7 @@ def _s3(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: M
     )
 
 
-def _lookup(rest: str, options: _Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+def _lookup(rest: str, options: Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
     if rest.strip("/"):
         raise SourceError(f"lookup://{rest}: write lookup:// alone, and accounts and regions as options")
     accounts, regions, reach = options.texts("accounts"), options.texts("regions"), options.aws(config)
@@ -217,11 +248,11 @@ def _clients(reach: Aws) -> Callable[[str, str], Any]:
     return lambda service, region: aws.client(reach, service, region, within=session)
 
 
-_Maker = Callable[[str, _Options, Config, Ledger, Metrics], Source]
+_Maker = Callable[[str, Options, Config, Ledger, Metrics], Source]
 
 _MAKERS: Mapping[str, tuple[_Maker, frozenset[str]]] = {
     "": (_file, frozenset({"follow"})),
-    "file": (_file_url, frozenset({"follow"})),
+    "file": (_file, frozenset({"follow"})),
     "sqs": (_sqs, _AWS_OPTIONS | _SCOPE | {"visibility", "receivers"}),
     "s3": (_s3, _AWS_OPTIONS | _SCOPE | _RANGE | {"interval", "overlap"}),
     "lookup": (_lookup, _AWS_OPTIONS | _SCOPE | _RANGE | {"interval", "overlap"}),

@@ -1,14 +1,18 @@
 """The AWS permissions that each source and state backend needs: one table; policies and documentation come from it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tfdrift_core.cloudtrail.accounts import role_of
+from tfdrift_core.cloudtrail.open import Location, Options, locate, to_read
 from tfdrift_core.cloudtrail.places import ALL
 from tfdrift_core.cloudtrail.sqs import parse_queue
 from tfdrift_core.config import Account, Config
+from tfdrift_core.terraform.configuration import Configuration
+from tfdrift_core.terraform.discovery import discover
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,10 @@ GRANTS: Final[Mapping[str, Grant]] = {
     ),
     "trail list": Grant(("s3:ListBucket",), "arn:{partition}:s3:::{bucket}", "source `s3://`: what files there are"),
     "trail": Grant(("s3:GetObject",), "arn:{partition}:s3:::{bucket}/{prefix}*", "source `s3://`: the files"),
-    "trail key": Grant(
-        ("kms:Decrypt",), "arn:{partition}:kms:{region}:{account}:key/{key}", "only where queue or bucket use a KMS key"
+    "key": Grant(
+        ("kms:Decrypt",),
+        "arn:{partition}:kms:{region}:{account}:key/{key}",
+        "only where the queue, the trail's bucket or that of a state uses a KMS key",
     ),
     "lookup": Grant(("cloudtrail:LookupEvents",), "*", "source `lookup://`"),
     "regions": Grant(("ec2:DescribeRegions",), "*", "source `lookup://` without a list of `regions`"),
@@ -55,16 +61,16 @@ Statement = tuple[Grant, str]
 def policies(config: Config, open_params: str = "") -> dict[str, dict[str, Any]]:
     """The policy of each identity: ``""`` is the process's own credentials, every other key a role's ARN.
 
-    Where the configuration does not name something (an account, a queue's region) it is ``*``.
+    Where the configuration does not name something (an account, a queue's region) it is ``*``.  Its Terraform
+    directories are read for the state that they name.
 
-    :raises SourceError: when a queue's name is none.
+    :raises SourceError: when a source is none.
     """
     needed: dict[str, list[Statement]] = {}
-    urls = [(open_params, {})] if open_params else [(source.url, source.options) for source in config.sources]
-    for url, options in urls:
-        for role, statement in _source(config, url, options):
+    for source in map(locate, to_read(open_params, config)):
+        for role, statement in _source(config, source):
             needed.setdefault(role, []).append(statement)
-    for spec in config.state:
+    for spec in _states(config):
         for statement in _state(config, spec):
             needed.setdefault(str(spec.get("role_arn") or config.aws.role_arn), []).append(statement)
     for role in sorted(needed):
@@ -76,37 +82,49 @@ def policies(config: Config, open_params: str = "") -> dict[str, dict[str, Any]]
     return {role: _policy(statements) for role, statements in needed.items()}
 
 
-def _source(config: Config, url: str, options: Mapping[str, Any]) -> Iterator[tuple[str, Statement]]:
-    scheme, _, rest = url.partition("://")
-    rest, _, query = rest.partition("?")
-    settings = {**dict(part.partition("=")[::2] for part in query.split("&") if part), **options}
-    role = str(settings.get("role_arn") or config.aws.role_arn)
-    region = str(settings.get("region") or config.aws.region or "*")
+def optional(config: Config, open_params: str = "") -> list[Statement]:
+    """What may be needed as well, depending on what only AWS knows; the purpose says when.
+
+    :raises SourceError: when a source is none.
+    """
+    schemes = {source.scheme for source in map(locate, to_read(open_params, config))}
+    names = ["queue objects"] if "sqs" in schemes else []
+    if schemes & {"sqs", "s3"} or any(_bucket_of(spec)[0] for spec in _states(config)):
+        names.append("key")
+    place = {"partition": _partition(config.aws.region), "region": config.aws.region or "*", "account": "*"}
+    return [
+        (GRANTS[name], GRANTS[name].resource.format(**place, bucket="BUCKET-OF-THE-TRAIL", key="ID-OF-THE-KEY"))
+        for name in names
+    ]
+
+
+def _source(config: Config, source: Location) -> Iterator[tuple[str, Statement]]:
+    reach = source.options.aws(config)
+    role, region = reach.role_arn, reach.region or "*"
     partition = _partition(region)
-    if scheme == "sqs":
-        queue = parse_queue(rest)
+    if source.scheme == "sqs":
+        queue = parse_queue(source.rest)
         parts = urlsplit(queue.url).path.strip("/").split("/") if queue.url else []
         name, account = (parts[-1], parts[0]) if len(parts) > 1 else (queue.name, queue.account)
         place = {"region": queue.region or region, "account": account or "*", "queue": name}
         yield role, (GRANTS["queue"], GRANTS["queue"].resource.format(partition=partition, **place))
-    elif scheme == "s3":
-        bucket, _, prefix = rest.partition("/")
+    elif source.scheme == "s3":
+        bucket, _, prefix = source.rest.partition("/")
         for name in ("trail list", "trail"):
             resource = GRANTS[name].resource.format(partition=partition, bucket=bucket, prefix=prefix)
             yield role, (GRANTS[name], resource)
-    elif scheme == "lookup":
-        yield from _lookup(config, role, settings)
+    elif source.scheme == "lookup":
+        yield from _lookup(config, role, source.options)
 
 
-def _lookup(config: Config, hub: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, Statement]]:
-    named = settings.get("accounts") or ""
-    wanted = [str(name) for name in (named.split(",") if isinstance(named, str) else named) if name]
+def _lookup(config: Config, hub: str, options: Options) -> Iterator[tuple[str, Statement]]:
+    wanted = options.texts("accounts")
     known = {account.id: account for account in config.accounts}
     accounts = [known.get(name, Account(name)) for name in wanted] or list(known.values())
     if not accounts and config.organization.role:
         yield hub, (GRANTS["organization"], "*")
         accounts = [Account("*")]
-    regions = settings.get("regions") or [region.name for region in config.regions]
+    regions = options.texts("regions") or [region.name for region in config.regions]
     every = not regions or ALL in regions or any("*" in name for name in regions)
     for account in accounts or [Account("")]:
         role = role_of(config, account)
@@ -116,20 +134,41 @@ def _lookup(config: Config, hub: str, settings: Mapping[str, Any]) -> Iterator[t
             yield identity, (GRANTS["regions"], "*")
 
 
-def _state(config: Config, spec: Mapping[str, Any]) -> Iterator[Statement]:
-    bucket, key, prefix = (str(spec.get(name, "")) for name in ("bucket", "key", "prefix"))
-    url = urlsplit(str(spec.get("url", "")))
-    if url.scheme == "s3":
-        bucket, key = url.netloc, url.path.lstrip("/")
+def _states(config: Config) -> Iterator[Mapping[str, Any]]:
+    """The ``state:`` entries, and those that the configuration's directories stand for."""
+    yield from config.state
+    for directory in config.config:
+        yield from discover(Configuration(directory)).states
+
+
+def _bucket_of(spec: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Bucket, key and prefix of a state in S3, else an empty bucket."""
+    bucket, key, prefix = (str(spec.get(name) or "") for name in ("bucket", "key", "prefix"))
+    if str(spec.get("url", "")).startswith("s3://"):
+        bucket, _, key = str(spec["url"]).removeprefix("s3://").partition("/")
         if key.endswith("/") or not key:
             prefix, key = key, ""
-    if not bucket or spec.get("backend", "s3") != "s3":
+    return (bucket, key, prefix) if spec.get("backend", "s3") == "s3" else ("", "", "")
+
+
+def _state(config: Config, spec: Mapping[str, Any]) -> Iterator[Statement]:
+    bucket, key, prefix = _bucket_of(spec)
+    if not bucket:
         return
     partition = _partition(str(spec.get("region") or config.aws.region))
-    # The lock lies beside the state, under the same name with a suffix.
-    for name in [f"{prefix}*"] if not key else [key, f"{key}.tflock"]:
-        yield GRANTS["state"], GRANTS["state"].resource.format(partition=partition, bucket=bucket, key=name)
-    if not key or spec.get("workspace_key_prefix") or "*" in key:
+    home, workspace = str(spec.get("workspace_key_prefix") or ""), str(spec.get("workspace") or "default")
+    keys = [key or f"{prefix}*"]
+    if workspace != "default":
+        keys = [f"{home or 'env:'}/{workspace}/{keys[0]}"]
+    elif home:
+        keys.append(f"{home}/*/{keys[0]}")
+    for name in keys:
+        # The lock lies beside the state, under the same name with a suffix.
+        for resource in [name] if name.endswith("*") else [name, f"{name}.tflock"]:
+            # IAM knows * and ?, but no sets of characters.
+            found = re.sub(r"\[[^]]*\]", "?", resource)
+            yield GRANTS["state"], GRANTS["state"].resource.format(partition=partition, bucket=bucket, key=found)
+    if any(set(name) & set("*?[") for name in keys):
         yield GRANTS["state list"], GRANTS["state list"].resource.format(partition=partition, bucket=bucket)
 
 
