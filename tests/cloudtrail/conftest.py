@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -113,6 +115,22 @@ def take(source: Source, wanted: int, seconds: float = 20.0, acknowledge: bool =
         timer.cancel()
         source.close()
     return found
+
+
+def with_dead_letters(client: Callable[..., Any], most: int) -> tuple[str, str]:
+    """The queue ``trail``, and the one that messages are moved to which were received more often than ``most``."""
+    dead = client("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    arn = client("sqs").get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": most})
+    return client("sqs").create_queue(QueueName="trail", Attributes={"RedrivePolicy": policy})["QueueUrl"], dead
+
+
+def shipped_receives() -> int:
+    """``maxReceiveCount`` of the queue that ``deploy/aws`` makes."""
+    terraform = Path(__file__).parents[2] / "deploy" / "aws" / "account" / "main.tf"
+    found = re.search(r"maxReceiveCount += (\d+)", terraform.read_text(encoding="utf-8"))
+    assert found
+    return int(found[1])
 
 
 def ids(batches: list[Batch]) -> list[str]:

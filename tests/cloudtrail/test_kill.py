@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloudtrail.conftest import record
+from tests.cloudtrail.conftest import record, shipped_receives, with_dead_letters
 from tests.cloudtrail.worker import work, work_in_plugin
 from tests.plugin.conftest import library
 
@@ -74,7 +74,7 @@ class Feeder:
     def __init__(self, client: Clients, records: list[dict[str, Any]], parts: int) -> None:
         self._s3, self._sqs = client("s3"), client("sqs")
         self._s3.create_bucket(Bucket="trail", CreateBucketConfiguration={"LocationConstraint": REGION})
-        self._url = self._sqs.create_queue(QueueName="trail")["QueueUrl"]
+        self._url, self._dead = with_dead_letters(client, shipped_receives())
         half = len(records) // 2
         self._objects = [records[i : i + IN_OBJECT] for i in range(0, half, IN_OBJECT)]
         self._messages = [records[i : i + IN_MESSAGE] for i in range(half, len(records), IN_MESSAGE)]
@@ -98,8 +98,15 @@ class Feeder:
             self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
 
     def left(self) -> int:
+        return self._count(self._url)
+
+    def dead(self) -> int:
+        """Messages that were moved away, as if nobody could read them."""
+        return self._count(self._dead)
+
+    def _count(self, url: str) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
+        found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)
 
 
@@ -174,7 +181,7 @@ def kill(client: Clients, moto_url: str, tmp_path: Path, count: int, kills: int,
     counted = Counter(line.split()[0] for line in lines(output))
     lost, twice = expected - counted.keys(), [name for name, count in counted.items() if count > 1]
     print(f"seed {seed}: {kills} kills, {in_flow} of them in the flow; {len(lost)} lost, {len(twice)} reported twice")
-    assert (sorted(lost), twice, feeder.left()) == ([], [], 0), f"TFDRIFT_SEED={seed}"
+    assert (sorted(lost), twice, feeder.left(), feeder.dead()) == ([], [], 0, 0), f"TFDRIFT_SEED={seed}"
     assert set(counted) == expected
 
 

@@ -3,16 +3,14 @@
 import gzip
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cloudtrail.conftest import ids, record, take, trail
+from tests.cloudtrail.conftest import ids, record, shipped_receives, take, trail, with_dead_letters
 from tests.cloudtrail.faults import FaultyServer
 from tfdrift_core.cloudtrail import health
 from tfdrift_core.cloudtrail import sqs as module
@@ -204,13 +202,6 @@ def test_a_reader_that_does_not_read_stops_the_receivers(
     assert len(ids(take(opened(config, metrics), 200))) == 200
 
 
-def with_dead_letters(client: Clients, most: int) -> tuple[str, str]:
-    dead = client("sqs").create_queue(QueueName="dead")["QueueUrl"]
-    arn = client("sqs").get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": most})
-    return client("sqs").create_queue(QueueName="trail", Attributes={"RedrivePolicy": policy})["QueueUrl"], dead
-
-
 def test_restarts_move_nothing_to_the_dead_letter_queue(
     client: Clients, config: Config, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,13 +213,6 @@ def test_restarts_move_nothing_to_the_dead_letter_queue(
         take(opened(config, metrics), 1, acknowledge=False)
     assert (left(client, url), left(client, dead)) == ((30, 0), (0, 0))
     assert len(ids(take(opened(config, metrics), 30))) == 30
-
-
-def shipped_receives() -> int:
-    terraform = Path(__file__).parents[2] / "deploy" / "aws" / "account" / "main.tf"
-    found = re.search(r"maxReceiveCount += (\d+)", terraform.read_text())
-    assert found
-    return int(found[1])
 
 
 def crash(body: str) -> Message:
