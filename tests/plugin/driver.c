@@ -129,12 +129,14 @@ static void *dry_run(void *unused) {
     return NULL;
 }
 
-/* What Falco's web server does while events are read. */
+/* What each of the threads of Falco's web server does while events are read. */
 static void *scrape(void *plugin) {
     for (int i = 0; i < 20; i++) {
         uint32_t count = 0;
         falco_metric *metrics = api.get_metrics(plugin, &count);
-        check(count >= 1 && metrics[0].name[0] != 0, "the metrics");
+        check(count >= 1, "the metrics");
+        for (uint32_t j = 0; j < count; j++)
+            check(metrics[j].name[0] != 0 && metrics[j].value_type == FALCO_VALUE_U64, "a metric");
         usleep(100);
     }
     return NULL;
@@ -217,9 +219,10 @@ static unsigned long cycle(const char *params, size_t fields, unsigned long *val
         end(plugin, &who);
         exit(4);
     }
-    pthread_t other, scraper;
+    pthread_t other, scrapers[2];
     pthread_create(&other, NULL, dry_run, NULL);
-    pthread_create(&scraper, NULL, scrape, plugin);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&scrapers[i], NULL, scrape, plugin);
     for (rc = FALCO_TIMEOUT; rc == FALCO_TIMEOUT || rc == FALCO_SUCCESS;) {
         uint32_t count = 77;
         falco_event **batch = NULL;
@@ -229,7 +232,8 @@ static unsigned long cycle(const char *params, size_t fields, unsigned long *val
             *values += extract_all(plugin, batch[i], ++events, fields);
     }
     pthread_join(other, NULL);
-    pthread_join(scraper, NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(scrapers[i], NULL);
     api.close(plugin, instance);
     api.close(plugin, NULL);
     note_metrics(plugin);

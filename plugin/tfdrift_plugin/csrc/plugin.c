@@ -71,7 +71,6 @@ struct tfd_plugin {
     uint64_t newest; /* of closed instances */
     metric metrics[MAX_METRICS];
     size_t metric_count;
-    falco_metric metrics_out[MAX_METRICS + 2];
     char error[ERROR_TEXT];
     tfd_slot slots[TFD_FIELD_COUNT];
     tfd_text text;
@@ -499,20 +498,23 @@ EXPORT falco_rc plugin_extract_fields(falco_plugin *plugin, const falco_event_in
 
 /* ---- Metrics ---- */
 
-static void add_metric(falco_plugin *plugin, uint32_t *count, const char *name, uint64_t value, bool monotonic) {
-    falco_metric *out = &plugin->metrics_out[(*count)++];
+/* Falco reads what it gets after the call, without a lock, and may ask on several threads at once: each web server's
+ * thread for its own request, and the one that reads events.  A thread asks again only when it has read the last answer. */
+static _Thread_local falco_metric metrics_out[MAX_METRICS + 2];
+
+static void add_metric(uint32_t *count, const char *name, uint64_t value, bool monotonic) {
+    falco_metric *out = &metrics_out[(*count)++];
     out->name = name;
     out->type = monotonic ? FALCO_MONOTONIC : FALCO_NON_MONOTONIC;
     out->value.u64 = value;
     out->value_type = FALCO_VALUE_U64;
 }
 
-/* Falco calls this from its web server's threads, too. */
 EXPORT falco_metric *plugin_get_metrics(falco_plugin *plugin, uint32_t *count) {
     *count = 0;
     pthread_mutex_lock(&plugin->lock);
     for (size_t i = 0; i < plugin->metric_count; i++)
-        add_metric(plugin, count, plugin->metrics[i].name, plugin->metrics[i].value, plugin->metrics[i].monotonic);
+        add_metric(count, plugin->metrics[i].name, plugin->metrics[i].value, plugin->metrics[i].monotonic);
     uint64_t queued = 0, newest = plugin->newest;
     for (struct tfd_instance *at = plugin->instances; at != NULL; at = at->next) {
         pthread_mutex_lock(&at->lock);
@@ -521,12 +523,12 @@ EXPORT falco_metric *plugin_get_metrics(falco_plugin *plugin, uint32_t *count) {
             newest = at->newest;
         pthread_mutex_unlock(&at->lock);
     }
-    add_metric(plugin, count, "queue_depth", queued, false);
+    add_metric(count, "queue_depth", queued, false);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t seconds = (uint64_t)now.tv_sec, event_seconds = newest / SECOND;
     if (newest != 0)
-        add_metric(plugin, count, "last_event_age", seconds > event_seconds ? seconds - event_seconds : 0, false);
+        add_metric(count, "last_event_age", seconds > event_seconds ? seconds - event_seconds : 0, false);
     pthread_mutex_unlock(&plugin->lock);
-    return plugin->metrics_out;
+    return metrics_out;
 }
