@@ -200,3 +200,33 @@ def test_a_disk_that_fills_up_is_told_once_and_does_not_stop_the_flow(caplog: py
     ledger.save("a", 3)
     assert "data_dir: can be written again" in caplog.text
     assert ledger.checkpoint("a") == 3
+
+
+def test_nobody_else_may_read_it_in_a_directory_that_they_may_look_into(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "ledger.sqlite").touch(mode=0o644)
+    before = os.umask(0o022)
+    try:
+        ledger = Ledger(str(tmp_path))
+        ledger.save("a", 1)
+        ledger.offer(ledger.claim(BATCH, [record("a")]), "event")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        ledger.close()
+    finally:
+        os.umask(before)
+    assert modes.keys() >= {"ledger.sqlite", "journal", "lock"}
+    assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize("name", ["ledger.sqlite", "journal.new", "lock"])
+def test_a_link_is_not_followed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data").mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "data" / name).symlink_to(victim)
+    if name == "journal.new":
+        Ledger(str(tmp_path / "data")).close()
+    else:
+        with pytest.raises(SourceError, match="give a directory that this process may write"):
+            Ledger(str(tmp_path / "data"))
+    assert victim.read_text() == "precious"

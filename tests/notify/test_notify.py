@@ -185,6 +185,20 @@ def test_a_missing_file_and_a_bad_spool(tmp_path: Path) -> None:
         Spool(tmp_path / "spool.db")
 
 
+def test_a_spool_is_nobody_elses_and_no_link(tmp_path: Path) -> None:
+    (tmp_path / "spool.db").touch(mode=0o644)
+    Spool(tmp_path / "spool.db").close()
+    assert (tmp_path / "spool.db").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "link.db").symlink_to(tmp_path / "victim")
+    with pytest.raises(SpoolError, match="name a writable file with --spool"):
+        Spool(tmp_path / "link.db")
+    assert not (tmp_path / "victim").exists()
+
+
+def test_a_record_s_time_before_the_first_year_leaves_the_alert_s() -> None:
+    assert "at 2026-03-17 10:06:02 UTC" in compose([alert(**{"ct.time": "0001-01-01T00:00:00+10:00"})]).body
+
+
 def test_an_open_file_of_secrets_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "urls"
     file.write_text("json://127.0.0.1/")

@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.cloudtrail.source import Batch, SourceError
+from tfdrift_core.private import open_private
 
 WINDOW_SECONDS: Final = 7 * 86_400
 """So long a duplicate may come late; SQS keeps a message for 4 days unless told otherwise."""
@@ -226,10 +227,11 @@ class _Journal:
             self._had = {digest for number, digest in entries if number <= count}
         fresh = path.with_suffix(".new")
         # Number 0: handed over by an earlier process.
-        fresh.write_bytes(_HEADER.pack(0, 0) + b"".join(_ENTRY.pack(0, digest) for digest in self._had))
-        fresh.chmod(0o600)
+        fresh.unlink(missing_ok=True)
+        self._fd = open_private(fresh, os.O_EXCL | os.O_APPEND)
+        with os.fdopen(os.dup(self._fd), "wb") as file:
+            file.write(_HEADER.pack(0, 0) + b"".join(_ENTRY.pack(0, digest) for digest in self._had))
         fresh.replace(path)
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         self.header = mmap.mmap(self._fd, _HEADER.size)
 
     def offer(self, event_id: str, durable: bool) -> bool:
@@ -284,6 +286,8 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    # SQLite gives its other files the mode of this one.
+    os.close(open_private(path))
     try:
         return _connect(str(path))
     except sqlite3.DatabaseError as error:
@@ -291,13 +295,14 @@ def _open(path: Path) -> sqlite3.Connection:
             raise
         aside = path.with_suffix(".damaged")
         path.rename(aside)
+        os.close(open_private(path))
         _log.error("%s: %s; moved to %s, and checkpoints begin anew", path, error, aside.name)
         return _connect(str(path))
 
 
 def _exclusive(path: Path) -> int:
     """Two processes on one directory would each forget what the other has done."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_private(path)
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
         try:

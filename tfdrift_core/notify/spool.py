@@ -1,6 +1,7 @@
 """Alerts that wait for their targets, and the ids of those that were taken before: survives restarts and failures."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -8,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tfdrift_core.alert import Alert
+from tfdrift_core.private import open_private
 
 KEEP_SEEN = 14 * 24 * 3600.0
 """How long an id is remembered, in seconds: longer than CloudTrail and its queues deliver late or twice."""
@@ -38,7 +40,7 @@ class Spool:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)
+            os.close(open_private(path))
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
             self._db.executescript(f"PRAGMA journal_mode=WAL; {_SCHEMA}")
         except (OSError, sqlite3.Error) as error:
