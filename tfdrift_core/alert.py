@@ -76,9 +76,9 @@ class Alert:
         for text in (self.text("ct.time"), self.time):
             try:
                 moment = datetime.fromisoformat(text)
-            except ValueError:
+                return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            except (ValueError, OverflowError):  # no time, or one before the first year
                 continue
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         return None
 
 

@@ -114,6 +114,13 @@ def test_the_command_without_a_file_or_with_half_a_character(tmp_path: Path) -> 
     assert "?" in run("--format", "json", stdin=line(**{"drift.user": "\ud800"})).stdout
 
 
+def test_a_time_before_the_first_year_is_none() -> None:
+    early = {**json.loads(line(**{"ct.time": "0001-01-01T00:00:00+10:00"})), "time": "0001-01-01T00:00:00+10:00"}
+    done = run("--format", "json", stdin=json.dumps(early))
+    assert done.returncode == 0, done.stderr
+    assert [row["time"] for row in json.loads(done.stdout)] == [""]
+
+
 def test_a_replay_flows_into_a_report(tmp_path: Path) -> None:
     states = [f"--state={path}" for path in sorted((EXAMPLES / "state").iterdir())]
     configs = [f"--config={path}" for path in sorted((EXAMPLES / "infrastructure").iterdir())]
