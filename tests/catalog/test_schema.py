@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.judge import make_schema, terraform
-from tfdrift_core.drift.schema import Block, Node, default, node_at, resource_types, schema_for
+from tests.nodes import node_at
+from tfdrift_core.drift.schema import Block, Node, default, resource_types, schema_for
 
 
 @pytest.fixture(scope="module")

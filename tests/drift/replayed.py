@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tests.indexes import index_of
 from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.replay import replay
 from tfdrift_core.terraform.index import Index
@@ -29,7 +30,7 @@ def state(resources: Mapping[str, Mapping[str, Any]]) -> Index:
                 "instances": [{"schema_version": 0, "attributes": dict(attributes)}],
             }
         )
-    return Index.from_state_json({"version": 4, "serial": 1, "lineage": "test", "resources": entries})
+    return index_of({"version": 4, "serial": 1, "lineage": "test", "resources": entries})
 
 
 def changes(service: str, resources: Mapping[str, Mapping[str, Any]], *calls: Call) -> list[Change]:

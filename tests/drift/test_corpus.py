@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.drift.replayed import state
+from tests.indexes import index_of
 from tests.shared import corpus
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.catalog import Catalog, Effect, Event, load
@@ -24,7 +25,6 @@ from tfdrift_core.drift.expression import evaluate
 from tfdrift_core.drift.schema import schema_for
 from tfdrift_core.drift.shape import canonical_request, canonical_response
 from tfdrift_core.replay import replay
-from tfdrift_core.terraform.index import Index
 
 EXCEPTIONS: Mapping[str, Mapping[str, str]] = yaml.safe_load(
     Path(__file__).with_name("corpus_exceptions.yaml").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def records() -> list[dict[str, Any]]:
 def test_all_records_run_through(records: list[dict[str, Any]], catalog: Catalog) -> None:
     assert len(records) > 2500
     for coalesce in (True, False):
-        replay(Index.from_state_json({"version": 4, "resources": []}), records, catalog=catalog, coalesce=coalesce)
+        replay(index_of({"version": 4, "resources": []}), records, catalog=catalog, coalesce=coalesce)
 
 
 def test_records_run_through_one_state(records: list[dict[str, Any]], catalog: Catalog) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.indexes import index_of
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift import catalog
 from tfdrift_core.drift.classify import Expectations
@@ -30,7 +31,7 @@ def index(**attributes: Any) -> Index:
         "tags_all": {"Env": "prod", "Team": "shop"},
         **attributes,
     }
-    return Index.from_state_json(
+    return index_of(
         {
             "version": 4,
             "terraform_version": "1.11.4",

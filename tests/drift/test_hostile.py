@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.drift.test_engine import record
+from tests.indexes import index_of
 from tfdrift_core import fields
 from tfdrift_core.drift import catalog
 from tfdrift_core.drift.catalog import Effect, Event, Match, expressions
@@ -81,9 +82,7 @@ def _state(draw: random.Random, event: Event) -> Index:
                 ],
             }
         )
-    return Index.from_state_json(
-        {"version": 4, "serial": 1, "lineage": "l", "terraform_version": "1.11.4", "resources": resources}
-    )
+    return index_of({"version": 4, "serial": 1, "lineage": "l", "terraform_version": "1.11.4", "resources": resources})
 
 
 @pytest.mark.parametrize("service", sorted({service for (service, _), _ in EVENTS}))

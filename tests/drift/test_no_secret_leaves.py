@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.indexes import index_of
 from tfdrift_core.drift.classify import Expectations
 from tfdrift_core.fields import values
 from tfdrift_core.payload import encode
 from tfdrift_core.replay import replay
-from tfdrift_core.terraform.index import Index
 
 from .test_classify import ALICE, TERRAFORM
 from .test_identity import ACCOUNT
@@ -136,7 +136,7 @@ SPELLINGS = [
 def test_no_output_holds_a_planted_secret(together: bool, agent: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     state = {"version": 4, "terraform_version": "1.5.7", "serial": 1, "lineage": "l", "resources": RESOURCES}
-    index = Index.from_state_json(json.dumps(state).encode())
+    index = index_of(json.dumps(state).encode())
     records = [record if agent == "aws-cli/2" else record | {"userAgent": agent} for record in CALLS]
     runs = [records] if together else [[record] for record in records]
     events = [

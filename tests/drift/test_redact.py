@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -15,13 +15,23 @@ from tfdrift_core.drift.redact import (
     SENSITIVE,
     Redactor,
     is_placeholder,
-    redact_record,
-    redact_value,
-    scrub,
     secret_values,
     sensitive_attribute,
 )
 from tfdrift_core.drift.schema import Block, Node, resource_types, schema_for
+
+
+def redact_record(raw: Mapping[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:
+    return Redactor.of(secrets).record(raw)
+
+
+def redact_value(type: str, path: str, value: Any, secrets: Iterable[str] = ()) -> Any:
+    return Redactor.of(secrets).value(type, path, value)
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    return Redactor.of(secrets).scrub(text)
+
 
 PLANTED = "Pl4nted-s3cret/+=%"
 

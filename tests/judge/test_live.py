@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.indexes import index_of
 from tests.judge import judge, terraform
 from tests.oracle import score
 from tests.oracle.compare import compare
 from tfdrift_core.replay import replay
-from tfdrift_core.terraform.index import Index
 
 SAMPLE = {
     "sqs": ("sqs_delay", "sqs_there_and_back", "sqs_same_value", "sqs_policy_resource", "sqs_tag_and_untag"),
@@ -54,7 +54,7 @@ def _wrong(suite: score.Suite, state: bytes, result: dict[str, Any]) -> str:
         return f"{result['name']}: {result['failed']}"
     if result["name"] in suite.excluded:
         return ""
-    events = replay(Index.from_state_json(state), result["records"], catalog=score.catalog())
+    events = replay(index_of(state), result["records"], catalog=score.catalog())
     found = compare(result, events)
     return "" if found.good else score.explain(suite, result, found)
 

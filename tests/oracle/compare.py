@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.nodes import node_at
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind
-from tfdrift_core.drift.schema import node_at
 
 Item = Mapping[str, Any]
 

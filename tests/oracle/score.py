@@ -27,13 +27,14 @@ from typing import Any
 
 import yaml
 
+from tests.indexes import index_of
 from tests.oracle.compare import Comparison, compare, describe, describe_event, precision, recall
 from tests.shared import SHARED
 from tfdrift_core.drift.catalog import Catalog
 from tfdrift_core.drift.catalog import load as load_catalog
 from tfdrift_core.replay import replay
 from tfdrift_core.terraform.configuration import Configuration
-from tfdrift_core.terraform.index import Blocks, Index, no_blocks
+from tfdrift_core.terraform.index import Blocks, no_blocks
 from tfdrift_core.terraform.model import StateIndex
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +74,7 @@ class Suite:
     def index(self, base: str) -> StateIndex:
         """The base's state, with its configuration, as TFDrift reads them."""
         if base not in self._indexes:
-            self._indexes[base] = Index.from_state_json(self.state(base), origin=base, blocks=self._blocks(base))
+            self._indexes[base] = index_of(self.state(base), origin=base, blocks=self._blocks(base))
         return self._indexes[base]
 
     def _blocks(self, base: str) -> Blocks:

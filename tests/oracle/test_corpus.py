@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.indexes import index_of
 from tests.oracle import score
 from tests.shared import corpus
 from tfdrift_core.cloudtrail.record import Record
@@ -43,7 +44,7 @@ def _index(*resources: tuple[str, str, Mapping[str, Any]]) -> Index:
         }
         for resource_type, name, attributes in resources
     ]
-    return Index.from_state_json({"version": 4, "serial": 1, "lineage": "corpus", "resources": entries})
+    return index_of({"version": 4, "serial": 1, "lineage": "corpus", "resources": entries})
 
 
 @pytest.mark.parametrize("base", ["nothing", "ec2", "vpc", "iam", "s3"])

@@ -1,6 +1,7 @@
 import orjson
 import pytest
 
+from tests.indexes import index_of
 from tests.terraform.states import AWS, addresses, ec2, instance, resource, state, terraform
 from tfdrift_core.terraform.configuration import module_path
 from tfdrift_core.terraform.index import Index, State
@@ -10,7 +11,7 @@ A, B = "111111111111", "222222222222"
 
 
 def test_addresses_of_modules_count_and_for_each():
-    index = Index.from_state_json(
+    index = index_of(
         state(
             resource("aws_instance", "one", ec2("i-1")),
             resource("aws_instance", "n", instance(ec2("i-2"), index_key=0), instance(ec2("i-3"), index_key=1)),
@@ -34,7 +35,7 @@ def test_addresses_of_modules_count_and_for_each():
 
 
 def test_find_by_id_arn_and_any_other_attribute():
-    index = Index.from_state_json(
+    index = index_of(
         state(
             resource("aws_instance", "a", ec2("i-1", private_ip="10.0.0.1", cpu=2)),
             resource("aws_instance", "b", ec2("i-2", private_ip="10.0.0.1", cpu=4)),
@@ -61,7 +62,7 @@ def test_find_by_id_arn_and_any_other_attribute():
 
 
 def test_account_and_region_restrict_only_where_both_sides_know_them():
-    index = Index.from_state_json(
+    index = index_of(
         state(
             resource("aws_instance", "a", ec2("x", "eu-west-1", A)),
             resource("aws_instance", "b", ec2("x", "us-east-1", B), provider=AWS + ".us"),
@@ -101,7 +102,7 @@ def test_account_and_region_restrict_only_where_both_sides_know_them():
     ],
 )
 def test_account_and_region_come_from_the_resource_else_from_its_provider(type, members, account, region):
-    index = Index.from_state_json(
+    index = index_of(
         state(resource("aws_instance", "known", ec2("known")), resource(type, "r", {"schema_version": 0, **members}))
     )
     found = next(i for i in index.all(type) if i.name == "r")
@@ -109,7 +110,7 @@ def test_account_and_region_come_from_the_resource_else_from_its_provider(type, 
 
 
 def test_a_provider_whose_resources_disagree_tells_nothing():
-    index = Index.from_state_json(
+    index = index_of(
         state(
             resource("aws_instance", "a", ec2("a", "eu-west-1", A)),
             resource("aws_instance", "b", ec2("b", "eu-west-1", B)),
@@ -127,7 +128,7 @@ def test_the_users_mapping_wins_over_what_others_of_the_provider_show():
 
 
 def test_only_managed_objects_that_stay_are_indexed():
-    index = Index.from_state_json(
+    index = index_of(
         state(
             resource("aws_ami", "data", {"id": "ami-1"}, mode="data"),
             resource("aws_instance", "a", instance(ec2("i-old"), deposed="a1b2c3d4"), instance(ec2("i-new"))),
@@ -156,7 +157,7 @@ def test_sensitive_paths():
         "nonsense",
         [],
     ]
-    index = Index.from_state_json(state(resource("x", "y", instance({"id": "1"}, sensitive_attributes=paths))))
+    index = index_of(state(resource("x", "y", instance({"id": "1"}, sensitive_attributes=paths))))
     (found,) = index.all()
     assert found.sensitive == (("password",), ("environment", 0, "variables"), ("tags", "K"))
 
@@ -190,7 +191,7 @@ def test_an_object_of_several_states_is_kept_once():
 
 
 def test_the_next_index_hashes_the_attributes_that_were_asked_for():
-    index = Index.from_state_json(state(resource("aws_eip", "e", {"id": "1", "instance": "i-1"})))
+    index = index_of(state(resource("aws_eip", "e", {"id": "1", "instance": "i-1"})))
     index.find("aws_eip", "instance", "i-1")
     assert index.used == (("aws_eip", "instance"),)
     assert Index(index.states, index.used).used == index.used
@@ -205,13 +206,13 @@ def test_the_next_index_hashes_the_attributes_that_were_asked_for():
 )
 def test_damaged_resources_are_said(document, message):
     with pytest.raises(StateError, match=message):
-        Index.from_state_json(document)
+        index_of(document)
 
 
 def test_an_instance_with_broken_json_inside_is_said():
     raw = b'{"version":4,"resources":[{"mode":"managed","type":"t","name":"n","instances":[{"attributes":{"a":tru}}]}]}'
     with pytest.raises(StateError, match="an instance at byte 79 is not valid JSON"):
-        Index.from_state_json(raw)
+        index_of(raw)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_an_instance_with_broken_json_inside_is_said():
     ],
 )
 def test_provider_addresses_of_every_version(provider, alias):
-    index = Index.from_state_json(state(resource("aws_x", "y", {"id": "1"}, provider=provider)))
+    index = index_of(state(resource("aws_x", "y", {"id": "1"}, provider=provider)))
     (found,) = index.all()
     assert found.resource.alias == alias
 
@@ -235,7 +236,7 @@ def test_provider_addresses_of_every_version(provider, alias):
 @pytest.mark.parametrize("members", [{"resources": None}, {"resources": []}, {}])
 def test_a_state_without_resources(members):
     document = {"version": 4, "terraform_version": "0.12.0", "serial": 1, "lineage": "x", **members}
-    assert len(Index.from_state_json(document)) == 0
+    assert len(index_of(document)) == 0
 
 
 CONFIGURATION = """
@@ -268,7 +269,7 @@ def test_a_state_that_terraform_wrote(tmp_path):
     terraform(tmp_path, "init", "-input=false")
     terraform(tmp_path, "apply", "-auto-approve", "-input=false")
     listed = terraform(tmp_path, "state", "list").splitlines()
-    index = Index.from_state_json((tmp_path / "terraform.tfstate").read_bytes())
+    index = index_of((tmp_path / "terraform.tfstate").read_bytes())
     assert sorted(addresses(index.all())) == sorted(listed)
     inner = next(i for i in index.all() if i.name == "inner")
     assert module_path(inner.module) == "m"

@@ -44,7 +44,7 @@ def is_placeholder(value: object) -> bool:
 def sensitive_attribute(type: str, path: Path) -> bool:
     """Whether an attribute's value may not be shown, by its name; the provider's schema is not asked.
 
-    A block is not sensitive because some part of it is: show values through ``redact_value``, which hides that part.
+    A block is not sensitive because some part of it is: show values through ``Redactor.value``, which hides that part.
     """
     steps = _steps(path)
     if _listed(_data().shown, type, steps):
@@ -204,21 +204,6 @@ class Redactor:
             if needle in text:
                 text = pattern.sub(_blank, text)
         return self.scrub(text)
-
-
-def redact_record(raw: Mapping[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:
-    """``Redactor.record`` in one call."""
-    return Redactor.of(secrets).record(raw)
-
-
-def redact_value(type: str, path: Path, value: Any, secrets: Iterable[str] = ()) -> Any:
-    """``Redactor.value`` in one call."""
-    return Redactor.of(secrets).value(type, path, value)
-
-
-def scrub(text: str, secrets: Iterable[str]) -> str:
-    """``Redactor.scrub`` in one call."""
-    return Redactor.of(secrets).scrub(text)
 
 
 def secret_values(

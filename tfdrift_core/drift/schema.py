@@ -12,7 +12,7 @@ alone, ``o`` optional and else set by the provider, ``x`` sensitive, ``+`` added
 """
 
 import gzip
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -179,31 +179,6 @@ def _build(kind: str, block: Block | None, flags: str = "", max_items: int = 0) 
         max_items=max_items,
         newer="+" in flags,
     )
-
-
-def node_at(resource_type: str, path: Sequence[str | int]) -> Node | None:
-    """The node that a path of names, indexes and map keys (``("root_block_device", 0, "volume_size")``) leads to.
-
-    None where the type or a step of the path does not exist.  Indexes may be left out.
-    """
-    block = schema_for(resource_type)
-    if block is None or not path or not isinstance(path[0], str):
-        return None
-    node = block.attributes.get(path[0])
-    for step in path[1:]:
-        if node is None:
-            return None
-        node = _step(node, step)
-    return node
-
-
-def _step(node: Node, step: str | int) -> Node | None:
-    if isinstance(step, int):
-        return node if node.block else node.element
-    if node.element and not (node.kind != "map" and node.element.block):
-        return node.element if node.kind == "map" else None
-    below = node.nested
-    return below.attributes.get(step) if below else None
 
 
 def default(node: Node) -> Any:

@@ -114,10 +114,6 @@ class Spool:
             found = rows.fetchone()[0]
         return None if found is None else float(found)
 
-    def waiting(self) -> int:
-        with closing(self._db.execute("SELECT count(*) FROM waiting")) as rows:
-            return int(rows.fetchone()[0])
-
 
 def _alert(text: str) -> Alert:
     raw = json.loads(text)

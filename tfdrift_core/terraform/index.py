@@ -301,20 +301,6 @@ class Index:
         for type, attribute in used:
             self._table(type, attribute)
 
-    @classmethod
-    def from_state_json(
-        cls,
-        document: bytes | str | Mapping[str, Any],
-        origin: str = "terraform.tfstate",
-        *,
-        workspace: str = "",
-        blocks: Blocks = no_blocks,
-    ) -> "Index":
-        """An index over one state that is already in memory."""
-        raw = orjson.dumps(document) if isinstance(document, Mapping) else document
-        raw = raw.encode() if isinstance(raw, str) else raw
-        return cls([State(raw, origin, workspace, blocks=blocks)])
-
     @property
     def used(self) -> tuple[tuple[str, str], ...]:
         """Type and attribute of every table that was asked for beside ``KEYS``: the next version makes them at once."""
