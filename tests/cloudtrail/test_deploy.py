@@ -91,15 +91,37 @@ def test_an_organization(moto_url: str, client: Clients, tmp_path: Path) -> None
           name    = "tfdrift-member"
           bus_arn = module.organization.bus_arn
         }
-        output "all" { value = module.organization }
+        output "all" { value = merge(module.organization, { member = module.member }) }
         """,
     )
     assert found["source"] == "sqs://arn:aws:sqs:us-east-1:123456789012:tfdrift"
     assert found["role_arn"] == ""
+    dead, undelivered = (f"arn:aws:sqs:us-east-1:123456789012:{name}-dead" for name in ("tfdrift", "tfdrift-member"))
+    assert (found["dead_letter_queue"], found["member"]["dead_letter_queue"]) == (dead, undelivered)
+    assert dead_letter_queues(client) == {
+        "default tfdrift queue": dead,
+        "tfdrift tfdrift queue": dead,
+        "default tfdrift-member bus": undelivered,
+    }
     bus = client("events", "us-east-1").describe_event_bus(Name="tfdrift")
     assert json.loads(bus["Policy"])["Statement"][0]["Condition"] == {
         "StringEquals": {"aws:PrincipalOrgID": "o-abc123def4"}
     }
+
+
+def dead_letter_queues(client: Clients) -> dict[str, str]:
+    """Where each target's undelivered events go, by bus, rule and target; every queue lets the rule send to it."""
+    events, sqs, found = client("events", "us-east-1"), client("sqs", "us-east-1"), {}
+    for bus in ("default", "tfdrift"):
+        for rule in events.list_rules(EventBusName=bus)["Rules"]:
+            for target in events.list_targets_by_rule(Rule=rule["Name"], EventBusName=bus)["Targets"]:
+                arn = target["DeadLetterConfig"]["Arn"]
+                found[f"{bus} {rule['Name']} {target['Id']}"] = arn
+                url = sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
+                policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+                senders = json.loads(policy)["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
+                assert rule["Arn"] in ([senders] if isinstance(senders, str) else senders)
+    return found
 
 
 def test_a_wrong_organization_id_is_refused(moto_url: str, tmp_path: Path) -> None:

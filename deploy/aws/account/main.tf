@@ -1,96 +1,39 @@
-# Every call that is not a read.  Records without readOnly are let through: TFDrift tells them apart.
-resource "aws_cloudwatch_event_rule" "calls" {
-  name        = var.name
-  description = "API calls that change something, for TFDrift"
-  tags        = var.tags
+module "calls" {
+  source = "../parts/rule"
 
-  event_pattern = jsonencode({
-    detail-type = [
-      "AWS API Call via CloudTrail",
-      "AWS Console Action via CloudTrail",
-      "AWS Service Event via CloudTrail",
-    ]
-    detail = { readOnly = [false, { exists = false }] }
-  })
+  name              = var.name
+  target            = { queue = module.records.arn }
+  dead_letter_queue = module.dead.arn
+  tags              = var.tags
 }
 
-resource "aws_cloudwatch_event_target" "queue" {
-  rule      = aws_cloudwatch_event_rule.calls.name
-  target_id = "queue"
-  arn       = aws_sqs_queue.records.arn
-
-  dead_letter_config {
-    arn = aws_sqs_queue.dead.arn
-  }
+locals {
+  senders = concat([module.calls.arn], var.more_rules)
 }
 
-resource "aws_sqs_queue" "records" {
-  name                       = var.name
-  message_retention_seconds  = 345600
-  visibility_timeout_seconds = 120
-  receive_wait_time_seconds  = 20
-  tags                       = var.tags
+module "records" {
+  source = "../parts/queue"
+
+  name      = var.name
+  rules     = local.senders
+  retention = 345600
+  tags      = var.tags
 
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead.arn
-    # Every restart of Falco counts for what it has not finished: few receives would move good messages.
+    deadLetterTargetArn = module.dead.arn
+    # Each restart of Falco counts for what it had received and not finished: with few receives, good messages would be
+    # moved.  A Falco that crashes again and again has three hours, and a file that cannot be read three days.
     maxReceiveCount = 100
   })
 }
 
-resource "aws_sqs_queue" "dead" {
-  name                      = "${var.name}-dead"
-  message_retention_seconds = 1209600
-  tags                      = var.tags
-}
+module "dead" {
+  source = "../parts/queue"
 
-data "aws_iam_policy_document" "send" {
-  for_each = { records = aws_sqs_queue.records.arn, dead = aws_sqs_queue.dead.arn }
-
-  statement {
-    sid       = "EventBridge"
-    actions   = ["sqs:SendMessage"]
-    resources = [each.value]
-
-    principals {
-      type        = "Service"
-      identifiers = ["events.amazonaws.com"]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = concat([aws_cloudwatch_event_rule.calls.arn], var.more_rules)
-    }
-  }
-
-  statement {
-    sid       = "TlsOnly"
-    effect    = "Deny"
-    actions   = ["sqs:*"]
-    resources = [each.value]
-
-    principals {
-      type        = "AWS"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
-resource "aws_sqs_queue_policy" "records" {
-  queue_url = aws_sqs_queue.records.id
-  policy    = data.aws_iam_policy_document.send["records"].json
-}
-
-resource "aws_sqs_queue_policy" "dead" {
-  queue_url = aws_sqs_queue.dead.id
-  policy    = data.aws_iam_policy_document.send["dead"].json
+  name      = "${var.name}-dead"
+  rules     = local.senders
+  retention = 1209600
+  tags      = var.tags
 }
 
 data "aws_iam_policy_document" "assume" {
@@ -132,7 +75,7 @@ data "aws_iam_policy_document" "read" {
       "sqs:GetQueueUrl",
       "sqs:ReceiveMessage",
     ]
-    resources = [aws_sqs_queue.records.arn]
+    resources = [module.records.arn]
   }
 }
 

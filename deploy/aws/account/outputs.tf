@@ -1,6 +1,6 @@
 output "source" {
   description = "For open_params of the plugin."
-  value       = "sqs://${aws_sqs_queue.records.arn}"
+  value       = "sqs://${module.records.arn}"
 }
 
 output "role_arn" {
@@ -15,10 +15,10 @@ output "read_policy" {
 
 output "dead_letter_queue" {
   description = "Messages that TFDrift could not use, or that EventBridge could not deliver."
-  value       = aws_sqs_queue.dead.arn
+  value       = module.dead.arn
 }
 
 output "queue_arn" {
   description = "The queue."
-  value       = aws_sqs_queue.records.arn
+  value       = module.records.arn
 }

@@ -19,26 +19,24 @@ variable "tags" {
 
 data "aws_region" "here" {}
 
-resource "aws_cloudwatch_event_rule" "calls" {
-  name        = var.name
-  description = "API calls that change something, for TFDrift"
-  tags        = var.tags
+module "calls" {
+  source = "../parts/rule"
 
-  event_pattern = jsonencode({
-    detail-type = [
-      "AWS API Call via CloudTrail",
-      "AWS Console Action via CloudTrail",
-      "AWS Service Event via CloudTrail",
-    ]
-    detail = { readOnly = [false, { exists = false }] }
-  })
+  name              = var.name
+  target            = { bus = var.bus_arn }
+  role_arn          = aws_iam_role.forward.arn
+  dead_letter_queue = module.dead.arn
+  tags              = var.tags
 }
 
-resource "aws_cloudwatch_event_target" "bus" {
-  rule      = aws_cloudwatch_event_rule.calls.name
-  target_id = "bus"
-  arn       = var.bus_arn
-  role_arn  = aws_iam_role.forward.arn
+# EventBridge wants it in the rule's own account and region.
+module "dead" {
+  source = "../parts/queue"
+
+  name      = "${var.name}-dead"
+  rules     = [module.calls.arn]
+  retention = 1209600
+  tags      = var.tags
 }
 
 data "aws_iam_policy_document" "assume" {
@@ -71,4 +69,9 @@ resource "aws_iam_role_policy" "forward" {
   name   = "forward"
   role   = aws_iam_role.forward.id
   policy = data.aws_iam_policy_document.forward.json
+}
+
+output "dead_letter_queue" {
+  description = "Calls that EventBridge could not hand to the central bus."
+  value       = module.dead.arn
 }

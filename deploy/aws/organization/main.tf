@@ -41,7 +41,7 @@ module "account" {
   name               = var.name
   trusted_principals = var.trusted_principals
   external_id        = var.external_id
-  more_rules         = [aws_cloudwatch_event_rule.calls.arn]
+  more_rules         = [module.calls.arn]
   tags               = var.tags
 }
 
@@ -63,27 +63,14 @@ resource "aws_cloudwatch_event_permission" "organization" {
   }
 }
 
-resource "aws_cloudwatch_event_rule" "calls" {
-  name           = var.name
-  description    = "API calls that change something, for TFDrift"
-  event_bus_name = aws_cloudwatch_event_bus.central.name
-  tags           = var.tags
+module "calls" {
+  source = "../parts/rule"
 
-  event_pattern = jsonencode({
-    detail-type = [
-      "AWS API Call via CloudTrail",
-      "AWS Console Action via CloudTrail",
-      "AWS Service Event via CloudTrail",
-    ]
-    detail = { readOnly = [false, { exists = false }] }
-  })
-}
-
-resource "aws_cloudwatch_event_target" "queue" {
-  rule           = aws_cloudwatch_event_rule.calls.name
-  event_bus_name = aws_cloudwatch_event_bus.central.name
-  target_id      = "queue"
-  arn            = module.account.queue_arn
+  name              = var.name
+  event_bus_name    = aws_cloudwatch_event_bus.central.name
+  target            = { queue = module.account.queue_arn }
+  dead_letter_queue = module.account.dead_letter_queue
+  tags              = var.tags
 }
 
 output "bus_arn" {
@@ -99,4 +86,9 @@ output "source" {
 output "role_arn" {
   description = "For init_config.aws.role_arn; empty when no role was made."
   value       = module.account.role_arn
+}
+
+output "dead_letter_queue" {
+  description = "Messages that TFDrift could not use, or that EventBridge could not deliver from the central bus."
+  value       = module.account.dead_letter_queue
 }
