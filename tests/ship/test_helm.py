@@ -80,12 +80,10 @@ def test_what_belongs_together(files: list[Path]) -> None:
     assert mounted.keys() == volumes.keys()
     [plugin] = found["falco"]["plugins"]
     settings = config.load(plugin["init_config"])
-    if settings.data_dir:
-        assert settings.data_dir in mounted.values()
-    if found["controller"]["deployment"]["replicas"] > 1:
-        # Only a queue can be shared; a claim that is mounted by one node cannot.
-        assert plugin["open_params"].startswith("sqs://")
-        assert all("emptyDir" in volume for volume in volumes.values())
+    # Without checkpoints a restart reports twice or loses; and no two processes may use the same.
+    assert settings.data_dir in mounted.values()
+    assert all("persistentVolumeClaim" in volume for volume in volumes.values())
+    assert found["controller"]["deployment"]["replicas"] == 1
     refs = found["falcoctl"]["config"]["artifact"]["install"]["refs"]
     assert [ref.rpartition(":")[2] for ref in refs] == [tfdrift_core.__version__] * 2
     # The plugin's directory is where library_path starts; the rules artifact lies in /etc/falco under its own name.
