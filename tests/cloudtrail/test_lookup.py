@@ -15,7 +15,8 @@ from tfdrift_core import aws
 from tfdrift_core.cloudtrail import health
 from tfdrift_core.cloudtrail.accounts import lookup_clients, role_of
 from tfdrift_core.cloudtrail.ledger import Ledger
-from tfdrift_core.cloudtrail.lookup import Lookup
+from tfdrift_core.cloudtrail.lookup import INTERVAL, OVERLAP, Lookup
+from tfdrift_core.cloudtrail.source import Span
 from tfdrift_core.config import Account, Aws, Config, Organization, Region
 from tfdrift_core.metrics import Metrics
 
@@ -37,8 +38,9 @@ def at(ago: float, number: int | str, **members: Any) -> dict[str, Any]:
 def source(server: LookupServer, regions: str = "eu-west-1", ledger: Ledger | None = None, **options: Any) -> Lookup:
     reach = Aws(endpoint_url=server.url, max_attempts=1)
     clients = {f"123456789012/{region}": aws.client(reach, "cloudtrail", region) for region in regions.split(",")}
-    settings: dict[str, Any] = {"clock": lambda: NOW, "follow": False}
-    return Lookup(lambda: clients, ledger or Ledger(), Metrics(), **settings | options)
+    clock = options.pop("clock", lambda: NOW)
+    span: dict[str, Any] = {"start": None, "end": None, "follow": False, "interval": INTERVAL, "overlap": OVERLAP}
+    return Lookup(lambda: clients, ledger or Ledger(), Metrics(), Span(**span | options), clock)
 
 
 def test_mutating_events_of_every_page_oldest_first(server: LookupServer) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from tfdrift_core.cloudtrail.health import AWS_ERRORS, Health
 from tfdrift_core.cloudtrail.ledger import Ledger
 from tfdrift_core.cloudtrail.pump import Pump
-from tfdrift_core.cloudtrail.source import Batch
+from tfdrift_core.cloudtrail.source import Batch, Span
 from tfdrift_core.metrics import Metrics
 
 SPACING: Final = 0.5
@@ -58,20 +58,14 @@ class Lookup:
         find_places: Callable[[], Mapping[str, Any]],
         ledger: Ledger,
         metrics: Metrics,
-        *,
-        start: float | None = None,
-        end: float | None = None,
-        follow: bool = True,
-        interval: float = INTERVAL,
-        overlap: float = OVERLAP,
+        span: Span,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = "lookup://"
-        self.finite = not follow
+        self.finite = not span.follow
         self._find_places, self._ledger, self._metrics, self._clock = find_places, ledger, metrics, clock
-        self._interval, self._overlap = interval, overlap
-        self._start = start
-        self._end = end if end is not None else (float("inf") if follow else clock())
+        self._interval, self._overlap = span.interval, span.overlap
+        self._start, self._end = span.start, span.until(clock())
         self._pump = Pump(self.name)
         self._places: dict[str, _Place] = {}
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote
 from botocore.exceptions import BotoCoreError
 
 from tfdrift_core import aws
+from tfdrift_core.cloudtrail import lookup, s3
 from tfdrift_core.cloudtrail.accounts import lookup_clients
 from tfdrift_core.cloudtrail.files import Files, Follow
 from tfdrift_core.cloudtrail.ledger import Ledger
@@ -20,7 +21,7 @@ from tfdrift_core.cloudtrail.lookup import Lookup
 from tfdrift_core.cloudtrail.merged import Merged
 from tfdrift_core.cloudtrail.places import scope
 from tfdrift_core.cloudtrail.s3 import S3
-from tfdrift_core.cloudtrail.source import Source, SourceError
+from tfdrift_core.cloudtrail.source import Source, SourceError, Span
 from tfdrift_core.cloudtrail.sqs import Sqs, parse_queue
 from tfdrift_core.cloudtrail.tracked import Tracked
 from tfdrift_core.config import Aws, Config, ConfigError, duration
@@ -160,11 +161,12 @@ class Options:
         own = {name: str(value) for name, value in self._values.items() if name in _AWS_OPTIONS}
         return replace(config.aws, **own)  # type: ignore[arg-type]  # every one of them is text
 
-    def range(self) -> tuple[float | None, float | None, bool]:
+    def span(self, interval: float, overlap: float) -> Span:
         start, end = self.moment("start"), self.moment("end")
         if start is not None and end is not None and start >= end:
             raise SourceError(f"{self._url}: start is not before end")
-        return start, end, self.flag("follow", end is None)
+        follow = self.flag("follow", end is None)
+        return Span(start, end, follow, self.seconds("interval", interval), self.seconds("overlap", overlap))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,37 +212,16 @@ def _s3(rest: str, options: Options, config: Config, ledger: Ledger, metrics: Me
     if not _BUCKET.match(bucket):
         raise SourceError(f"s3://{rest}: {bucket!r} is not a bucket name; write s3://bucket/prefix")
     wanted = scope(options.texts("accounts"), options.texts("regions"))
-    start, end, follow = options.range()
-    return S3(
-        bucket,
-        prefix,
-        _clients(options.aws(config)),
-        wanted,
-        ledger,
-        metrics,
-        start=start,
-        end=end,
-        follow=follow,
-        interval=options.seconds("interval", 60.0),
-        overlap=options.seconds("overlap", 3600.0),
-    )
+    span = options.span(s3.INTERVAL, s3.OVERLAP)
+    return S3(bucket, prefix, _clients(options.aws(config)), wanted, ledger, metrics, span)
 
 
 def _lookup(rest: str, options: Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
     if rest.strip("/"):
         raise SourceError(f"lookup://{rest}: write lookup:// alone, and accounts and regions as options")
     accounts, regions, reach = options.texts("accounts"), options.texts("regions"), options.aws(config)
-    start, end, follow = options.range()
-    return Lookup(
-        lambda: lookup_clients(config, reach, accounts, regions),
-        ledger,
-        metrics,
-        start=start,
-        end=end,
-        follow=follow,
-        interval=options.seconds("interval", 15.0),
-        overlap=options.seconds("overlap", 900.0),
-    )
+    span = options.span(lookup.INTERVAL, lookup.OVERLAP)
+    return Lookup(lambda: lookup_clients(config, reach, accounts, regions), ledger, metrics, span)
 
 
 def _clients(reach: Aws) -> Callable[[str, str], Any]:

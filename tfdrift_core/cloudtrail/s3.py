@@ -18,7 +18,7 @@ from tfdrift_core.cloudtrail.ledger import Ledger
 from tfdrift_core.cloudtrail.objects import GONE, fetch, is_refused, unpack
 from tfdrift_core.cloudtrail.places import Scope, parse_key
 from tfdrift_core.cloudtrail.pump import Pump
-from tfdrift_core.cloudtrail.source import Batch
+from tfdrift_core.cloudtrail.source import Batch, Span
 from tfdrift_core.metrics import Metrics
 
 FETCHERS: Final = 8
@@ -65,26 +65,20 @@ class S3:
         scope: Scope,
         ledger: Ledger,
         metrics: Metrics,
-        *,
-        start: float | None = None,
-        end: float | None = None,
-        follow: bool = True,
-        interval: float = INTERVAL,
-        overlap: float = OVERLAP,
+        span: Span,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``start`` and ``end`` are seconds since the epoch; without ``start`` a following source begins at what is
-        new, a finite one at the very first file."""
+        """Without a start a following source begins at what is new, a finite one at the very first file."""
         self.name = f"s3://{bucket}/{prefix}"
-        self.finite = not follow
+        self.finite = not span.follow
         self._bucket, self._prefix, self._make_client = bucket, prefix, make_client
         self._scope, self._ledger, self._metrics = scope, ledger, metrics
-        self._interval, self._overlap = interval, overlap
-        self._start = start if start is not None else (clock() if follow else 0.0)
-        self._end = end if end is not None else (float("inf") if follow else clock())
+        self._interval, self._overlap = span.interval, span.overlap
+        self._start = span.start if span.start is not None else (clock() if span.follow else 0.0)
+        self._end = span.until(clock())
         self._pump = Pump(self.name)
         self._health = Health(self.name, "s3", metrics, self._pump.stop)
-        self._key = f"{self.name} {'follow' if follow else f'{start} {end}'}"
+        self._key = f"{self.name} {'follow' if span.follow else f'{span.start} {span.end}'}"
         self._reached: dict[str, float | None] = {}
         self._acknowledged: dict[str, float] = {}
         self._given: dict[str, dict[str, float]] = {}

@@ -21,6 +21,26 @@ class Batch:
     durable: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which stretch of time a source of history reads, in seconds since the epoch, and how it goes on from there.
+
+    A following source looks again every ``interval`` seconds, ``overlap`` seconds further back than it has come;
+    another ends at ``end``, or where it was made when that is None.
+    """
+
+    start: float | None
+    end: float | None
+    follow: bool
+    interval: float
+    overlap: float
+
+    def until(self, now: float) -> float:
+        if self.end is not None:
+            return self.end
+        return float("inf") if self.follow else now
+
+
 class Source(Protocol):
     """A place that CloudTrail records come from.
 
