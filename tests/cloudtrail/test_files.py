@@ -163,6 +163,20 @@ def test_a_growing_file_line_by_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_line_longer_than_a_piece_holds_up_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 1000)
+    path = tmp_path / "a.jsonl"
+    long = json.dumps(record(2, note="x" * 5000)).encode() + b"\n"
+    path.write_bytes(line(1) + long + line(3))
+    source, batches = following(path)
+    found: list[str] = []
+    while len(found) < 3:
+        found += ids([next(batches)])
+    assert found == ["id-1", "id-2", "id-3"]
+    source.close()
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_directory_that_files_are_put_into(tmp_path: Path) -> None:
     source, batches = following(tmp_path)
     (tmp_path / "a.json.gz").write_bytes(gzip.compress(trail(1)))

@@ -110,6 +110,21 @@ def _lines(data: bytes) -> bool:
     return data.lstrip()[:1] == b"{" and data[: max(data.find(b"\n"), 0)].rstrip().endswith(b"}")
 
 
+def _whole_lines(stream: BinaryIO) -> bytes:
+    """The next lines, as many as fit into a piece and at least one; nothing while the first is not complete.
+
+    A line that is longer than any document may be comes in pieces, so that what is behind it is read.
+    """
+    held = bytearray()
+    while data := stream.read(CHUNK):
+        held += data
+        if end := held.rfind(b"\n") + 1:
+            return bytes(held[:end])
+        if len(held) > MAX_DOCUMENT:
+            return bytes(held)
+    return b""
+
+
 def listing(pattern: str) -> list[Path]:
     """The files that a path, directory or glob names, sorted.
 
@@ -290,13 +305,10 @@ class Follow:
                     self._whole(stream, _Place(name, inode, status.st_size))
                 return
             stream.seek(offset)
-            while data := stream.read(CHUNK):
-                end = data.rfind(b"\n") + 1
-                if not end:
-                    break
-                offset += end
+            while data := _whole_lines(stream):
+                offset += len(data)
                 place = _Place(name, inode, offset)
-                if not self._pump.put(Batch(name, (data[:end],), place)):
+                if not self._pump.put(Batch(name, (data,), place)):
                     return
                 self._at[name] = (inode, offset)
                 stream.seek(offset)
