@@ -132,7 +132,7 @@ def test_sizes():
         ("refresh_interval: .nan", "init_config.refresh_interval: NaN is not a duration"),
         ("aws: {timeout: 99999d}", 'init_config.aws.timeout: "99999d" is not a duration'),
         (f"max_state_size: {'9' * 400}", "init_config.max_state_size: "),
-        ("max_state_size: 0", "init_config.max_state_size: \"0\" is not a size: write bytes, or 512M, 2G"),
+        ("max_state_size: 0", 'init_config.max_state_size: "0" is not a size: write bytes, or 512M, 2G'),
         ("aws: {endpoint_url: 'example.com:4566'}", "endpoint_url 'example.com:4566' is not an http or https URL"),
     ],
 )
