@@ -113,6 +113,16 @@ class Loki:
         self.process.wait(30)
 
 
+def _safe(text: str) -> str:
+    """``safe`` of our templates: what holds mark-up is escaped as Go's ``js`` does."""
+    if not set(text) & set("<>&'\""):
+        return text
+    return "".join({**_JS, "\\": "\\\\", "'": "\\'", '"': '\\"'}.get(char, char) for char in text)
+
+
+_JS = {char: f"\\u{ord(char):04X}" for char in [*"<>&=", *map(chr, range(32))]}
+
+
 def pushed(alert: dict[str, Any]) -> dict[str, Any]:
     """What falcosidekick posts to Loki for an alert of a whole second, with our configuration; its uuid is random.
 
@@ -120,8 +130,9 @@ def pushed(alert: dict[str, Any]) -> dict[str, Any]:
     """
     (name,) = SIDEKICK["templatedfields"]
     fields = alert["output_fields"]
-    path = f" {fields['drift.path']}" if fields["drift.path"] else ""
-    drift = f"{fields['drift.resource'] or fields['cloud.resource.id']}{path} by {fields['drift.user']}"
+    path = f" {_safe(fields['drift.path'])}" if fields["drift.path"] else ""
+    who = _safe(fields["drift.user"] or "")
+    drift = f"{_safe(fields['drift.resource'] or fields['cloud.resource.id'])}{path} by {who}"
     output = alert["output"]
     if re.search(rf"[0-9:]+\.[0-9]+: {alert['priority']} ", output):
         output = f"{output.split(' ')[0]} {alert['priority']} {name}={drift}"

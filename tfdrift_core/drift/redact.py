@@ -200,6 +200,9 @@ class Redactor:
             shown = self._walk(document, depth + 1, (), tags)
             if shown != document:
                 return orjson.dumps(shown).decode()
+            if SENSITIVE in text and orjson.dumps(document).decode() == text:
+                # Written by this very function: what the patterns below find in it are its own words.
+                return self.scrub(text)
         for needle, pattern in _data().contents:
             if needle in text:
                 text = pattern.sub(_blank, text)
