@@ -49,7 +49,7 @@ def test_numbers_of_old_captures_stay() -> None:
         12: "drift.user",
         40: "tf.address",
         61: "cloud.service",
-        67: "resource",
+        67: "drift.resource",
         106: "ct.name",
         132: "ct.request",
     }

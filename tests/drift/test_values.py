@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.nodes import node_at
 from tfdrift_core.drift.convert import convert, snake_case
 from tfdrift_core.drift.diff import diff, path_text
 from tfdrift_core.drift.ignore import ignored
-from tfdrift_core.drift.schema import node_at, schema_for
+from tfdrift_core.drift.schema import schema_for
 from tfdrift_core.drift.values import UNKNOWN, difference, is_empty, policy_form, render, same
 
 JSON = st.recursive(

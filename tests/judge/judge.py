@@ -30,8 +30,9 @@ import jmespath
 import yaml
 
 from tests.judge import moto, serializer, terraform
+from tests.nodes import node_at
 from tests.oracle.compare import describe, equal
-from tfdrift_core.drift.schema import Node, node_at, schema_for
+from tfdrift_core.drift.schema import Node, schema_for
 
 HERE = Path(__file__).parent
 BASES = HERE / "bases"
