@@ -140,7 +140,7 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     return False
 
 
-def kill_between_alerts(process: ForkServerProcess, journal: Path, written: Callable[[], int]) -> None:
+def kill_between_alerts(process: ForkServerProcess, journal: Path, output: Path, before: int) -> None:
     """Kills the process at once, unless the reader has written an alert and not yet made its next call.
 
     Of that moment, which is the host's and not ours, the plugin cannot know: the alert comes again, with the same
@@ -150,7 +150,7 @@ def kill_between_alerts(process: ForkServerProcess, journal: Path, written: Call
     while process.is_alive():
         os.kill(process.pid, signal.SIGSTOP)
         wait_for(lambda: Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] in "tTZX", 5)
-        count = written()
+        count = len(lines(output)) - before
         if not count or struct.unpack("=Q", journal.read_bytes()[:8]) == (count,):
             break
         os.kill(process.pid, signal.SIGCONT)
@@ -190,7 +190,7 @@ def kill(client: Clients, moto_url: str, tmp_path: Path, count: int, kills: int,
         process = started(settings, output, plugin)
         in_flow += wait_for(lambda before=before, more=more: len(lines(output)) >= before + more, 8)  # type: ignore[misc]
         time.sleep(chance.random() * 0.02)
-        kill_between_alerts(process, tmp_path / "data" / "journal", lambda before=before: len(lines(output)) - before)  # type: ignore[misc]
+        kill_between_alerts(process, tmp_path / "data" / "journal", output, before)
         process.join()
 
     process = started(settings, output, plugin)

@@ -95,6 +95,7 @@ class TestNotAChange:
         [
             {"readOnly": None},
             {"readOnly": "false"},
+            {"readOnly": 1},
             {"requestParameters": {"dryRun": False}},
             {"requestParameters": None},
             {"errorCode": None},

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from tfdrift_core.cloudtrail.pump import Pump
@@ -37,7 +38,7 @@ class Merged:
 
     def batches(self) -> Iterator[Batch | None]:
         for place in range(len(self._sources)):
-            self._pump.start(lambda place=place: self._drain(place), "merge")  # type: ignore[misc]
+            self._pump.start(partial(self._drain, place), "merge")
         yield from self._pump.batches()
 
     def acknowledge(self, batch: Batch) -> None:

@@ -41,7 +41,9 @@ def remembered(answer: Callable[[str], _Answer]) -> Callable[[str], _Answer]:
 
 
 if TYPE_CHECKING:
-    from functools import cached_property as once
+    from functools import cached_property
+
+    once = cached_property
 else:
 
     class once:  # noqa: N801 - used like ``property``
@@ -63,6 +65,11 @@ def base_name(event_name: str) -> str:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def is_true(value: object) -> bool:
+    """Whether a flag is set, which some records have as a text.  JSON's 1 is not true, as Python's is."""
+    return value is True or value == "true"
 
 
 def _text(value: object) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import orjson
 import simdjson
 
-from tfdrift_core.cloudtrail.record import Record, RecordError
+from tfdrift_core.cloudtrail.record import Record, RecordError, is_true
 
 MAX_RECORD_BYTES: Final = 1 << 20
 """CloudTrail's own limit for one event is 256 KB, or 1 MB when a trail asks for it."""
@@ -242,9 +242,7 @@ def _may_change(raw: dict[str, Any], name: str) -> bool:
     read_only = raw.get("readOnly")
     if read_only is None:
         read_only = _READS.match(name) is not None
-    return not (
-        read_only is True or read_only == "true" or raw.get("errorCode") or raw.get("eventCategory") in _NO_API_CALL
-    )
+    return not (is_true(read_only) or raw.get("errorCode") or raw.get("eventCategory") in _NO_API_CALL)
 
 
 def _depth(text: bytes) -> int:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -171,7 +172,7 @@ class Sqs:
         self._s3 = self._make_client("s3", "")
         self._parts = ThreadPoolExecutor(4, thread_name_prefix="tfdrift-sqs-part")
         for number in range(self._receivers):
-            self._start(lambda first=number == 0: self._receive(first))  # type: ignore[misc]
+            self._start(partial(self._receive, number == 0))
             self._start(self._read)
         self._start(self._housekeep)
         while not self._stop.is_set():

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from tfdrift_core.cloudtrail.record import Record, remembered
+from tfdrift_core.cloudtrail.record import Record, is_true, remembered
 from tfdrift_core.config import ConfigError
 from tfdrift_core.drift.event import Resource
 from tfdrift_core.drift.globs import Globs
@@ -226,7 +226,7 @@ def expected_change(
 def _not_a_change(record: Record) -> Verdict | None:
     data = _data()
     raw = record.raw
-    if raw.get("readOnly") in (True, "true") or _reads(record.event_name):
+    if is_true(raw.get("readOnly")) or _reads(record.event_name):
         return Verdict(Outcome.NOT_A_CHANGE, Cause.READ_ONLY, "only reads")
     if code := raw.get("errorCode"):
         dry = isinstance(code, str) and code.endswith("DryRunOperation")
@@ -253,7 +253,7 @@ def _changes_nothing(event: str) -> bool:
 def _rehearsal(request: Mapping[str, Any], names: frozenset[str]) -> bool:
     # The newer EC2 encoding wraps the parameters in one object named after the call.
     wrapped = [value for value in request.values() if isinstance(value, dict)] if len(request) == 1 else []
-    return any(level[name] in (True, "true") for level in (request, *wrapped) for name in names & level.keys())
+    return any(is_true(level[name]) for level in (request, *wrapped) for name in names & level.keys())
 
 
 def _nothing_revoked(record: Record) -> bool:

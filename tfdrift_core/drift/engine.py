@@ -13,7 +13,7 @@ from typing import Any
 
 import jmespath
 
-from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.cloudtrail.record import Record, once
 from tfdrift_core.drift.catalog import Catalog, Effect, Event, Match
 from tfdrift_core.drift.change import Transform, apply
 from tfdrift_core.drift.classify import (
@@ -73,13 +73,17 @@ class Overlay:
     current: Attributes | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Known:
     """``block`` is the schema of the provider that wrote the attributes, ``secrets`` are their sensitive values."""
 
+    instance: Instance
     attributes: Attributes
     block: Block | None
-    secrets: frozenset[str] = field(repr=False)
+
+    @once
+    def secrets(self) -> frozenset[str]:
+        return secrets_of(self.instance, self.attributes)
 
 
 @dataclass(slots=True)
@@ -202,8 +206,7 @@ class Engine:
         if known is None or known.attributes is not attributes:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            block = schema_of(instance.type, attributes)
-            known = self._known[key] = _Known(attributes, block, secrets_of(instance, attributes))
+            known = self._known[key] = _Known(instance, attributes, schema_of(instance.type, attributes))
         return known
 
     def resolve(self, index: StateIndex, type: str, matches: Sequence[Match], scope: Scope) -> list[Instance]:

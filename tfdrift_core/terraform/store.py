@@ -350,7 +350,8 @@ def _locked(place: _Place, ref: Ref) -> bool:
             place.backend.refs()
             place.listed_at = time.monotonic()
         return place.backend.locked(ref)
-    except Exception:  # noqa: BLE001 - the next check of the state itself reports it
+    except Exception as error:  # noqa: BLE001 - the next check of the state itself reports it
+        _unforeseen(error)
         return False
 
 

@@ -103,15 +103,12 @@ def call_atoms(scope: Scope, owner: str) -> list[Atom] | None:
     for name in ("securityGroupRuleSet", "revokedSecurityGroupRuleSet"):
         rules = [_rule_atom(rule, owner) for rule in as_list(response.get(name)) if isinstance(rule, dict)]
         if rules:
-            return [_described(atom, named) for atom in rules if atom]
+            # A rule of a response has the description of the request where it has none itself.
+            told = {atom.rule: atom for atom in reversed(named)}
+            return [atom if atom.description else told.get(atom.rule, atom) for atom in rules if atom]
     if named:
         return named
     return None if as_list(_get(request, "securityGroupRuleIds") or _get(request, "securityGroupRuleId")) else []
-
-
-def _described(atom: Atom, named: Iterable[Atom]) -> Atom:
-    """A rule of a response with the description of the request, where the response has none."""
-    return atom if atom.description else next((other for other in named if other.rule == atom.rule), atom)
 
 
 def _named_atoms(request: Mapping[str, Any], owner: str) -> list[Atom]:
