@@ -20,10 +20,11 @@ def borrow_python(root: Root, library: Path) -> Root:
     """The root, seeing the checkout and the Python of ``library``."""
     conf = next(library.parent.glob("tfdrift-*/runtime.conf")).read_text(encoding="utf-8")
     named = [Path(line.partition("=")[2]) for line in conf.splitlines() if line.startswith(("home=", "path="))]
-    directories = {path for path in (REPO, *named) if path.is_absolute()}
+    # The system's own Python lives in what the root needs itself; its directories below are lent one by one.
+    directories = {path for path in (REPO, *named) if path.is_absolute() and path != Path("/usr")}
     outermost = [path for path in sorted(directories) if not directories & set(path.parents)]
     extensions = [file for path in named if path.name == "lib-dynload" for file in path.glob("*.so")]
-    _borrow_libraries(root, extensions)
+    _borrow_libraries(root, [library, *extensions])
     return root.sharing(*outermost)
 
 
