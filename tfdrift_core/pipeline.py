@@ -61,7 +61,7 @@ class Pipeline:
             events = catalog.load(config.catalog)
         except catalog.CatalogError as error:
             raise ConfigError(str(error)) from error
-        self._ignored = events.ignored
+        self._ignores = events.ignores
         self._engine = Engine(
             events,
             Expectations.parse(config.expected),
@@ -159,7 +159,7 @@ class Pipeline:
         records: list[Record] = []
         self.metrics.add("batches_read")
         for document in batch.documents:
-            found = scan(document, batch.origin, self._ignored)
+            found = scan(document, batch.origin, self._ignores)
             records.extend(found.records)
             self.metrics.add("records_read", found.read)
             if found.read:

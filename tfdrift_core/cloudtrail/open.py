@@ -3,26 +3,17 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from botocore.exceptions import BotoCoreError
-
-from tfdrift_core import aws
-from tfdrift_core.cloudtrail import lookup, s3
-from tfdrift_core.cloudtrail.accounts import lookup_clients
 from tfdrift_core.cloudtrail.files import Files, Follow
 from tfdrift_core.cloudtrail.ledger import Ledger
-from tfdrift_core.cloudtrail.lookup import Lookup
 from tfdrift_core.cloudtrail.merged import Merged
-from tfdrift_core.cloudtrail.places import scope
-from tfdrift_core.cloudtrail.s3 import S3
 from tfdrift_core.cloudtrail.source import Source, SourceError, Span
-from tfdrift_core.cloudtrail.sqs import Sqs, parse_queue
 from tfdrift_core.cloudtrail.tracked import Tracked
 from tfdrift_core.config import Aws, Config, ConfigError, duration
 from tfdrift_core.config import Source as Entry
@@ -33,7 +24,13 @@ POSSIBLE: Final = "a path, a directory, a pattern, - (standard input), file://, 
 _AWS_OPTIONS = frozenset({"profile", "region", "role_arn", "external_id", "session_name", "endpoint_url"})
 _SCOPE = frozenset({"accounts", "regions"})
 _RANGE = frozenset({"start", "end", "follow"})
-_BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+_OPTIONS: Final[Mapping[str, frozenset[str]]] = {
+    "": frozenset({"follow"}),
+    "file": frozenset({"follow"}),
+    "sqs": _AWS_OPTIONS | _SCOPE | {"visibility", "receivers"},
+    "s3": _AWS_OPTIONS | _SCOPE | _RANGE | {"interval", "overlap"},
+    "lookup": _AWS_OPTIONS | _SCOPE | _RANGE | {"interval", "overlap"},
+}
 
 
 def to_read(open_params: str, config: Config) -> list[Entry]:
@@ -77,13 +74,15 @@ def open_source(entry: str | Entry, config: Config, ledger: Ledger, metrics: Met
     :raises SourceError: with what to write instead.
     """
     found = locate(entry)
-    make, _ = _MAKERS[found.scheme]
+    if found.is_file:
+        return _file(found.rest, found.options, ledger, metrics)
+    # What speaks to AWS takes long to load, and reading files needs none of it.
+    from tfdrift_core.cloudtrail import remote
+
     try:
-        return make(found.rest, found.options, config, ledger, metrics)
+        return remote.create(found, config, ledger, metrics)
     except ConfigError as error:
         raise SourceError(f"{found.url}: {error}") from error
-    except BotoCoreError as error:
-        raise SourceError(f"{found.url}: {aws.explain(error)}") from error
 
 
 def locate(entry: str | Entry) -> "Location":
@@ -99,9 +98,9 @@ def locate(entry: str | Entry) -> "Location":
         # A query may follow any of them but a plain path, where ? is part of a pattern.
         rest, _, query = match[2].partition("?")
         scheme = match[1].lower()
-    if scheme not in _MAKERS:
+    if scheme not in _OPTIONS:
         raise SourceError(f"{entry.url}: unknown kind of source {scheme}://; possible are {POSSIBLE}")
-    _, known = _MAKERS[scheme]
+    known = _OPTIONS[scheme]
     options = {**dict(parse_qsl(query, keep_blank_values=True)), **entry.options}
     for name in options:
         if name not in known:
@@ -188,53 +187,9 @@ class Location:
         return self.is_file and not self.options.flag("follow", False)
 
 
-def _file(rest: str, options: Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
+def _file(rest: str, options: Options, ledger: Ledger, metrics: Metrics) -> Source:
     if not rest:
         raise SourceError(f"no source: write {POSSIBLE}")
     if options.flag("follow", False):
         return Follow(rest, ledger, metrics)
     return Files(rest, metrics)
-
-
-def _sqs(rest: str, options: Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
-    queue = parse_queue(rest)
-    wanted = scope(options.texts("accounts"), options.texts("regions"))
-    visibility = options.seconds("visibility", 120.0)
-    if not 10 <= visibility <= 43_200:
-        raise SourceError(f"sqs://{rest}: visibility is {visibility:g} seconds; SQS and TFDrift need 10 to 43200")
-    client = _clients(options.aws(config))
-    receivers = options.number("receivers", 4)
-    return Sqs(queue, client, wanted, metrics, visibility=visibility, receivers=receivers)
-
-
-def _s3(rest: str, options: Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
-    bucket, _, prefix = rest.partition("/")
-    if not _BUCKET.match(bucket):
-        raise SourceError(f"s3://{rest}: {bucket!r} is not a bucket name; write s3://bucket/prefix")
-    wanted = scope(options.texts("accounts"), options.texts("regions"))
-    span = options.span(s3.INTERVAL, s3.OVERLAP)
-    return S3(bucket, prefix, _clients(options.aws(config)), wanted, ledger, metrics, span)
-
-
-def _lookup(rest: str, options: Options, config: Config, ledger: Ledger, metrics: Metrics) -> Source:
-    if rest.strip("/"):
-        raise SourceError(f"lookup://{rest}: write lookup:// alone, and accounts and regions as options")
-    accounts, regions, reach = options.texts("accounts"), options.texts("regions"), options.aws(config)
-    span = options.span(lookup.INTERVAL, lookup.OVERLAP)
-    return Lookup(lambda: lookup_clients(config, reach, accounts, regions), ledger, metrics, span)
-
-
-def _clients(reach: Aws) -> Callable[[str, str], Any]:
-    session = aws.session(reach)
-    return lambda service, region: aws.client(reach, service, region, within=session)
-
-
-_Maker = Callable[[str, Options, Config, Ledger, Metrics], Source]
-
-_MAKERS: Mapping[str, tuple[_Maker, frozenset[str]]] = {
-    "": (_file, frozenset({"follow"})),
-    "file": (_file, frozenset({"follow"})),
-    "sqs": (_sqs, _AWS_OPTIONS | _SCOPE | {"visibility", "receivers"}),
-    "s3": (_s3, _AWS_OPTIONS | _SCOPE | _RANGE | {"interval", "overlap"}),
-    "lookup": (_lookup, _AWS_OPTIONS | _SCOPE | _RANGE | {"interval", "overlap"}),
-}

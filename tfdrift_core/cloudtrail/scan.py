@@ -7,7 +7,7 @@ record decides whether it can have changed anything, and orjson parses the few t
 import json
 import re
 import threading
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -49,14 +49,14 @@ class Scan:
     bad: int = 0
 
 
-def scan(document: bytes, origin: str, ignored: Container[tuple[object, object]] = frozenset()) -> Scan:
-    """The records of one undecoded JSON document, less those of ``ignored`` pairs of event source and name.
+def scan(document: bytes, origin: str, ignores: Callable[[object, object], bool] = lambda source, name: False) -> Scan:
+    """The records of one undecoded JSON document, less those whose event source and name ``ignores`` takes.
 
     Recognised by content: ``{"Records": [...]}``, a record, a list of records, JSON lines, EventBridge events with the
     record in ``detail``, and LookupEvents' answers and events (``CloudTrailEvent``).  Whatever is wrong with a document
     becomes an error and its other records are still read; nothing is raised.
     """
-    reader = _Reader(origin, ignored)
+    reader = _Reader(origin, ignores)
     reader.document(document)
     return Scan(reader.read, reader.records, reader.errors, reader.bad)
 
@@ -73,7 +73,7 @@ _parsers = _Parsers()
 @dataclass(slots=True)
 class _Reader:
     origin: str
-    ignored: Container[tuple[object, object]]
+    ignores: Callable[[object, object], bool]
     read: int = 0
     bad: int = 0
     records: list[Record] = field(default_factory=list)
@@ -150,7 +150,7 @@ class _Reader:
                 self.value(text.encode("utf-8", "replace"), simdjson.Parser())
                 return
         self.read += 1
-        if (item.get("eventSource"), name) not in self.ignored:
+        if not self.ignores(item.get("eventSource"), name):
             self.text(cast(bytes, item.mini))
 
     def text(self, text: bytes) -> None:

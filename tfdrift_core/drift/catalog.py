@@ -4,7 +4,7 @@ One YAML file per AWS service in ``tfdrift_core/catalog``; ``catalog.schema.json
 CONTRIBUTING.md shows how to add a service.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import resources
@@ -90,18 +90,42 @@ class Event:
 
 @dataclass(frozen=True)
 class Catalog:
-    """All events by event source (``sqs.amazonaws.com``) and operation."""
+    """Events by event source (``sqs.amazonaws.com``) and name: ``own``, laid over those that ship with TFDrift.
 
-    events: Mapping[tuple[str, str], Event]
+    The built-in ones of a source are read when they are first asked for: a trail has few sources, and reading them all
+    takes as long as everything else at a start.
+    """
+
+    own: Mapping[tuple[str, str], Event]
+    builtin: bool = False
+    _read: dict[str, Mapping[str, Event]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
-    def ignored(self) -> frozenset[tuple[str, str]]:
-        """Event source and name of the calls that are known to change nothing that Terraform manages."""
-        return frozenset(key for key, event in self.events.items() if event.ignored)
+    def events(self) -> Mapping[tuple[str, str], Event]:
+        """All of them."""
+        sources = dict.fromkeys((*(_files() if self.builtin else ()), *(source for source, _ in self.own)))
+        return {(source, name): event for source in sources for name, event in self._of(source).items()}
 
     def event(self, record: Record) -> Event | None:
-        key = (record.event_source, record.event_name)
-        return self.events.get(key) or self.events.get((record.event_source, record.operation))
+        events = self._of(record.event_source)
+        return events.get(record.event_name) or events.get(record.operation)
+
+    def ignores(self, source: object, name: object) -> bool:
+        """Whether calls of this name are known to change nothing that Terraform manages."""
+        event = self._of(source).get(name) if isinstance(source, str) and isinstance(name, str) else None
+        return event is not None and bool(event.ignored)
+
+    def _of(self, source: str) -> Mapping[str, Event]:
+        known = self._read.get(source)
+        if known is None:
+            known = {
+                **(_builtin(source) if self.builtin and source in _files() else {}),
+                **{name: event for (of, name), event in self.own.items() if of == source},
+            }
+            if known:
+                # Whoever writes a record can make up sources without end.
+                self._read[source] = known
+        return known
 
 
 @cache
@@ -115,7 +139,7 @@ def load(extra: Iterable[str | Path] = ()) -> Catalog:
 
     Raises CatalogError for a file that is missing, is not YAML or does not fit the schema.
     """
-    events = dict(_builtin())
+    events: dict[tuple[str, str], Event] = {}
     for path in extra:
         try:
             text = Path(path).read_text(encoding="utf-8")
@@ -123,17 +147,26 @@ def load(extra: Iterable[str | Path] = ()) -> Catalog:
             problem = getattr(error, "strerror", "") or "not text"
             raise CatalogError(f"catalog {path}: {problem}; check the path") from error
         events.update(parse(text, str(path)))
-    return Catalog(events)
+    return Catalog(events, builtin=True)
 
 
 @cache
-def _builtin() -> Mapping[tuple[str, str], Event]:
-    events: dict[tuple[str, str], Event] = {}
-    for file in sorted(resources.files("tfdrift_core.catalog").iterdir(), key=lambda f: f.name):
+def _files() -> Mapping[str, list[str]]:
+    """The texts of the built-in files by event source, of which some have several."""
+    found: dict[str, list[str]] = {}
+    for file in sorted(resources.files("tfdrift_core.catalog").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".yaml"):
-            # The tests hold these files to the schema; doing it again takes most of a start's time.
-            events.update(_events(_yaml(file.read_text(encoding="utf-8"))))
-    return events
+            text = file.read_text(encoding="utf-8")
+            for source in _sources(_yaml(text.partition("\nevents:")[0])):
+                found.setdefault(source, []).append(text)
+    return found
+
+
+@cache
+def _builtin(source: str) -> Mapping[str, Event]:
+    # The tests hold these files to the schema; doing it again would take most of a start's time.
+    documents = map(_yaml, _files()[source])
+    return {name: event for document in documents for (of, name), event in _events(document) if of == source}
 
 
 def parse(text: str, origin: str) -> dict[tuple[str, str], Event]:
@@ -161,8 +194,12 @@ def _yaml(text: str) -> Any:
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
 
 
+def _sources(document: Mapping[str, Any]) -> Sequence[str]:
+    return document.get("event_sources") or [f"{document['service']}.amazonaws.com"]
+
+
 def _events(document: Mapping[str, Any]) -> Iterable[tuple[tuple[str, str], Event]]:
-    sources = document.get("event_sources") or [f"{document['service']}.amazonaws.com"]
+    sources = _sources(document)
     for name, entries in (document.get("events") or {}).items():
         event = Event(document["service"], name, tuple(_effect(entry) for entry in entries))
         yield from (((source, name), event) for source in sources)

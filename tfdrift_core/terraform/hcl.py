@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from hcl2.parser import parser as hcl2_parser
-from lark import Lark, Token, Tree
-from lark.exceptions import LarkError
+
+if TYPE_CHECKING:
+    from lark import Lark
 
 log = logging.getLogger("tfdrift.config")
 
@@ -110,6 +110,8 @@ def _read(path: str, _mtime: int, _size: int) -> Body:
 
 def parse(text: str) -> Body:
     """Native syntax.  :raises HclError: when it is not HCL."""
+    from lark.exceptions import LarkError
+
     text = text if text.endswith("\n") else text + "\n"
     try:
         return _body(_parser().parse(text).children[0], text)
@@ -121,9 +123,13 @@ def parse(text: str) -> Body:
 
 
 @cache
-def _parser() -> Lark:
+def _parser() -> "Lark":
+    # Both take long to load, and most users configure no Terraform files.
+    from hcl2.parser import parser
+    from lark import Lark
+
     if not TABLES.is_file():
-        return hcl2_parser()
+        return parser()
     with TABLES.open("rb") as file:
         return Lark.load(file)
 
@@ -191,7 +197,7 @@ def _key(tree: Any) -> Any:
 def _string(tree: Any) -> Any:
     parts = []
     for part in (c for c in tree.children if _kind(c) == "string_part"):
-        if not all(isinstance(c, Token) for c in part.children):
+        if not all(isinstance(c, str) for c in part.children):
             return UNKNOWN
         parts.append("".join(str(c) for c in part.children))
     return _ESCAPE.sub(_unescaped, "".join(parts))
@@ -218,7 +224,7 @@ def _unwrapped(tree: Any) -> Any:
 
 
 def _kind(tree: Any) -> str:
-    return str(tree.data) if isinstance(tree, Tree) else ""
+    return str(getattr(tree, "data", ""))
 
 
 def _word(tree: Any) -> str:
