@@ -7,7 +7,8 @@ from typing import Final
 
 from tfdrift_core.cloudtrail.source import Batch, SourceError
 
-QUEUE_BYTES: Final = 64 << 20
+QUEUE_BYTES: Final = 8 << 20
+"""Enough to keep a reader busy; more would leave the processor's caches before it is read, and only cost memory."""
 QUEUE_BATCHES: Final = 256
 IDLE: Final = 0.5
 """Seconds after which an empty queue is reported to the caller."""

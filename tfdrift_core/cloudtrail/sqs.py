@@ -20,7 +20,6 @@ from tfdrift_core.cloudtrail.files import DamagedError
 from tfdrift_core.cloudtrail.health import AWS_ERRORS, Health, code_of, pause
 from tfdrift_core.cloudtrail.objects import GONE, fetch, unpack
 from tfdrift_core.cloudtrail.places import Scope
-from tfdrift_core.cloudtrail.pump import QUEUE_BYTES
 from tfdrift_core.cloudtrail.source import Batch, SourceError
 from tfdrift_core.metrics import Metrics
 
@@ -43,6 +42,9 @@ received, and moves a message that was received too often to the dead-letter que
 
 IN_FLIGHT: Final = 1000
 """Messages that are held at most when Falco is fast; see ``_has_room``."""
+
+HELD_BYTES: Final = 64 << 20
+"""Of documents that wait for Falco; those that settle are among them."""
 
 PUT_OFF: Final = 1000
 """Messages beyond those that are kept because their files cannot be read now."""
@@ -303,7 +305,7 @@ class Sqs:
         return (
             waiting < min(IN_FLIGHT, AHEAD * self._receivers + 4 * len(self._taken))
             and len(self._held) < IN_FLIGHT + PUT_OFF
-            and self._bytes < QUEUE_BYTES
+            and self._bytes < HELD_BYTES
         )
 
     def _open(self, message: dict[str, Any]) -> None:
@@ -365,7 +367,7 @@ class Sqs:
         with self._readable:
             while not self._stop.is_set():
                 wait = self._to_read[0][0] - time.monotonic() if self._to_read else None
-                if self._bytes >= QUEUE_BYTES:
+                if self._bytes >= HELD_BYTES:
                     wait = 1.0
                 elif wait is not None and wait <= 0:
                     return heapq.heappop(self._to_read)[2]
