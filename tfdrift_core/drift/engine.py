@@ -14,7 +14,7 @@ from typing import Any
 import jmespath
 
 from tfdrift_core.cloudtrail.record import Record, once
-from tfdrift_core.drift.catalog import Catalog, Effect, Event, Match
+from tfdrift_core.drift.catalog import Catalog, Effect, Event, Match, expressions
 from tfdrift_core.drift.change import Transform, apply
 from tfdrift_core.drift.classify import (
     Cause,
@@ -57,7 +57,16 @@ class _Step:
 
     effect: Effect
     types: tuple[str, ...]
+    matches: tuple[Match, ...]
     asked: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a call may do to what a state has; ``answer`` says whether that depends on the response."""
+
+    steps: tuple[_Step, ...]
+    answer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class Overlay:
 class _Known:
     """``block`` is the schema of the provider that wrote the attributes, ``secrets`` are their sensitive values."""
 
+    key: _Key
     instance: Instance
     attributes: Attributes
     block: Block | None
@@ -90,7 +100,6 @@ class _Known:
 class _Track:
     """One resource while a batch is worked on."""
 
-    key: _Key
     known: _Known
     instance: Instance
     baseline: Attributes
@@ -154,8 +163,8 @@ class Engine:
         self._created: dict[str, Mapping[str, Any]] = {}
         self._index: StateIndex | None = None
         self._nested: dict[tuple[str, str], dict[str, list[Instance]]] = {}
-        self._plans: dict[int, tuple[_Step, ...]] = {}
-        self._known: dict[_Key, _Known] = {}
+        self._plans: dict[int, _Plan] = {}
+        self._known: dict[Instance, _Known] = {}
 
     def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Result:
         """The drift that ``records``, in their order, made; ``now`` is the time to stamp events with, in nanoseconds.
@@ -183,7 +192,7 @@ class Engine:
     def by_terraform(self, record: Record) -> bool:
         return bool(tool_of(record.user_agent, self._expectations))
 
-    def plan(self, index: StateIndex, event: Event) -> tuple[_Step, ...]:
+    def plan(self, index: StateIndex, event: Event) -> _Plan:
         """Those of a call's effects that can touch anything managed, or make something new beside it."""
         known = self._plans.get(id(event))
         if known is None:
@@ -195,21 +204,22 @@ class Engine:
                 )
                 if types or creates:
                     condition = effect.each or effect.when
-                    steps.append(_Step(effect, types, asked(condition) if condition else None))
-            known = self._plans[id(event)] = tuple(steps)
+                    matches = effect.matches or (_created_match(effect) if effect.create else ())
+                    steps.append(_Step(effect, types, matches, asked(condition) if condition else None))
+            known = self._plans[id(event)] = _Plan(tuple(steps), any(_needs_answer(step.effect) for step in steps))
         return known
 
-    def known(self, key: _Key, instance: Instance) -> _Known:
+    def known(self, instance: Instance) -> _Known:
         """What only state decides of an instance: kept, for it takes long to find out."""
-        attributes = instance.attributes
-        known = self._known.get(key)
-        if known is None or known.attributes is not attributes:
+        known = self._known.get(instance)
+        if known is None:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            known = self._known[key] = _Known(instance, attributes, schema_of(instance.type, attributes))
+            attributes, key = instance.attributes, (instance.state, instance.address)
+            known = self._known[instance] = _Known(key, instance, attributes, schema_of(instance.type, attributes))
         return known
 
-    def resolve(self, index: StateIndex, type: str, matches: Sequence[Match], scope: Scope) -> list[Instance]:
+    def resolve(self, index: StateIndex, type: str, matches: Sequence[Match], scope: Scope) -> Sequence[Instance]:
         """The instances that the first match with any result names.
 
         No match at all stands for a setting of the account and region, of which each has one.
@@ -222,18 +232,17 @@ class Engine:
                 if instance.account in ("", record.account) and instance.region in ("", record.region)
             ]
         for match in matches:
-            values = [(name, evaluate(expression, scope)) for name, expression in match.items()]
-            name, value = values[0]
+            (name, expression), *others = match.items()
+            value = evaluate(expression, scope)
             if not isinstance(value, str | int | float) or isinstance(value, bool) or value == "":
                 continue
-            found = [
-                instance
-                for instance in self._find(index, type, name, render(value) or "", record)
-                if all(_holds(instance.attributes, other, wanted) for other, wanted in values[1:])
-            ]
+            found = self._find(index, type, name, render(value) or "", record)
+            if found and others:
+                wanted = [(other, evaluate(expression, scope)) for other, expression in others]
+                found = [i for i in found if all(_holds(i.attributes, other, value) for other, value in wanted)]
             if found:
                 return found
-        return []
+        return ()
 
     def _find(self, index: StateIndex, type: str, name: str, value: str, record: Record) -> Sequence[Instance]:
         if type == ANY:
@@ -289,6 +298,10 @@ def _created_match(effect: Effect) -> tuple[Match, ...]:
     return ({"id": create.id or create.arn or create.name},) if create else ()
 
 
+def _needs_answer(effect: Effect) -> bool:
+    return bool(effect.create or effect.transform) or any("response" in text for text in expressions(effect))
+
+
 def _holds(attributes: Attributes, name: str, wanted: Any) -> bool:
     actual = attributes.get(name) if name.isidentifier() else jmespath.search(name, attributes)
     if isinstance(actual, list) and not isinstance(wanted, list):
@@ -313,26 +326,26 @@ class _Batch:
         if event is not None and event.ignored:
             return
         self.terraform_ran = self.terraform_ran or self._engine.by_terraform(record)
-        plan = self._engine.plan(self._index, event) if event is not None else ()
-        if event is not None and not plan:
+        plan = self._engine.plan(self._index, event) if event is not None else None
+        if plan is not None and not plan.steps:
             return
         self._order[id(record)] = len(self._order)
         request = canonical_request(record)
         scope: dict[str, Any] = {
             "request": request,
-            "response": canonical_response(record),
+            "response": canonical_response(record) if plan is None or plan.answer else {},
             "record": record.raw,
             "created": self._engine.created(request),
             "_record": record,
         }
-        if event is None:
+        if plan is None:
             # Writes to what a resource stores say nothing of the resource, though they name it.
             if record.raw.get("eventCategory") != "Data":
                 self._infer(record, scope)
             return
         self._verdict: Verdict | None = None
         handled = False
-        for step in plan:
+        for step in plan.steps:
             if step.asked is not None and step.asked.isdisjoint(request):
                 continue
             told = step.effect.fallback and handled
@@ -360,8 +373,7 @@ class _Batch:
         confidence = Confidence.INFERRED if effect.inferred else Confidence.EXACT
         handled = False
         for type in step.types:
-            matches = effect.matches or (_created_match(effect) if effect.create else ())
-            instances = self._engine.resolve(self._index, type, matches, scope)
+            instances = self._engine.resolve(self._index, type, step.matches, scope)
             if effect.inferred:
                 scope["found"] = [instance.attributes for instance in instances]
             for instance in instances:
@@ -401,10 +413,9 @@ class _Batch:
     def _track(self, instance: Instance) -> _Track:
         track = self._tracks.get(instance)
         if track is None:
-            key = (instance.state, instance.address)
-            known = self._engine.known(key, instance)
-            overlay = self._engine.overlay(key, known.attributes)
-            track = _Track(key, known, instance, overlay.baseline, overlay.current, overlay.current)
+            known = self._engine.known(instance)
+            overlay = self._engine.overlay(known.key, known.attributes)
+            track = _Track(known, instance, overlay.baseline, overlay.current, overlay.current)
             self._tracks[instance] = track
         return track
 
@@ -508,13 +519,15 @@ class _Batch:
         """Report the net change of every resource that the batch touched and remember what they are now."""
         for track in self._tracks.values():
             self._finish(track)
-            self._engine.remember(track.key, Overlay(track.known.attributes, track.baseline, track.current))
+            self._engine.remember(track.known.key, Overlay(track.known.attributes, track.baseline, track.current))
         return [event for _, event in sorted(self._events, key=lambda pair: pair[0])]
 
     def _finish(self, track: _Track) -> None:
         if track.current is None:
             if track.start is not None and track.deleted is not None:
                 self._report(track, track.deleted, None)
+            return
+        if not track.touched:
             return
         reported = set()
         for difference in diff(track.start or track.baseline, track.current, schema_for(track.instance.type)):
