@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import orjson
 
-from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.cloudtrail.record import Record, is_true
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.identity import Identity, identify
 from tfdrift_core.drift.redact import Redactor
@@ -110,7 +110,7 @@ def _flag(member: str) -> Callable[[DriftEvent], Value]:
 
     def get(event: DriftEvent) -> Value:
         value = event.record.raw.get(member)
-        return None if value is None else "true" if value in (True, "true") else "false"
+        return None if value is None else "true" if is_true(value) else "false"
 
     return get
 
