@@ -15,6 +15,7 @@ import jsonschema
 import orjson
 import yaml
 
+from tfdrift_core import yaml_data
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.expression import ExpressionError, Expressions, check
 
@@ -147,6 +148,8 @@ def load(extra: Iterable[str | Path] = ()) -> Catalog:
             problem = getattr(error, "strerror", "") or "not text"
             raise CatalogError(f"catalog {path}: {problem}; check the path") from error
         events.update(parse(text, str(path)))
+    # Now, not at the first record: an update of TFDrift may replace the files of a plugin that runs.
+    _files()
     return Catalog(events, builtin=True)
 
 
@@ -157,7 +160,7 @@ def _files() -> Mapping[str, list[str]]:
     for file in sorted(resources.files("tfdrift_core.catalog").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".yaml"):
             text = file.read_text(encoding="utf-8")
-            for source in _sources(_yaml(text.partition("\nevents:")[0])):
+            for source in _sources(yaml_data.load(text.partition("\nevents:")[0])):
                 found.setdefault(source, []).append(text)
     return found
 
@@ -165,7 +168,7 @@ def _files() -> Mapping[str, list[str]]:
 @cache
 def _builtin(source: str) -> Mapping[str, Event]:
     # The tests hold these files to the schema; doing it again would take most of a start's time.
-    documents = map(_yaml, _files()[source])
+    documents = map(yaml_data.load, _files()[source])
     return {name: event for document in documents for (of, name), event in _events(document) if of == source}
 
 
@@ -175,7 +178,7 @@ def parse(text: str, origin: str) -> dict[tuple[str, str], Event]:
     :raises CatalogError: when the file is not YAML, does not fit the schema or has an expression that is none.
     """
     try:
-        document = _yaml(text)
+        document = yaml_data.load(text)
     except yaml.YAMLError as error:
         raise CatalogError(f"catalog {origin}: not YAML: {error}") from error
     for problem in _validator().iter_errors(document):
@@ -188,10 +191,6 @@ def parse(text: str, origin: str) -> dict[tuple[str, str], Event]:
     except ExpressionError as error:
         raise CatalogError(f"catalog {origin}: {error}") from error
     return events
-
-
-def _yaml(text: str) -> Any:
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
 
 
 def _sources(document: Mapping[str, Any]) -> Sequence[str]:

@@ -10,12 +10,10 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-
+from tfdrift_core import yaml_data
 from tfdrift_core.cloudtrail.record import Record, is_true, remembered
 from tfdrift_core.config import ConfigError
 from tfdrift_core.drift.event import Resource
@@ -374,7 +372,7 @@ class _Data:
 
 @cache
 def _data() -> _Data:
-    raw = yaml.safe_load((files(__package__) / "expected.yaml").read_text("utf-8"))
+    raw = yaml_data.resource("tfdrift_core.drift", "expected.yaml")
     aws = raw["aws"]
     return _Data(
         read_only=re.compile(raw["read_only"]),

@@ -7,11 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from tfdrift_core import yaml_data
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.globs import Globs
 
@@ -74,7 +72,7 @@ class _Patterns:
 @cache
 def load_data() -> Mapping[str, Any]:
     """The identity rules that ship with TFDrift."""
-    data: Mapping[str, Any] = yaml.safe_load((files(__package__) / "identities.yaml").read_text("utf-8"))
+    data: Mapping[str, Any] = yaml_data.resource("tfdrift_core.drift", "identities.yaml")
     return data
 
 

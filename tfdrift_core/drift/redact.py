@@ -11,13 +11,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
 import orjson
-import yaml
 
+from tfdrift_core import yaml_data
 from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.globs import Globs
@@ -300,7 +299,7 @@ class _Data:
 
 @cache
 def _data() -> _Data:
-    raw = yaml.safe_load((files(__package__) / "secrets.yaml").read_text("utf-8"))
+    raw = yaml_data.resource("tfdrift_core.drift", "secrets.yaml")
     return _Data(
         names=any_of(raw["names"]),
         harmless=any_of(raw["harmless"]),

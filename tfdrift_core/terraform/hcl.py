@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tfdrift_core.yaml_data import LOADER
+
 if TYPE_CHECKING:
     from lark import Lark
 
@@ -22,7 +24,6 @@ log = logging.getLogger("tfdrift.config")
 TABLES = Path(__file__).with_name("hcl.tables")
 """The parser's tables, in the artifact only: making them takes seconds, and python-hcl2 writes them where it is."""
 
-_YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # generated configurations have megabytes
 _USEFUL = re.compile(r"^[ \t]*(resource|module|provider|terraform|remote_state)\b", re.MULTILINE)
 _FILES_KEPT = 4096
 _ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|([$%])\2\{')
@@ -249,7 +250,7 @@ def parse_json(text: str) -> Body:
     """
     try:
         json.loads(text)  # YAML would take more than JSON
-        node = yaml.compose(text.replace("\t", " "), Loader=_YAML)
+        node = yaml.compose(text.replace("\t", " "), Loader=LOADER)
         if isinstance(node, yaml.MappingNode):
             return _json_body(node, ())
     except RecursionError:
