@@ -10,3 +10,8 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text)
+
+
+def message(text: str) -> str:
+    """``text`` as lines of that kind; those behind the first are indented, so that none passes for another message."""
+    return "\n  ".join(map(one_line, text.split("\n")))

@@ -24,6 +24,7 @@ from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.fields import PATH_ROOTS, select, to_text
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.pipeline import Pipeline
+from tfdrift_core.text import message
 
 if TYPE_CHECKING:
     from _tfdrift_cffi import _Pointer
@@ -80,7 +81,7 @@ class _FalcoHandler(logging.Handler):
         if plugin is None or not plugin.alive:
             return
         severity = next((falco for level, falco in _SEVERITIES if record.levelno >= level), _TRACE)
-        lib.tfdrift_log(plugin.handle, severity, _c(self.format(record)))
+        lib.tfdrift_log(plugin.handle, severity, _c(message(self.format(record))))
 
     def forget(self, plugin: _Plugin) -> None:
         """Send nothing to a plugin any more: Falco's owner of it is about to go."""

@@ -115,3 +115,13 @@ def test_a_damaged_directory_says_so(tmp_path: Path, driver: Path, library: Path
     code, out, err = drive(driver, alone, "{}", "x", 1, environment)
     assert code == 3, err
     assert "runtime.conf is damaged; unpack the artifact again" in out
+
+
+def test_what_others_wrote_reaches_the_log_as_one_harmless_line(
+    driver: Path, library: Path, trail: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    file = tmp_path / "a\x1b[2J\ntfdrift: Emergency.json"
+    file.write_text('{"Records": [7]}')
+    _, out, err = drive(driver, library, settings(trail), str(file), 1, environment)
+    assert "a?[2J\n  tfdrift: Emergency.json: record 1: is not a JSON object" in out + err
+    assert "\x1b" not in out + err

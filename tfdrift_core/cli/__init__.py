@@ -7,14 +7,14 @@ import sys
 from importlib.metadata import entry_points
 
 from tfdrift_core import __version__
-from tfdrift_core.text import one_line
+from tfdrift_core.text import message
 
 
 class _Formatter(logging.Formatter):
     """A message may quote a record or a server: what it holds must neither move the cursor nor look like another."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, its name
-        return "\n  ".join(map(one_line, super().formatMessage(record).split("\n")))
+        return message(super().formatMessage(record))
 
 
 def main(argv: list[str] | None = None) -> int:
