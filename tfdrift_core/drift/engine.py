@@ -52,21 +52,15 @@ _Key = tuple[str, str]
 class _Step:
     """An effect that matters for a state, with those of its types that the state has.
 
-    ``asked`` are the members of the request without all of which it does nothing, ``None`` when it always may.
+    ``asked`` are the members of the request without all of which it does nothing, ``None`` when it always may;
+    ``answered`` says whether the response is asked, too.
     """
 
     effect: Effect
     types: tuple[str, ...]
     matches: tuple[Match, ...]
     asked: frozenset[str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a call may do to what a state has; ``answer`` says whether that depends on the response."""
-
-    steps: tuple[_Step, ...]
-    answer: bool
+    answered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +157,7 @@ class Engine:
         self._created: dict[str, Mapping[str, Any]] = {}
         self._index: StateIndex | None = None
         self._nested: dict[tuple[str, str], dict[str, list[Instance]]] = {}
-        self._plans: dict[int, _Plan] = {}
+        self._plans: dict[int, tuple[_Step, ...]] = {}
         self._known: dict[Instance, _Known] = {}
 
     def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Result:
@@ -192,7 +186,7 @@ class Engine:
     def by_terraform(self, record: Record) -> bool:
         return bool(tool_of(record.user_agent, self._expectations))
 
-    def plan(self, index: StateIndex, event: Event) -> _Plan:
+    def plan(self, index: StateIndex, event: Event) -> tuple[_Step, ...]:
         """Those of a call's effects that can touch anything managed, or make something new beside it."""
         known = self._plans.get(id(event))
         if known is None:
@@ -205,8 +199,9 @@ class Engine:
                 if types or creates:
                     condition = effect.each or effect.when
                     matches = effect.matches or (_created_match(effect) if effect.create else ())
-                    steps.append(_Step(effect, types, matches, asked(condition) if condition else None))
-            known = self._plans[id(event)] = _Plan(tuple(steps), any(_needs_answer(step.effect) for step in steps))
+                    names = asked(condition) if condition else None
+                    steps.append(_Step(effect, types, matches, names, _asks_response(effect)))
+            known = self._plans[id(event)] = tuple(steps)
         return known
 
     def known(self, instance: Instance) -> _Known:
@@ -298,7 +293,7 @@ def _created_match(effect: Effect) -> tuple[Match, ...]:
     return ({"id": create.id or create.arn or create.name},) if create else ()
 
 
-def _needs_answer(effect: Effect) -> bool:
+def _asks_response(effect: Effect) -> bool:
     return bool(effect.create or effect.transform) or any("response" in text for text in expressions(effect))
 
 
@@ -326,28 +321,29 @@ class _Batch:
         if event is not None and event.ignored:
             return
         self.terraform_ran = self.terraform_ran or self._engine.by_terraform(record)
-        plan = self._engine.plan(self._index, event) if event is not None else None
-        if plan is not None and not plan.steps:
+        plan = self._engine.plan(self._index, event) if event is not None else ()
+        if event is not None and not plan:
             return
         self._order[id(record)] = len(self._order)
         request = canonical_request(record)
         scope: dict[str, Any] = {
             "request": request,
-            "response": canonical_response(record) if plan is None or plan.answer else {},
             "record": record.raw,
             "created": self._engine.created(request),
             "_record": record,
         }
-        if plan is None:
+        if event is None:
             # Writes to what a resource stores say nothing of the resource, though they name it.
             if record.raw.get("eventCategory") != "Data":
-                self._infer(record, scope)
+                self._infer(record, {**scope, "response": canonical_response(record)})
             return
         self._verdict: Verdict | None = None
         handled = False
-        for step in plan.steps:
+        for step in plan:
             if step.asked is not None and step.asked.isdisjoint(request):
                 continue
+            if step.answered and "response" not in scope:
+                scope["response"] = canonical_response(record)
             told = step.effect.fallback and handled
             for item in self._items(step.effect, scope):
                 handled = self._effect(step, record, {**scope, "item": item}, told) or handled

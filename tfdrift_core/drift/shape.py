@@ -18,9 +18,10 @@ _WRAPPER_ENDINGS = ("Request", "Response", "Req", "Resp")
 def canonical_request(record: Record) -> dict[str, Any]:
     """The request parameters in plain form; an API Gateway body is found under ``input``."""
     request = _plain(_unwrap(record.request, record.service))
-    body = f"{record.operation[:1].lower()}{record.operation[1:]}Input"
-    if isinstance(request.get(body), dict):
-        request["input"] = request.pop(body)
+    if record.service == "apigateway":
+        body = f"{record.operation[:1].lower()}{record.operation[1:]}Input"
+        if isinstance(request.get(body), dict):
+            request["input"] = request.pop(body)
     return request
 
 
