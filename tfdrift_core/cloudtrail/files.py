@@ -183,8 +183,14 @@ class Files:
 
     def batches(self) -> Iterator[Batch | None]:
         files = self.files()
-        self._pump.start(self._read_stdin if self._pattern == STDIN else lambda: self._read_all(files))
-        yield from self._pump.batches()
+        batches = self._read_all(files) if files else self._read(sys.stdin.buffer, "stdin")
+        if files and all(file.is_file() for file in files):
+            # In this thread: two of Python that are both at work only hold each other up.
+            yield from batches
+        else:
+            # Nobody knows when a pipe's other end will write.
+            self._pump.start(lambda: self._fill(batches))
+            yield from self._pump.batches()
 
     def acknowledge(self, batch: Batch) -> None:
         """Nothing to do: files are read anew by the next run."""
@@ -196,24 +202,23 @@ class Files:
         else:
             self._pump.close()
 
-    def _read_stdin(self) -> None:
-        self._read(sys.stdin.buffer, "stdin")
+    def _fill(self, batches: Iterator[Batch]) -> None:
+        for batch in batches:
+            if not self._pump.put(batch):
+                return
 
-    def _read_all(self, files: list[Path]) -> None:
+    def _read_all(self, files: list[Path]) -> Iterator[Batch]:
         for file in files:
             try:
                 with file.open("rb") as stream:
-                    self._read(stream, str(file))
+                    yield from self._read(stream, str(file))
             except OSError as error:
                 self._fault(str(file), error.strerror or error)
-            if self._pump.stop.is_set():
-                return
 
-    def _read(self, stream: BinaryIO, origin: str) -> None:
+    def _read(self, stream: BinaryIO, origin: str) -> Iterator[Batch]:
         try:
             for document in documents(stream):
-                if not self._pump.put(Batch(origin, (document,), durable=False)):
-                    return
+                yield Batch(origin, (document,), durable=False)
         except DamagedError as error:
             self._fault(origin, error)
 
