@@ -186,13 +186,12 @@ def classify(record: Record, expectations: Expectations, identity: Identity | No
     if nothing:
         return nothing
     tool = tool_of(record.user_agent, expectations)
-    by_terraform = Verdict(Outcome.EXPECTED, Cause.TERRAFORM, f"made by {tool}")
     if tool and expectations.terraform and expectations.terraform_identities is None:
         # Most changes of a trail are Terraform's: who it ran as is worth finding out only where it decides.
-        return by_terraform
+        return _by_terraform(tool)
     who = identify(record) if identity is None else identity
     if tool and expectations.terraform and _trusted(who, expectations):
-        return by_terraform
+        return _by_terraform(tool)
     aws = _aws_itself(record, who)
     if aws and (expectations.auto_scaling if aws.cause is Cause.AUTO_SCALING else expectations.aws_services):
         return aws
@@ -287,6 +286,11 @@ def _known_tool(agent: str) -> str:
             version = found["version"]
             return f"{name} {version}" if version else name
     return ""
+
+
+@remembered
+def _by_terraform(tool: str) -> Verdict:
+    return Verdict(Outcome.EXPECTED, Cause.TERRAFORM, f"made by {tool}")
 
 
 def _trusted(who: Identity, expectations: Expectations) -> bool:
