@@ -104,8 +104,7 @@ class Catalog:
     @cached_property
     def events(self) -> Mapping[tuple[str, str], Event]:
         """All of them."""
-        sources = dict.fromkeys((*(_files() if self.builtin else ()), *(source for source, _ in self.own)))
-        return {(source, name): event for source in sources for name, event in self._of(source).items()}
+        return {(source, name): event for source in self._sources for name, event in self._of(source).items()}
 
     def event(self, record: Record) -> Event | None:
         events = self._of(record.event_source)
@@ -116,17 +115,17 @@ class Catalog:
         event = self._of(source).get(name) if isinstance(source, str) and isinstance(name, str) else None
         return event is not None and bool(event.ignored)
 
+    @cached_property
+    def _sources(self) -> Mapping[str, None]:
+        return dict.fromkeys((*(_files() if self.builtin else ()), *(source for source, _ in self.own)))
+
     def _of(self, source: str) -> Mapping[str, Event]:
         known = self._read.get(source)
-        if known is None:
-            known = {
-                **(_builtin(source) if self.builtin and source in _files() else {}),
-                **{name: event for (of, name), event in self.own.items() if of == source},
-            }
-            if known:
-                # Whoever writes a record can make up sources without end.
-                self._read[source] = known
-        return known
+        if known is None and source in self._sources:
+            shipped = _builtin(source) if self.builtin and source in _files() else {}
+            own = {name: event for (of, name), event in self.own.items() if of == source}
+            known = self._read[source] = {**shipped, **own}
+        return known or {}
 
 
 @cache

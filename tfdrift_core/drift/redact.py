@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus, unquote
 import orjson
 
 from tfdrift_core import yaml_data
-from tfdrift_core.cloudtrail.record import Record, remembered
+from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.globs import Globs
 from tfdrift_core.drift.identity import any_of
@@ -202,15 +202,10 @@ class Redactor:
             if SENSITIVE in text and orjson.dumps(document).decode() == text:
                 # Written by this very function: what the patterns below find in it are its own words.
                 return self.scrub(text)
-        return self.scrub(_without_known_forms(text))
-
-
-@remembered
-def _without_known_forms(text: str) -> str:
-    for needle, pattern in _data().contents:
-        if needle in text:
-            text = pattern.sub(_blank, text)
-    return text
+        for needle, pattern in _data().contents:
+            if needle in text:
+                text = pattern.sub(_blank, text)
+        return self.scrub(text)
 
 
 def secret_values(
