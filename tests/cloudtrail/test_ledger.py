@@ -1,6 +1,7 @@
 """What is remembered over restarts, and what every kind of crash leaves behind."""
 
 import os
+import resource
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -198,8 +199,45 @@ def test_a_disk_that_fills_up_is_told_once_and_does_not_stop_the_flow(caplog: py
     assert caplog.text.count("a restart may report changes again") == 1
     ledger._database = broken
     ledger.save("a", 3)
-    assert "data_dir: can be written again" in caplog.text
+    assert "data_dir: the ledger can be used again" in caplog.text
     assert ledger.checkpoint("a") == 3
+
+
+def test_a_full_disk_stops_no_event_and_spoils_no_entry(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ledger = Ledger(str(tmp_path))
+    claim = ledger.claim(BATCH, [record("a")])
+    assert ledger.offer(claim, "before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "journal").stat().st_size + 10, limits[1]))
+    try:
+        assert [ledger.offer(claim, name) for name in ("half written", "not written")] == [True, True]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caplog.text.count("data_dir: the journal cannot be used") == 1
+    assert ledger.offer(claim, "after")
+    assert "data_dir: the journal can be used again" in caplog.text
+    ledger.advance(4)
+    ledger.close()
+    ledger = Ledger(str(tmp_path))
+    claim = ledger.claim(BATCH, [record("a")])
+    assert [ledger.offer(claim, name) for name in ("before", "half written", "after")] == [False, True, False]
+
+
+def test_damage_within_the_database_costs_duplicates_and_not_events(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(str(tmp_path))
+    names = [f"r{number}" for number in range(5000)]
+    ledger.settle(ledger.claim(BATCH, [record(name) for name in names]))
+    ledger.close()
+    file = tmp_path / "ledger.sqlite"
+    data = bytearray(file.read_bytes())
+    data[8192:-4096] = b"\xff" * (len(data) - 12288)
+    file.write_bytes(data)
+    ledger = Ledger(str(tmp_path))
+    again = claimed(ledger, *[record(name) for name in [*names, "new"]])
+    assert "new" in again
+    assert caplog.text.count("data_dir: a part of the ledger cannot be used: database disk image is malformed") == 1
 
 
 def test_nobody_else_may_read_it_in_a_directory_that_they_may_look_into(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ how many events the reader has finished with.  That number is mapped into memory
 with one store, from C too; nothing but the machine's own crash takes either back.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -91,7 +92,7 @@ class Ledger:
         # The older half is forgotten as a whole: taking single keys from a dict's front is ever slower.
         self._replayed: tuple[set[bytes], set[bytes]] = set(), set()
         self._settled = 0
-        self._failed = False
+        self._unread, self._unwritten = _Trouble("a part of the ledger"), _Trouble("the ledger")
         self._lock_fd = -1
         self._directory = Path(data_dir) if data_dir else None
         if self._directory is None:
@@ -166,7 +167,7 @@ class Ledger:
     def checkpoint(self, name: str) -> Any:
         """What ``save`` was last given under this name, or None."""
         with self._lock:
-            row = self._database.execute("SELECT value FROM checkpoint WHERE name = ?", (name,)).fetchone()
+            row = self._row("SELECT value FROM checkpoint WHERE name = ?", name)
         return None if row is None else json.loads(row[0])
 
     def save(self, name: str, value: Any) -> None:
@@ -187,28 +188,47 @@ class Ledger:
         if not durable:
             older, newer = self._replayed
             return key in older or key in newer
-        return self._database.execute("SELECT 1 FROM seen WHERE key = ?", (key,)).fetchone() is not None
+        return self._row("SELECT 1 FROM seen WHERE key = ?", key) is not None
+
+    def _row(self, query: str, *values: Any) -> Any:
+        """The first row, or None, also where the database cannot be read: reporting twice is better than not at all."""
+        try:
+            return self._database.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            self._unread.failed(error)
+            return None
 
     def _write(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         try:
             with self._database:
                 self._database.executemany(statement, rows)
         except sqlite3.Error as error:
-            if not self._failed:
-                _log.error("data_dir: cannot be written: %s; a restart may report changes again", error)
-            self._failed = True
-            return
-        if self._failed:
-            _log.warning("data_dir: can be written again")
-            self._failed = False
+            self._unwritten.failed(error)
+        else:
+            self._unwritten.ended()
 
     def _prune(self) -> None:
         oldest = int(time.time()) - WINDOW_SECONDS
         self._write("DELETE FROM seen WHERE at < ?", [(oldest,)])
-        (count,) = self._database.execute("SELECT count(*) FROM seen").fetchone()
-        if count > WINDOW_RECORDS:
-            row = self._database.execute("SELECT at FROM seen ORDER BY at DESC LIMIT 1 OFFSET ?", (WINDOW_RECORDS,))
-            self._write("DELETE FROM seen WHERE at <= ?", [row.fetchone()])
+        if row := self._row("SELECT at FROM seen ORDER BY at DESC LIMIT 1 OFFSET ?", WINDOW_RECORDS):
+            self._write("DELETE FROM seen WHERE at <= ?", [row])
+
+
+class _Trouble:
+    """Tells once that ``what`` in data_dir fails, and that it has stopped to."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._failing = what, False
+
+    def failed(self, error: Exception) -> None:
+        if not self._failing:
+            _log.error("data_dir: %s cannot be used: %s; a restart may report changes again", self._what, error)
+        self._failing = True
+
+    def ended(self) -> None:
+        if self._failing:
+            _log.warning("data_dir: %s can be used again", self._what)
+        self._failing = False
 
 
 class _Journal:
@@ -219,6 +239,7 @@ class _Journal:
         self._had: set[bytes] = set()
         self._written: set[bytes] = set()
         self._fd = -1
+        self._trouble = _Trouble("the journal")
         self.header: mmap.mmap | None = None
         if path is None:
             return
@@ -243,9 +264,21 @@ class _Journal:
             return False
         self._offered += 1
         if self._fd >= 0 and durable:
-            os.write(self._fd, _ENTRY.pack(self._offered, digest))
+            self._write(_ENTRY.pack(self._offered, digest))
             self._written.add(digest)
         return True
+
+    def _write(self, entry: bytes) -> None:
+        size = os.fstat(self._fd).st_size
+        try:
+            if os.write(self._fd, entry) < len(entry):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            # A part of an entry would shift all that follow it.
+            os.ftruncate(self._fd, size)
+            self._trouble.failed(error)
+        else:
+            self._trouble.ended()
 
     def advance(self, count: int) -> None:
         if self.header is not None and count > _HEADER.unpack_from(self.header)[0]:
