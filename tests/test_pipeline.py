@@ -280,6 +280,24 @@ def test_a_record_that_the_engine_cannot_take_is_left_out_alone(
     assert f"record {poison.id} (SetQueueAttributes of sqs.amazonaws.com) is left out" in caplog.text
 
 
+def test_a_document_that_the_scan_cannot_take_holds_up_no_other(
+    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scan, sink, source = module.scan, Reader(), Script([[timeout(60)], [timeout(90)]])
+
+    def fails(document: bytes, *rest: Any) -> Any:
+        if b":60" in document or b'"60"' in document:
+            raise RecursionError("a defect")
+        return scan(document, *rest)
+
+    monkeypatch.setattr(module, "scan", fails)
+    pipeline = run(configured(state), source, sink)
+    assert told(sink) == [("30", "90")]
+    assert source.acknowledged == [0, 1]
+    assert pipeline.metrics.counters()["errors_internal"] == 1
+    assert "is left out, please report this" in caplog.text
+
+
 def test_what_cannot_work_is_said_at_once(state: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no-such-catalog"):
         Pipeline(configured(state, catalog=[str(tmp_path / "no-such-catalog.yaml")]))

@@ -159,15 +159,19 @@ class Pipeline:
         records: list[Record] = []
         self.metrics.add("batches_read")
         for document in batch.documents:
-            found = scan(document, batch.origin, self._ignores)
+            try:
+                found = scan(document, batch.origin, self._ignores)
+            except Exception as error:  # noqa: BLE001 - the batch would come again and again, and nothing after it
+                self._defect(f"{batch.origin} is left out", error)
+                continue
             records.extend(found.records)
             self.metrics.add("records_read", found.read)
             if found.read:
                 self.metrics.set("last_record_time", self._clock() // 1_000_000_000)
             if found.bad:
                 self.metrics.add("records_bad", found.bad)
-            for error in found.errors:
-                log.warning("%s", error)
+            for fault in found.errors:
+                log.warning("%s", fault)
         return records
 
     def _process(self, records: Sequence[Record], stop: threading.Event) -> Result:
@@ -195,15 +199,12 @@ class Pipeline:
             if len(records) > 1:
                 return merged(self._compare([record]) for record in records)
             (record,) = records
-            self.metrics.add("errors_internal")
-            log.error(
-                "record %s (%s of %s) is left out, please report this: %s",
-                record.id,
-                record.event_name,
-                record.event_source,
-                "".join(traceback.format_exception(error)).rstrip(),
-            )
+            self._defect(f"record {record.id} ({record.event_name} of {record.event_source}) is left out", error)
             return Result()
+
+    def _defect(self, what: str, error: Exception) -> None:
+        self.metrics.add("errors_internal")
+        log.error("%s, please report this: %s", what, "".join(traceback.format_exception(error)).rstrip())
 
     def _wait_for_apply(self, states: Collection[str], stop: threading.Event) -> None:
         """While Terraform holds a state's lock its next version may explain the change: wait for it, within bounds.
