@@ -128,6 +128,20 @@ def test_a_poison_message_is_left_to_the_redrive_policy(
     assert metrics.counters()["poison_messages"] == 2
 
 
+def test_a_file_that_is_gone_takes_no_other_of_its_message_along(
+    client: Clients, config: Config, metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    url, dead = with_dead_letters(client, 2)
+    put(client, KEY, gzip.compress(trail(1, 2)))
+    client("sqs").send_message(QueueUrl=url, MessageBody=named("gone.json.gz", KEY))
+    source = Sqs(parse_queue("trail"), opened(config, metrics)._make_client, opened(config, metrics)._scope, metrics)
+    source._visibility = 1
+    batches = take(source, 0, seconds=6)
+    assert {tuple(ids([batch])) for batch in batches} == {("id-1", "id-2")}
+    assert left(client, dead)[0] == 1
+    assert caplog.text.count("cannot be used: s3://trail/gone.json.gz: An error occurred (NoSuchKey)") == 1
+
+
 def test_a_message_stays_hidden_for_as_long_as_its_events_wait(
     client: Clients, queue: str, config: Config, metrics: Metrics
 ) -> None:

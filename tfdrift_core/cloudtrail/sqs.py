@@ -205,7 +205,8 @@ class Sqs:
         with self._changed:
             self._under_way -= 1
             self._taken.append(time.monotonic())
-            self._done.append(str(batch.token))
+            if batch.token is not None:
+                self._done.append(str(batch.token))
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -329,7 +330,8 @@ class Sqs:
             with self._changed:
                 self._done.append(name)
 
-    def _give(self, name: str, content: Message, sent: int, documents: tuple[bytes, ...], origin: str) -> None:
+    def _give(self, name: str | None, content: Message, sent: int, documents: tuple[bytes, ...], origin: str) -> None:
+        """``name`` is the message that is done with once these are; None where it is not."""
         with self._changed:
             number = next(self._numbers)
             heapq.heappush(self._ready, _Ready(content.time, sent, number, Batch(origin, documents, name)))
@@ -347,19 +349,20 @@ class Sqs:
         while (reading := self._next_to_read()) is not None:
             name, places = reading.name, reading.content.objects
             try:
-                documents = self._documents(places)
+                documents, refused = self._documents(places)
             except AWS_ERRORS as error:
-                if code_of(error) in GONE or isinstance(error, ParamValidationError):
-                    self._refuse(name, error)
-                else:
-                    self._put_off(reading, error)
+                self._put_off(reading, error)
             except Exception as error:  # noqa: BLE001 - whatever one message names, the others go on
                 self._refuse(name, error)
             else:
                 with self._changed:
                     del self._reading[name]
                     mended = not any(other.failures for other in self._reading.values())
-                self._give(name, reading.content, reading.sent, documents, _names(places))
+                if documents or refused is None:
+                    whole = name if refused is None else None
+                    self._give(whole, reading.content, reading.sent, documents, _names(places))
+                if refused is not None:
+                    self._refuse(name, refused)
                 if mended:
                     self._objects_health.worked()
 
@@ -395,14 +398,25 @@ class Sqs:
             self._held.pop(reading.name, None)
             self._changed.notify_all()
 
-    def _documents(self, places: Iterable[tuple[str, str]]) -> tuple[bytes, ...]:
+    def _documents(self, places: Iterable[tuple[str, str]]) -> tuple[tuple[bytes, ...], PoisonError | None]:
+        """What the files hold, and which of them can never be read.
+
+        :raises ClientError: and botocore's other errors, when one cannot be read now.
+        """
         held: list[bytes] = []
+        refused = None
         for bucket, key in places:
-            documents, problem = unpack(fetch(self._s3, bucket, key, self._parts))
+            try:
+                documents, problem = unpack(fetch(self._s3, bucket, key, self._parts))
+            except AWS_ERRORS as error:
+                if code_of(error) not in GONE and not isinstance(error, ParamValidationError):
+                    raise
+                refused = PoisonError(f"s3://{bucket}/{key}: {error}")
+                continue
             if problem:
                 self._objects_health.note("s3://%s/%s: %s; what was before is read", bucket, key, problem)
             held.extend(documents)
-        return tuple(held)
+        return tuple(held), refused
 
     def _refuse(self, name: str, error: Exception) -> None:
         """Left alone: it comes again until the queue's redrive policy puts it into the dead-letter queue."""
