@@ -121,11 +121,13 @@ class Ledger:
         with self._lock:
             for record in records:
                 own = _keys(record)
-                if any(self._known(key, batch.durable) for key in own):
-                    continue
-                fresh.append(record)
-                keys += own
-                self._claimed.update(own)
+                for key in own:
+                    if self._known(key, batch.durable):
+                        break
+                else:
+                    fresh.append(record)
+                    keys += own
+                    self._claimed.update(own)
         fresh.sort(key=lambda record: record.time)
         return Claim(fresh, tuple(keys), batch.durable)
 
