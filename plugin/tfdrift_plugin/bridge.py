@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
@@ -19,7 +19,7 @@ import orjson
 from _tfdrift_cffi import ffi, lib
 
 from tfdrift_core import config, payload
-from tfdrift_core.cloudtrail.source import SourceError
+from tfdrift_core.cloudtrail.source import InUseError, SourceError
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.fields import PATH_ROOTS, select, to_text
 from tfdrift_core.metrics import Metrics
@@ -35,6 +35,7 @@ _JOIN_SECONDS = 20.0
 """How long ``close`` waits for a worker, which a stuck network call can hold up; then the thread is left to itself."""
 _PUBLISH_SECONDS = 1.0
 _RESTART_SECONDS = 30.0
+_STANDBY_SECONDS = 1.0
 
 # Falco's severities: https://falco.org/docs/reference/plugins/plugin-api-reference/
 _SEVERITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
@@ -130,8 +131,9 @@ class _Worker:
         self._plugin = plugin
         self._handle = handle
         self._stop = threading.Event()
+        self._params = params
         self._pipeline = plugin.take_pipeline()
-        self._pipeline.open(params)
+        self._opened = self._open()
         self._threads = [
             threading.Thread(target=work, name=f"tfdrift-{name}", daemon=True)
             for name, work in (("pipeline", self._work), ("metrics", self._publish))
@@ -152,14 +154,34 @@ class _Worker:
         self._plugin.publish()
         return not stuck
 
-    def _work(self) -> None:
-        _current.plugin = self._plugin
-        sink = _QueueSink(self._handle, self._plugin.metrics)
+    def _open(self) -> bool:
+        """False while another process has the data_dir: in a rolling update it ends only once this one is up."""
+        try:
+            self._pipeline.open(self._params)
+        except InUseError as error:
+            log.warning("%s; reading begins when it ends", error)
+            return False
+        return True
+
+    def _wait_for_turn(self) -> bool:
+        """False when this worker is to end before the other process has."""
+        while not self._opened:
+            if self._stop.wait(_STANDBY_SECONDS):
+                return False
+            with suppress(InUseError):
+                self._pipeline.open(self._params)
+                self._opened = True
+                log.warning("the data_dir is free; reading begins")
         progress = self._pipeline.progress
         if progress is not None:
             # C counts there itself: a crash may come before this thread has looked.
             count = ffi.from_buffer("uint64_t[]", progress, require_writable=True)
             lib.tfdrift_set_progress(self._handle, count)
+        return True
+
+    def _work(self) -> None:
+        _current.plugin = self._plugin
+        sink = _QueueSink(self._handle, self._plugin.metrics)
         try:
             while not self._stop.is_set() and not self._run(sink):
                 self._stop.wait(_RESTART_SECONDS)
@@ -171,7 +193,8 @@ class _Worker:
     def _run(self, sink: _QueueSink) -> bool:
         """Whether the pipeline came to its end; whatever stops it before that, Falco must go on."""
         try:
-            self._pipeline.run(sink, self._stop)
+            if self._wait_for_turn():
+                self._pipeline.run(sink, self._stop)
         except SourceError as error:
             log.error("%s; tried again in %.0f s", error, _RESTART_SECONDS)
             self._plugin.metrics.add("errors_sources")

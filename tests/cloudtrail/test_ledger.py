@@ -11,7 +11,7 @@ import pytest
 from tfdrift_core.cloudtrail import ledger as module
 from tfdrift_core.cloudtrail.ledger import Ledger
 from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.cloudtrail.source import Batch, SourceError
+from tfdrift_core.cloudtrail.source import Batch, InUseError, SourceError
 
 BATCH = Batch("x", ())
 
@@ -172,7 +172,7 @@ def test_a_damaged_database_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptu
 def test_two_processes_cannot_share_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LOCK_SECONDS", 0.2)
     first = Ledger(str(tmp_path))
-    with pytest.raises(SourceError, match=r"data_dir .*: is in use by another process; give a directory that"):
+    with pytest.raises(InUseError, match=r"data_dir .*: is in use by another process; give each process a directory"):
         Ledger(str(tmp_path))
     first.close()
     Ledger(str(tmp_path)).close()

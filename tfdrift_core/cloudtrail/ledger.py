@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.cloudtrail.source import Batch, SourceError
+from tfdrift_core.cloudtrail.source import Batch, InUseError, SourceError
 from tfdrift_core.private import open_private
 
 WINDOW_SECONDS: Final = 7 * 86_400
@@ -57,7 +57,8 @@ _DIGEST_BYTES = 16
 _HEADER = struct.Struct("=QQ")
 _ENTRY = struct.Struct(f"=Q{_DIGEST_BYTES}s")
 _JOURNAL_LIMIT = 1 << 20
-_LOCK_SECONDS = 10.0
+_LOCK_SECONDS = 2.0
+_DATABASE_SECONDS = 10.0
 _VERSION = 1
 
 _SCHEMA = """
@@ -83,7 +84,7 @@ class Claim:
 class Ledger:
     """Safe to use from several threads.  With an empty ``data_dir`` everything is kept in memory.
 
-    :raises SourceError: when ``data_dir`` cannot be used, or another process uses it.
+    :raises SourceError: when ``data_dir`` cannot be used; ``InUseError`` while another process uses it.
     """
 
     def __init__(self, data_dir: str = "") -> None:
@@ -104,6 +105,10 @@ class Ledger:
             self._lock_fd = _exclusive(self._directory / "lock")
             self._database = _open(self._directory / "ledger.sqlite")
             self._journal = _Journal(self._directory / "journal")
+        except BlockingIOError as error:
+            raise InUseError(
+                f"data_dir {data_dir}: is in use by another process; give each process a directory of its own"
+            ) from error
         except (OSError, sqlite3.Error) as error:
             if self._lock_fd >= 0:
                 os.close(self._lock_fd)
@@ -318,7 +323,7 @@ def _keys(record: Record) -> list[bytes]:
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    database = sqlite3.connect(path, check_same_thread=False, timeout=_LOCK_SECONDS)
+    database = sqlite3.connect(path, check_same_thread=False, timeout=_DATABASE_SECONDS)
     database.executescript(_SCHEMA)
     return database
 
@@ -348,7 +353,7 @@ def _exclusive(path: Path) -> int:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 os.close(descriptor)
-                raise OSError("is in use by another process") from None
+                raise
             time.sleep(0.1)
         else:
             return descriptor

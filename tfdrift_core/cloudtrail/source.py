@@ -67,3 +67,7 @@ class Source(Protocol):
 
 class SourceError(Exception):
     """A source cannot work until the user changes something; the message says what."""
+
+
+class InUseError(SourceError):
+    """Another process has what the source needs, and may end."""
