@@ -19,7 +19,7 @@ import orjson
 from _tfdrift_cffi import ffi, lib
 
 from tfdrift_core import config, payload
-from tfdrift_core.cloudtrail.source import InUseError, SourceError
+from tfdrift_core.cloudtrail.source import NotYetError, SourceError
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.fields import PATH_ROOTS, select, to_text
 from tfdrift_core.metrics import Metrics
@@ -155,23 +155,26 @@ class _Worker:
         return not stuck
 
     def _open(self) -> bool:
-        """False while another process has the data_dir: in a rolling update it ends only once this one is up."""
+        """False while there is something to wait for.
+
+        In a rolling update the process that has the data_dir ends only once this one is up.
+        """
         try:
             self._pipeline.open(self._params)
-        except InUseError as error:
-            log.warning("%s; reading begins when it ends", error)
+        except NotYetError as error:
+            log.error("%s; until then nothing is read", error)
             return False
         return True
 
     def _wait_for_turn(self) -> bool:
-        """False when this worker is to end before the other process has."""
+        """False when this worker is to end before it could begin."""
         while not self._opened:
             if self._stop.wait(_STANDBY_SECONDS):
                 return False
-            with suppress(InUseError):
+            with suppress(NotYetError):
                 self._pipeline.open(self._params)
                 self._opened = True
-                log.warning("the data_dir is free; reading begins")
+                log.warning("the data_dir can be used; reading begins")
         progress = self._pipeline.progress
         if progress is not None:
             # C counts there itself: a crash may come before this thread has looked.

@@ -3,6 +3,8 @@
 import os
 import resource
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from tfdrift_core.cloudtrail import ledger as module
 from tfdrift_core.cloudtrail.ledger import Ledger
 from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.cloudtrail.source import Batch, InUseError, SourceError
+from tfdrift_core.cloudtrail.source import Batch, NotYetError, SourceError
 
 BATCH = Batch("x", ())
 
@@ -172,7 +174,7 @@ def test_a_damaged_database_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptu
 def test_two_processes_cannot_share_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LOCK_SECONDS", 0.2)
     first = Ledger(str(tmp_path))
-    with pytest.raises(InUseError, match=r"data_dir .*: is in use by another process; give each process a directory"):
+    with pytest.raises(NotYetError, match=r"data_dir .*: is in use by another process; end that, or give each a"):
         Ledger(str(tmp_path))
     first.close()
     Ledger(str(tmp_path)).close()
@@ -221,6 +223,40 @@ def test_a_full_disk_stops_no_event_and_spoils_no_entry(tmp_path: Path, caplog: 
     ledger = Ledger(str(tmp_path))
     claim = ledger.claim(BATCH, [record("a")])
     assert [ledger.offer(claim, name) for name in ("before", "half written", "after")] == [False, True, False]
+
+
+FULL = """
+import os, sys
+from tfdrift_core.cloudtrail.ledger import Ledger
+from tfdrift_core.cloudtrail.source import NotYetError
+
+fill = os.open("fill", os.O_CREAT | os.O_WRONLY)
+try:
+    while os.write(fill, bytes(512)):
+        pass
+except OSError:
+    pass
+for _ in range(3):
+    try:
+        Ledger("data")
+    except NotYetError as error:
+        print(error)
+print(len(os.listdir("/proc/self/fd")))
+os.truncate("fill", 0)
+ledger = Ledger("data")
+ledger.save("a", 1)
+print(ledger.checkpoint("a"))
+"""
+
+
+def test_a_start_on_a_full_disk_is_tried_again(tmp_path: Path) -> None:
+    """On a disk of its own, which only this process sees."""
+    mount = 'mount -t tmpfs -o size=1m tmpfs "$1" && cd "$1" && exec "$2" -c "$3"'
+    command = ["unshare", "--mount", "sh", "-c", mount, "sh", tmp_path, sys.executable, FULL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    *refused, descriptors, saved = done.stdout.splitlines() or [done.stderr]
+    assert refused == ["data_dir data: its disk is full; free some of it"] * 3, done.stderr
+    assert (int(descriptors) < 10, saved) == (True, "1")
 
 
 def test_damage_within_the_database_costs_duplicates_and_not_events(

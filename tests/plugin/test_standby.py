@@ -86,12 +86,12 @@ def test_a_second_process_waits_and_goes_on_where_the_first_was_killed(
     runs[0].prints("new=t1.big")
     runs.append(Run(*arguments))
     runs[1].prints(
-        "is in use by another process; give each process a directory of its own; reading begins when it ends"
+        "is in use by another process; end that, or give each a directory of its own; until then nothing is read"
     )
     change(2)
     runs[0].prints("new=t2.big")
     runs[0].kill()
     change(3)
     printed = runs[1].prints("new=t3.big")
-    assert "the data_dir is free; reading begins" in printed
+    assert "the data_dir can be used; reading begins" in printed
     assert "new=t1.big" not in printed

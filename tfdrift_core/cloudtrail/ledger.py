@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.cloudtrail.source import Batch, InUseError, SourceError
+from tfdrift_core.cloudtrail.source import Batch, NotYetError, SourceError
 from tfdrift_core.private import open_private
 
 WINDOW_SECONDS: Final = 7 * 86_400
@@ -84,7 +84,7 @@ class Claim:
 class Ledger:
     """Safe to use from several threads.  With an empty ``data_dir`` everything is kept in memory.
 
-    :raises SourceError: when ``data_dir`` cannot be used; ``InUseError`` while another process uses it.
+    :raises SourceError: when ``data_dir`` cannot be used; ``NotYetError`` while another process uses it or it is full.
     """
 
     def __init__(self, data_dir: str = "") -> None:
@@ -106,12 +106,14 @@ class Ledger:
             self._database = _open(self._directory / "ledger.sqlite")
             self._journal = _Journal(self._directory / "journal")
         except BlockingIOError as error:
-            raise InUseError(
-                f"data_dir {data_dir}: is in use by another process; give each process a directory of its own"
+            raise NotYetError(
+                f"data_dir {data_dir}: is in use by another process; end that, or give each a directory of its own"
             ) from error
         except (OSError, sqlite3.Error) as error:
             if self._lock_fd >= 0:
                 os.close(self._lock_fd)
+            if _is_full(error):
+                raise NotYetError(f"data_dir {data_dir}: its disk is full; free some of it") from error
             raise SourceError(f"data_dir {data_dir}: {error}; give a directory that this process may write") from error
 
     def restart(self) -> None:
@@ -260,10 +262,14 @@ class _Journal:
         # Number 0: handed over by an earlier process.
         fresh.unlink(missing_ok=True)
         self._fd = open_private(fresh, os.O_EXCL | os.O_APPEND)
-        with os.fdopen(os.dup(self._fd), "wb") as file:
-            file.write(_HEADER.pack(0, 0) + b"".join(_ENTRY.pack(0, digest) for digest in self._had))
-        fresh.replace(path)
-        self.header = mmap.mmap(self._fd, _HEADER.size)
+        try:
+            with os.fdopen(os.dup(self._fd), "wb") as file:
+                file.write(_HEADER.pack(0, 0) + b"".join(_ENTRY.pack(0, digest) for digest in self._had))
+            fresh.replace(path)
+            self.header = mmap.mmap(self._fd, _HEADER.size)
+        except OSError:
+            os.close(self._fd)
+            raise
 
     def offer(self, event_id: str, durable: bool) -> bool:
         digest = _digest(event_id)
@@ -341,6 +347,12 @@ def _open(path: Path) -> sqlite3.Connection:
         os.close(open_private(path))
         _log.error("%s: %s; moved to %s, and checkpoints begin anew", path, error, aside.name)
         return _connect(str(path))
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _exclusive(path: Path) -> int:

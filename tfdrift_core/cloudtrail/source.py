@@ -69,5 +69,5 @@ class SourceError(Exception):
     """A source cannot work until the user changes something; the message says what."""
 
 
-class InUseError(SourceError):
-    """Another process has what the source needs, and may end."""
+class NotYetError(SourceError):
+    """What the source needs cannot be had now and may be had later, without a change of the configuration."""
