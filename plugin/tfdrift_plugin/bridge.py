@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
@@ -132,6 +132,7 @@ class _Worker:
         self._handle = handle
         self._stop = threading.Event()
         self._params = params
+        self._obstacle = ""
         self._pipeline = plugin.take_pipeline()
         self._opened = self._open()
         self._threads = [
@@ -162,8 +163,12 @@ class _Worker:
         try:
             self._pipeline.open(self._params)
         except NotYetError as error:
-            log.error("%s; until then nothing is read", error)
+            if str(error) != self._obstacle:
+                log.error("%s; until then nothing is read", error)
+            self._obstacle = str(error)
             return False
+        if self._obstacle:
+            log.warning("the data_dir can be used; reading begins")
         return True
 
     def _wait_for_turn(self) -> bool:
@@ -171,10 +176,7 @@ class _Worker:
         while not self._opened:
             if self._stop.wait(_STANDBY_SECONDS):
                 return False
-            with suppress(NotYetError):
-                self._pipeline.open(self._params)
-                self._opened = True
-                log.warning("the data_dir can be used; reading begins")
+            self._opened = self._open()
         progress = self._pipeline.progress
         if progress is not None:
             # C counts there itself: a crash may come before this thread has looked.

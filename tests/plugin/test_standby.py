@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.events import RECORD
+from tests.host.test_command import SCRIPT
 from tests.plugin.conftest import settings
 
 RULE = """
@@ -27,9 +28,8 @@ class Run:
     """``tfdrift run``; what it prints is kept as it comes."""
 
     def __init__(self, *arguments: str | Path) -> None:
-        script = "import sys; from tfdrift_core.cli import main; sys.exit(main())"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", script, "run", *map(str, arguments)],
+            [sys.executable, "-c", SCRIPT, "run", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -59,7 +59,6 @@ _ENTRY = struct.Struct(f"=Q{_DIGEST_BYTES}s")
 _JOURNAL_LIMIT = 1 << 20
 _LOCK_SECONDS = 2.0
 _DATABASE_SECONDS = 10.0
-_VERSION = 1
 
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -128,13 +127,11 @@ class Ledger:
         with self._lock:
             for record in records:
                 own = _keys(record)
-                for key in own:
-                    if self._known(key, batch.durable):
-                        break
-                else:
-                    fresh.append(record)
-                    keys += own
-                    self._claimed.update(own)
+                if any(self._known(key, batch.durable) for key in own):
+                    continue
+                fresh.append(record)
+                keys += own
+                self._claimed.update(own)
         fresh.sort(key=lambda record: record.time)
         return Claim(fresh, tuple(keys), batch.durable)
 

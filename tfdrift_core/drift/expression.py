@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -159,10 +158,10 @@ class Expressions(dict[str, str]):
             return ()
         if self._by_member is None:
             self._by_member = self._tabulate()
-        named = [places for name in request if (places := self._by_member.get(name))]
-        if not named and not self._always:
-            return ()
-        return [self._pairs[place] for place in sorted({*self._always, *chain.from_iterable(named)})]
+        found = set(self._always)
+        for name in request:
+            found.update(self._by_member.get(name, ()))
+        return [self._pairs[place] for place in sorted(found)]
 
     def _tabulate(self) -> dict[str, list[int]]:
         self._pairs = list(self.items())
