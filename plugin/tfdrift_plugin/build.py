@@ -118,6 +118,17 @@ def compiler() -> list[str]:
     return command
 
 
+def _check_zlib(cc: Sequence[str]) -> None:
+    """:raises BuildError: if zlib's header is missing, which Debian installs with Python's."""
+    command = [*cc, "-include", "zlib.h", "-E", "-x", "c", os.devnull]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:  # noqa: S603 - our own command
+        raise BuildError(
+            "zlib.h is missing.\n"
+            "  Debian, Ubuntu: apt-get install zlib1g-dev\n"
+            "  Fedora, RHEL, Amazon Linux: dnf install zlib-devel"
+        )
+
+
 def fields_json() -> str:
     """The answer to ``plugin_get_fields``."""
     return json.dumps([_field_json(f.name, f.type, f.desc, f.is_list, f.path) for f in FIELDS], ensure_ascii=True)
@@ -214,6 +225,7 @@ def compile_library(
     bridge = work / "bridge.c"
     _emit_bridge(bridge)
     cc = compiler()
+    _check_zlib(cc)
     includes = [f"-I{SOURCES}", f"-I{work}", "-isystem", str(python.include)]
     objects: list[str] = []
     for source in (*sorted(SOURCES.glob("*.c")), bridge):
@@ -223,7 +235,7 @@ def compile_library(
         _run([*cc, *warnings, *_HARDENING, *flags, *includes, "-c", str(source), "-o", str(target)])
         objects.append(str(target))
     temporary = output.with_suffix(".new")
-    libraries = [str(python.library), "-ldl", "-lpthread", f"-Wl,-rpath,{rpath}", "-Wl,-soname,libtfdrift.so"]
+    libraries = [str(python.library), "-lz", "-ldl", "-lpthread", f"-Wl,-rpath,{rpath}", "-Wl,-soname,libtfdrift.so"]
     _run([*cc, *_LINKING, *flags, "-o", str(temporary), *objects, *libraries, *link])
     # A running process may have the old file mapped: replace it, never write into it.
     temporary.replace(output)

@@ -265,9 +265,10 @@ def _compile(runtime: Path) -> None:
 
 
 def _shared_libraries(root: Path, library: Path) -> None:
-    """Copy the libraries that the extension modules need, and let everything look for them there only."""
-    objects = sorted(path for path in root.rglob("*.so*") if path.name != "libtfdrift.so")
-    waiting = list(objects)
+    """Copy the libraries that plugin and extension modules need, and let everything look for them there only."""
+    plugin = root / "libtfdrift.so"
+    objects = sorted(path for path in root.rglob("*.so*") if path != plugin)
+    waiting = [*objects, plugin]
     known = {path.name for path in objects}
     while waiting:
         for name, place in _needed(waiting.pop()):

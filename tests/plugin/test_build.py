@@ -30,6 +30,12 @@ def test_missing_headers_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         build.Python.running()
 
 
+def test_a_missing_zlib_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CC", "cc -nostdinc")
+    with pytest.raises(build.BuildError, match=r"zlib.h is missing(.|\n)*apt-get install zlib1g-dev"):
+        build.build(tmp_path / "libtfdrift.so")
+
+
 def test_a_compiler_error_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(build.BuildError, match="no-such-flag"):
         build.build(tmp_path / "libtfdrift.so", flags=["--no-such-flag"])

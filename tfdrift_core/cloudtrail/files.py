@@ -5,7 +5,9 @@ import logging
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -14,6 +16,7 @@ from isal import isal_zlib
 
 from tfdrift_core.cloudtrail.ledger import Ledger
 from tfdrift_core.cloudtrail.pump import Pump
+from tfdrift_core.cloudtrail.sift import AVAILABLE, MAX_PACKED, Document, Sifted, sift
 from tfdrift_core.cloudtrail.source import Batch, SourceError
 from tfdrift_core.metrics import Metrics
 
@@ -21,6 +24,9 @@ MAX_DOCUMENT: Final = 128 << 20
 """Bytes of one decompressed document; a larger one is read as far as this."""
 
 CHUNK: Final = 4 << 20
+AHEAD: Final = 4
+"""Files that are sifted while another one is compared."""
+
 POLL: Final = 0.5
 STDIN: Final = "-"
 
@@ -160,6 +166,14 @@ def _holds_records(path: Path) -> bool:
     return path.name.endswith(_SUFFIXES) and not _NOT_RECORDS.intersection(path.parts)
 
 
+def _packed(stream: BinaryIO) -> bytes:
+    """The bytes of a compressed file that may be sifted; none of any other."""
+    if not AVAILABLE or stream.read(len(_GZIP)) != _GZIP:
+        return b""
+    data = _GZIP + stream.read(MAX_PACKED)
+    return data if len(data) <= MAX_PACKED else b""
+
+
 class Files:
     """Local files, each once; ends behind the last one.  Nothing is remembered: the next run reads them again."""
 
@@ -185,7 +199,6 @@ class Files:
         files = self.files()
         batches = self._read_all(files) if files else self._read(sys.stdin.buffer, "stdin")
         if files and all(file.is_file() for file in files):
-            # In this thread: two of Python that are both at work only hold each other up.
             yield from batches
         else:
             # Nobody knows when a pipe's other end will write.
@@ -208,12 +221,36 @@ class Files:
                 return
 
     def _read_all(self, files: list[Path]) -> Iterator[Batch]:
-        for file in files:
+        ahead: deque[tuple[Path, Future[Sifted | None] | None]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="tfdrift-sift") as sifter:
             try:
-                with file.open("rb") as stream:
-                    yield from self._read(stream, str(file))
-            except OSError as error:
-                self._fault(str(file), error.strerror or error)
+                for file in files:
+                    packed = self._packed(file)
+                    ahead.append((file, sifter.submit(sift, packed) if packed else None))
+                    if len(ahead) > AHEAD:
+                        yield from self._one(*ahead.popleft())
+                while ahead:
+                    yield from self._one(*ahead.popleft())
+            finally:
+                sifter.shutdown(wait=False, cancel_futures=True)
+
+    def _packed(self, file: Path) -> bytes:
+        try:
+            with file.open("rb") as stream:
+                return _packed(stream)
+        except OSError:
+            # Told when it is read in its turn.
+            return b""
+
+    def _one(self, file: Path, sifting: Future[Sifted | None] | None) -> Iterator[Batch]:
+        if sifting is not None and (sifted := sifting.result()) is not None:
+            yield Batch(str(file), (sifted,), durable=False)
+            return
+        try:
+            with file.open("rb") as stream:
+                yield from self._read(stream, str(file))
+        except OSError as error:
+            self._fault(str(file), error.strerror or error)
 
     def _read(self, stream: BinaryIO, origin: str) -> Iterator[Batch]:
         try:
@@ -320,9 +357,11 @@ class Follow:
 
     def _whole(self, stream: BinaryIO, place: _Place) -> None:
         """One batch for each document, however many there are; only the last tells that the file is read."""
-        last = b""
+        last: Document = b""
         try:
-            for document in documents(stream):
+            sifted = sift(_packed(stream))
+            stream.seek(0)
+            for document in documents(stream) if sifted is None else (sifted,):
                 if last and not self._pump.put(Batch(place.path, (last,))):
                     return
                 last = document

@@ -9,6 +9,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from tfdrift_core.cloudtrail.files import MAX_DOCUMENT, DamagedError, documents
+from tfdrift_core.cloudtrail.sift import Document, sift
 
 PART: Final = 8 << 20
 MAX_OBJECT: Final = 128 << 20
@@ -65,8 +66,10 @@ def fetch(client: Any, bucket: str, key: str, parts: ThreadPoolExecutor) -> byte
     return b"".join([head, *parts.map(part, range(len(head), total, PART))])
 
 
-def unpack(data: bytes) -> tuple[tuple[bytes, ...], str]:
+def unpack(data: bytes) -> tuple[tuple[Document, ...], str]:
     """The documents of one object, and what is wrong with it if something is."""
+    if (sifted := sift(data)) is not None:
+        return (sifted,), ""
     held: list[bytes] = []
     size = 0
     try:

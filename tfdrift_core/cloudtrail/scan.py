@@ -15,6 +15,7 @@ import orjson
 import simdjson
 
 from tfdrift_core.cloudtrail.record import Record, RecordError, is_true
+from tfdrift_core.cloudtrail.sift import Document, Sifted
 
 MAX_RECORD_BYTES: Final = 1 << 20
 """CloudTrail's own limit for one event is 256 KB, or 1 MB when a trail asks for it."""
@@ -49,15 +50,21 @@ class Scan:
     bad: int = 0
 
 
-def scan(document: bytes, origin: str, ignores: Callable[[object, object], bool] = lambda source, name: False) -> Scan:
+def scan(
+    document: Document, origin: str, ignores: Callable[[object, object], bool] = lambda source, name: False
+) -> Scan:
     """The records of one undecoded JSON document, less those whose event source and name ``ignores`` takes.
 
     Recognised by content: ``{"Records": [...]}``, a record, a list of records, JSON lines, EventBridge events with the
     record in ``detail``, and LookupEvents' answers and events (``CloudTrailEvent``).  Whatever is wrong with a document
-    becomes an error and its other records are still read; nothing is raised.
+    becomes an error and its other records are still read; nothing is raised.  What is wrong with a read that was left
+    out of a sifted document is not looked for.
     """
     reader = _Reader(origin, ignores)
-    reader.document(document)
+    if isinstance(document, Sifted):
+        reader.sifted(document)
+    else:
+        reader.document(document)
     return Scan(reader.read, reader.records, reader.errors, reader.bad)
 
 
@@ -95,6 +102,21 @@ class _Reader:
         else:
             # A parser keeps the buffers of its largest document for ever.
             self.value(data, _parsers.document if len(data) < _USUAL_BYTES else simdjson.Parser())
+
+    def sifted(self, sifted: Sifted) -> None:
+        """The same as ``document`` does; a record that is not as it should be is left to that."""
+        try:
+            parsed = [
+                (candidate.number, orjson.loads(candidate.text))
+                for candidate in sifted.candidates()
+                if not self.ignores(candidate.source.decode(), candidate.name.decode())
+            ]
+        except ValueError:
+            self.document(sifted.document())
+            return
+        for self.read, raw in parsed:
+            self.parsed(raw)
+        self.read = sifted.read
 
     def value(self, data: bytes, parser: simdjson.Parser) -> None:
         try:

@@ -4,19 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from tfdrift_core.cloudtrail.sift import Document
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One document of records: a file, an S3 object, the records of one queue message or one page of LookupEvents.
 
     ``documents`` holds undecoded JSON (already decompressed): each item is a ``{"Records": [...]}`` object, one
-    record, or JSON lines.  ``origin`` names the place for messages (``s3://bucket/key``, a path).  ``token`` is
-    whatever the source needs to acknowledge the batch.  ``durable`` is false where a restart begins anew, as it does
-    with a local file: what was read then counts as new again.
+    record, or JSON lines; or what was sifted from a file.  ``origin`` names the place for messages
+    (``s3://bucket/key``, a path).  ``token`` is whatever the source needs to acknowledge the batch.  ``durable`` is
+    false where a restart begins anew, as it does with a local file: what was read then counts as new again.
     """
 
     origin: str
-    documents: tuple[bytes, ...]
+    documents: tuple[Document, ...]
     token: object = None
     durable: bool = True
 

@@ -20,6 +20,7 @@ from tfdrift_core.cloudtrail.files import DamagedError
 from tfdrift_core.cloudtrail.health import AWS_ERRORS, Health, code_of, pause
 from tfdrift_core.cloudtrail.objects import GONE, fetch, unpack
 from tfdrift_core.cloudtrail.places import Scope
+from tfdrift_core.cloudtrail.sift import Document
 from tfdrift_core.cloudtrail.source import Batch, SourceError
 from tfdrift_core.metrics import Metrics
 
@@ -330,7 +331,9 @@ class Sqs:
             with self._changed:
                 self._done.append(name)
 
-    def _give(self, name: str | None, content: Message, sent: int, documents: tuple[bytes, ...], origin: str) -> None:
+    def _give(
+        self, name: str | None, content: Message, sent: int, documents: tuple[Document, ...], origin: str
+    ) -> None:
         """``name`` is the message that is done with once these are; None where it is not."""
         with self._changed:
             number = next(self._numbers)
@@ -398,12 +401,12 @@ class Sqs:
             self._held.pop(reading.name, None)
             self._changed.notify_all()
 
-    def _documents(self, places: Iterable[tuple[str, str]]) -> tuple[tuple[bytes, ...], PoisonError | None]:
+    def _documents(self, places: Iterable[tuple[str, str]]) -> tuple[tuple[Document, ...], PoisonError | None]:
         """What the files hold, and which of them can never be read.
 
         :raises ClientError: and botocore's other errors, when one cannot be read now.
         """
-        held: list[bytes] = []
+        held: list[Document] = []
         refused = None
         for bucket, key in places:
             try:

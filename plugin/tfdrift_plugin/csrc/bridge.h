@@ -32,4 +32,13 @@ uint64_t tfdrift_handed_over(falco_instance *instance);
 /* Keeps that count in `count`, too, until the next call; NULL ends it. */
 void tfdrift_set_progress(falco_instance *instance, uint64_t *count);
 
+/* The memory of one thread for sifting files; NULL where there is none. */
+typedef struct tfd_sifter tfdrift_sifter;
+tfdrift_sifter *tfdrift_sifter_new(void);
+void tfdrift_sifter_free(tfdrift_sifter *sifter);
+/* The records of a file that may have changed something, until the sifter's next use: their texts, a row for each, and
+ * behind that the numbers of records and rows; gives the size of it all.  0 for what is not one gzip member that holds
+ * {"Records": [...]} and nothing else, is damaged, or has more than Python would take. */
+size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, const char **found);
+
 #endif

@@ -1,0 +1,398 @@
+/* Finds, in a compressed CloudTrail file, the records that may have changed something: some nine of ten are reads, and
+ * need neither memory nor Python.  Files may be hostile: every read is checked, and whatever is not exactly what
+ * CloudTrail writes is left to tfdrift_core/cloudtrail/scan.py, which tells what is wrong with it. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#define ZLIB_CONST
+#include <zlib.h>
+
+#include "bridge.h"
+
+#if defined(__SSE2__) && !defined(TFD_PORTABLE)
+#include <emmintrin.h>
+#endif
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the first of eight bytes is taken for the lowest"
+#endif
+
+enum {
+    BLOCK = 64,
+    LOOK = 16, /* behind a block: enough for a key that begins at its end */
+    STEP = 128 << 10,
+    MAX_RECORD = 1 << 20,
+    MAX_DOCUMENT = 128 << 20,
+    MAX_DEPTH = 60,
+    KEPT = 4 << 20, /* a larger buffer is not kept for the next file */
+    GZIP = 16 + MAX_WBITS,
+};
+
+typedef struct {
+    uint8_t *bytes;
+    size_t size;
+    size_t room;
+} tfd_buffer;
+
+/* A record that may have changed something: its place in `found`, its number in the document, and the texts of its
+ * eventName and eventSource in it. */
+typedef struct {
+    uint32_t begin, size, number, name, name_size, source, source_size;
+} tfd_row;
+
+struct tfd_sifter {
+    z_stream inflater;
+    tfd_buffer window; /* what is decompressed and not done with */
+    tfd_buffer found;
+    tfd_buffer rows;
+    size_t at;         /* the next block */
+    size_t edge;       /* where the record begins, or between records where the last one ended */
+    uint64_t in_text;  /* all ones within a text */
+    uint64_t escaping; /* 1 behind a backslash that escapes what follows */
+    uint64_t braces;   /* a bit for each open bracket of the record: whether it is a brace */
+    unsigned depth;    /* of the record's brackets, 0 between records */
+    size_t read_only, name, source; /* where the record's keys are; 0 for none */
+    uint64_t read;
+    bool ended; /* the list of records */
+};
+
+/* Which bytes of a block are quotes, backslashes, and brackets of either kind. */
+typedef struct {
+    uint64_t quote, slash, open, close;
+} tfd_marks;
+
+static bool reserve(tfd_buffer *buffer, size_t more) {
+    if (buffer->room - buffer->size >= more)
+        return true;
+    size_t room = 2 * (buffer->size + more);
+    uint8_t *bytes = realloc(buffer->bytes, room);
+    if (bytes == NULL)
+        return false;
+    buffer->bytes = bytes;
+    buffer->room = room;
+    return true;
+}
+
+static bool append(tfd_buffer *buffer, const void *data, size_t size) {
+    if (!reserve(buffer, size))
+        return false;
+    memcpy(buffer->bytes + buffer->size, data, size);
+    buffer->size += size;
+    return true;
+}
+
+static void empty(tfd_buffer *buffer) {
+    buffer->size = 0;
+    if (buffer->room > KEPT) {
+        free(buffer->bytes);
+        *buffer = (tfd_buffer){NULL, 0, 0};
+    }
+}
+
+/* `{` and `[`, `}` and `]` differ in one bit. */
+enum { BRACKET_BIT = 0x20 };
+
+#if defined(__SSE2__) && !defined(TFD_PORTABLE)
+
+static uint64_t equal(__m128i bytes, char wanted, int place) {
+    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted))) << place;
+}
+
+static tfd_marks marks_of(const uint8_t *block) {
+    tfd_marks marks = {0, 0, 0, 0};
+    for (int place = 0; place < BLOCK; place += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(block + place));
+        __m128i brackets = _mm_or_si128(bytes, _mm_set1_epi8(BRACKET_BIT));
+        marks.quote |= equal(bytes, '"', place);
+        marks.slash |= equal(bytes, '\\', place);
+        marks.open |= equal(brackets, '{', place);
+        marks.close |= equal(brackets, '}', place);
+    }
+    return marks;
+}
+
+#else
+
+static const uint64_t EACH = 0x0101010101010101U;
+
+/* A bit for each of eight bytes. */
+static uint64_t equal(uint64_t bytes, char wanted, int place) {
+    const uint64_t low = 0x7f * EACH;
+    uint64_t other = bytes ^ ((uint64_t)(unsigned char)wanted * EACH);
+    uint64_t same = ~(((other & low) + low) | other | low) >> 7;
+    return ((same * 0x0102040810204080U) >> 56) << place;
+}
+
+static tfd_marks marks_of(const uint8_t *block) {
+    tfd_marks marks = {0, 0, 0, 0};
+    for (int place = 0; place < BLOCK; place += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, block + place, sizeof bytes);
+        uint64_t brackets = bytes | BRACKET_BIT * EACH;
+        marks.quote |= equal(bytes, '"', place);
+        marks.slash |= equal(bytes, '\\', place);
+        marks.open |= equal(brackets, '{', place);
+        marks.close |= equal(brackets, '}', place);
+    }
+    return marks;
+}
+
+#endif
+
+/* Which bytes of a block are escaped, given its backslashes. */
+static uint64_t escaped(uint64_t slash, uint64_t *escaping) {
+    uint64_t found = *escaping;
+    *escaping = 0;
+    slash &= ~found;
+    while (slash != 0) {
+        uint64_t first = slash & (~slash + 1), next = first << 1;
+        if (next == 0)
+            *escaping = 1;
+        found |= next;
+        slash &= ~(first | next);
+    }
+    return found;
+}
+
+/* For each bit, whether the number of set ones up to it is odd. */
+static uint64_t odd(uint64_t bits) {
+    for (int step = 1; step < BLOCK; step *= 2)
+        bits ^= bits << step;
+    return bits;
+}
+
+static bool is_space(uint8_t byte) {
+    return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+static size_t behind_space(const tfdrift_sifter *sifter, size_t at, size_t end) {
+    while (at < end && is_space(sifter->window.bytes[at]))
+        at++;
+    return at;
+}
+
+/* Whether there is nothing but space from `edge` to `end`, and `times` the byte `wanted`. */
+static bool only(const tfdrift_sifter *sifter, size_t end, uint8_t wanted, unsigned times) {
+    unsigned seen = 0;
+    for (size_t at = sifter->edge; at < end; at++) {
+        if (sifter->window.bytes[at] == wanted)
+            seen++;
+        else if (!is_space(sifter->window.bytes[at]))
+            return false;
+    }
+    return seen == times;
+}
+
+/* Where the value of a key begins; `end` if there is none. */
+static size_t value_of(const tfdrift_sifter *sifter, size_t key, size_t key_size, size_t end) {
+    size_t at = behind_space(sifter, key + key_size, end);
+    return at < end && sifter->window.bytes[at] == ':' ? behind_space(sifter, at + 1, end) : end;
+}
+
+static bool is_read(const tfdrift_sifter *sifter, size_t end) {
+    if (sifter->read_only == 0)
+        return false;
+    size_t value = value_of(sifter, sifter->read_only, sizeof "\"readOnly\"" - 1, end);
+    return end - value > 4 && memcmp(sifter->window.bytes + value, "true", 4) == 0 &&
+           (sifter->window.bytes[value + 4] == ',' || sifter->window.bytes[value + 4] == '}' ||
+            is_space(sifter->window.bytes[value + 4]));
+}
+
+/* Place and size, counted from the record's beginning, of the text that a key has; false if it is none, or not plain. */
+static bool text_of(const tfdrift_sifter *sifter, size_t key, size_t key_size, size_t end, uint32_t *begin, uint32_t *size) {
+    const uint8_t *bytes = sifter->window.bytes;
+    size_t value = value_of(sifter, key, key_size, end);
+    if (value >= end || bytes[value] != '"')
+        return false;
+    const uint8_t *text = bytes + value + 1, *close = memchr(text, '"', end - value - 1);
+    if (close == NULL || memchr(text, '\\', (size_t)(close - text)) != NULL)
+        return false;
+    *begin = (uint32_t)(value + 1 - sifter->edge);
+    *size = (uint32_t)(close - text);
+    return true;
+}
+
+/* The record ends: keeps it unless it is a read.  False for one without a plain name: an envelope, or nothing we know. */
+static bool finish_record(tfdrift_sifter *sifter, size_t end) {
+    sifter->read++;
+    if (is_read(sifter, end))
+        return true;
+    if (end - sifter->edge > MAX_RECORD)
+        return false;
+    tfd_row row = {(uint32_t)sifter->found.size, (uint32_t)(end - sifter->edge), (uint32_t)sifter->read, 0, 0, 0, 0};
+    if (sifter->name == 0 ||
+        !text_of(sifter, sifter->name, sizeof "\"eventName\"" - 1, end, &row.name, &row.name_size) ||
+        (sifter->source != 0 &&
+         !text_of(sifter, sifter->source, sizeof "\"eventSource\"" - 1, end, &row.source, &row.source_size)))
+        return false;
+    return append(&sifter->found, sifter->window.bytes + sifter->edge, row.size) &&
+           append(&sifter->rows, &row, sizeof row);
+}
+
+static void see_key(tfdrift_sifter *sifter, size_t place) {
+    const uint8_t *key = sifter->window.bytes + place;
+    if (sifter->read_only == 0 && memcmp(key, "\"readOnly\"", sizeof "\"readOnly\"" - 1) == 0)
+        sifter->read_only = place;
+    else if (sifter->name == 0 && memcmp(key, "\"eventName\"", sizeof "\"eventName\"" - 1) == 0)
+        sifter->name = place;
+    else if (sifter->source == 0 && memcmp(key, "\"eventSource\"", sizeof "\"eventSource\"" - 1) == 0)
+        sifter->source = place;
+}
+
+static bool see_open(tfdrift_sifter *sifter, size_t place) {
+    bool brace = sifter->window.bytes[place] == '{';
+    if (sifter->depth == 0) {
+        if (!brace || !only(sifter, place, ',', sifter->read > 0))
+            return false;
+        sifter->edge = place;
+        sifter->read_only = sifter->name = sifter->source = 0;
+    }
+    sifter->braces = sifter->braces << 1 | brace;
+    return ++sifter->depth <= MAX_DEPTH;
+}
+
+static bool see_close(tfdrift_sifter *sifter, size_t place) {
+    bool brace = sifter->window.bytes[place] == '}';
+    if (sifter->depth == 0) {
+        sifter->ended = !brace && only(sifter, place, ',', 0);
+        sifter->edge = place + 1;
+        return sifter->ended;
+    }
+    if ((sifter->braces & 1) != brace)
+        return false;
+    sifter->braces >>= 1;
+    if (--sifter->depth > 0)
+        return true;
+    bool good = finish_record(sifter, place + 1);
+    sifter->edge = place + 1;
+    return good;
+}
+
+/* Goes through the blocks of the window that are complete, or with `last` all: space is behind it. */
+static bool see_blocks(tfdrift_sifter *sifter, bool last) {
+    size_t end = sifter->window.size;
+    while (!sifter->ended && (last ? sifter->at < end : sifter->at + BLOCK + LOOK <= end)) {
+        tfd_marks marks = marks_of(sifter->window.bytes + sifter->at);
+        uint64_t quote = marks.quote;
+        if ((marks.slash | sifter->escaping) != 0)
+            quote &= ~escaped(marks.slash, &sifter->escaping);
+        uint64_t in_text = odd(quote) ^ sifter->in_text;
+        sifter->in_text = 0 - (in_text >> 63);
+        uint64_t open = marks.open & ~in_text, close = marks.close & ~in_text;
+        for (uint64_t left = open | close | (quote & in_text); left != 0 && !sifter->ended; left &= left - 1) {
+            uint64_t bit = left & (~left + 1);
+            size_t place = sifter->at + (size_t)__builtin_ctzll(left);
+            if ((bit & quote) != 0) {
+                if (sifter->depth == 1)
+                    see_key(sifter, place);
+            } else if (!((bit & open) != 0 ? see_open(sifter, place) : see_close(sifter, place))) {
+                return false;
+            }
+        }
+        sifter->at += BLOCK;
+    }
+    return true;
+}
+
+/* The document's beginning, up to its list of records. */
+static bool see_head(tfdrift_sifter *sifter) {
+    static const char *const parts[] = {"{", "\"Records\"", ":", "["};
+    size_t at = 0, end = sifter->window.size;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        size_t size = strlen(parts[i]);
+        at = behind_space(sifter, at, end);
+        if (end - at < size || memcmp(sifter->window.bytes + at, parts[i], size) != 0)
+            return false;
+        at += size;
+    }
+    sifter->at = sifter->edge = at;
+    return true;
+}
+
+/* Lets go of what is done with, which is everything before `edge`. */
+static void slide(tfdrift_sifter *sifter) {
+    size_t done = sifter->edge;
+    memmove(sifter->window.bytes, sifter->window.bytes + done, sifter->window.size - done);
+    sifter->window.size -= done;
+    sifter->at -= done;
+    sifter->edge = 0;
+    sifter->read_only -= sifter->read_only != 0 ? done : 0;
+    sifter->name -= sifter->name != 0 ? done : 0;
+    sifter->source -= sifter->source != 0 ? done : 0;
+}
+
+/* Decompresses the next piece behind the window; Z_OK, or Z_STREAM_END behind the last one. */
+static int inflate_piece(tfdrift_sifter *sifter) {
+    tfd_buffer *window = &sifter->window;
+    if (!reserve(window, STEP + BLOCK + LOOK))
+        return Z_MEM_ERROR;
+    sifter->inflater.next_out = window->bytes + window->size;
+    sifter->inflater.avail_out = STEP;
+    int result = inflate(&sifter->inflater, Z_NO_FLUSH);
+    window->size += STEP - sifter->inflater.avail_out;
+    if (result == Z_STREAM_END)
+        memset(window->bytes + window->size, ' ', BLOCK + LOOK);
+    return result;
+}
+
+static bool see_document(tfdrift_sifter *sifter) {
+    int result = inflate_piece(sifter);
+    if ((result != Z_OK && result != Z_STREAM_END) || !see_head(sifter))
+        return false;
+    while (see_blocks(sifter, result == Z_STREAM_END)) {
+        if (result == Z_STREAM_END)
+            return sifter->inflater.avail_in == 0 && sifter->ended && only(sifter, sifter->window.size, '}', 1);
+        slide(sifter);
+        if (sifter->window.size > MAX_RECORD || sifter->inflater.total_out > MAX_DOCUMENT)
+            return false;
+        result = inflate_piece(sifter);
+        if (result != Z_OK && result != Z_STREAM_END)
+            return false;
+    }
+    return false;
+}
+
+tfdrift_sifter *tfdrift_sifter_new(void) {
+    tfdrift_sifter *sifter = calloc(1, sizeof *sifter);
+    if (sifter != NULL && inflateInit2(&sifter->inflater, GZIP) != Z_OK) {
+        free(sifter);
+        return NULL;
+    }
+    return sifter;
+}
+
+void tfdrift_sifter_free(tfdrift_sifter *sifter) {
+    if (sifter == NULL)
+        return;
+    inflateEnd(&sifter->inflater);
+    free(sifter->window.bytes);
+    free(sifter->found.bytes);
+    free(sifter->rows.bytes);
+    free(sifter);
+}
+
+size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, const char **found) {
+    if (sifter == NULL)
+        return 0;
+    empty(&sifter->window);
+    empty(&sifter->found);
+    empty(&sifter->rows);
+    sifter->at = sifter->edge = 0;
+    sifter->in_text = sifter->escaping = sifter->braces = sifter->read = 0;
+    sifter->depth = 0;
+    sifter->read_only = sifter->name = sifter->source = 0;
+    sifter->ended = false;
+    if (size > MAX_DOCUMENT || inflateReset(&sifter->inflater) != Z_OK)
+        return 0;
+    sifter->inflater.next_in = (const Bytef *)packed;
+    sifter->inflater.avail_in = (uInt)size;
+    if (!see_document(sifter))
+        return 0;
+    const uint64_t tail[] = {sifter->read, sifter->rows.size / sizeof(tfd_row)};
+    if ((tail[1] > 0 && !append(&sifter->found, sifter->rows.bytes, sifter->rows.size)) ||
+        !append(&sifter->found, tail, sizeof tail))
+        return 0;
+    *found = (const char *)sifter->found.bytes;
+    return sifter->found.size;
+}

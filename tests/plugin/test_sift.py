@@ -1,0 +1,235 @@
+"""C's search for the records that matter, under sanitizers, beside the scan of the whole document."""
+
+import gzip
+import json
+import random
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tfdrift_plugin import build
+
+from tests.plugin.conftest import HERE, SANITIZERS, compile_program, drive, report, settings
+from tfdrift_core.cloudtrail.scan import MAX_RECORD_BYTES, Scan, scan
+from tfdrift_core.cloudtrail.sift import Sifted
+
+Sift = Callable[[list[bytes]], list[Sifted | None]]
+
+
+@pytest.fixture(scope="module", params=["SSE2", "portable"])
+def sift(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sift:
+    work = tmp_path_factory.mktemp("sift")
+    portable = ["-DTFD_PORTABLE"] if request.param == "portable" else []
+    source = str(build.SOURCES / "sift.c")
+    program = compile_program(HERE / "sift.c", work / "sift", [], source, *SANITIZERS, *portable, "-lz")
+
+    def run(files: list[bytes]) -> list[Sifted | None]:
+        given = b"".join(struct.pack("<I", len(file)) + file for file in files)
+        done = subprocess.run([program], input=given, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        found, at = [], 0
+        for file in files:
+            (size,) = struct.unpack_from("<I", done.stdout, at)
+            found.append(Sifted(file, done.stdout[at + 4 : at + 4 + size]) if size else None)
+            at += 4 + size
+        return found
+
+    return run
+
+
+def record(number: int, **members: Any) -> dict[str, Any]:
+    return {"eventID": f"id-{number}", "eventName": "CreateTags", "eventSource": "ec2.amazonaws.com"} | members
+
+
+def document(records: list[Any], **form: Any) -> bytes:
+    return json.dumps({"Records": records}, **form).encode()
+
+
+def pack(document: bytes) -> bytes:
+    return gzip.compress(document, 1, mtime=0)
+
+
+def told(result: Scan) -> tuple[int, int, list[dict[str, Any]], list[str]]:
+    return result.read, result.bad, [dict(item.raw) for item in result.records], [str(e) for e in result.errors]
+
+
+def same(sifted: Sifted, document: bytes) -> bool:
+    return told(scan(sifted, "x")) == told(scan(document, "x"))
+
+
+NASTY = (
+    'plain "quoted" text',
+    "\\",
+    '\\"',
+    'ends with a backslash \\\\" ',
+    '{"readOnly":true}',
+    '}],"Records":[{',
+    "é\u2028\U0001f600\x00\x1f",
+    '"readOnly"',
+    "eventName",
+    "",
+)
+
+
+def a_record(number: int, chance: random.Random) -> dict[str, Any]:
+    """A record that has hostile texts where callers can put them, and members in any order."""
+    members: list[tuple[str, Any]] = [
+        ("eventID", f"id-{number}"),
+        ("eventName", chance.choice(("CreateTags", "DeleteTags", "DescribeInstances"))),
+        ("eventSource", chance.choice(("ec2.amazonaws.com", "iam.amazonaws.com"))),
+        ("readOnly", chance.choice((True, True, True, False, "true", None))),
+        ("userAgent", chance.choice(NASTY) * chance.randrange(9)),
+        ("requestParameters", {chance.choice(NASTY): [{"eventName": "x", "readOnly": True}, chance.choice(NASTY)]}),
+        ("responseElements", chance.choice((None, {}, [[]], {"a": {"b": [1, 2.5, "x" * chance.randrange(200)]}}))),
+    ]
+    chance.shuffle(members)
+    return {"eventName": "CreateTags"} | dict(members[: chance.choice((7, 7, 7, 6))])
+
+
+def documents(seed: int, number: int) -> Iterator[bytes]:
+    chance = random.Random(seed)
+    for _ in range(number):
+        records = [a_record(n, chance) for n in range(chance.randrange(1, 60))]
+        form = chance.choice(({}, {"separators": (",", ":")}, {"indent": 1}, {"ensure_ascii": False}))
+        yield document(records, **form)
+
+
+def test_finds_what_the_scan_of_the_whole_finds(sift: Sift) -> None:
+    made = list(documents(1, 400))
+    for found, whole in zip(sift([pack(each) for each in made]), made, strict=True):
+        assert found is not None
+        assert same(found, whole)
+
+
+def test_a_record_may_lie_anywhere_in_a_block(sift: Sift) -> None:
+    made = [document([record(1, userAgent="x" * n, readOnly=n % 2 == 0), record(2)]) for n in range(300)]
+    made += [b" " * n + made[0] for n in range(1, 130)]
+    for found, whole in zip(sift([pack(each) for each in made]), made, strict=True):
+        assert found is not None
+        assert same(found, whole)
+
+
+def test_a_file_may_be_larger_than_the_window(sift: Sift) -> None:
+    noise = random.Random(3)
+    records = [
+        record(n, readOnly=n % 9 > 0, requestParameters={"x": noise.randbytes(noise.randrange(9000)).hex()})
+        for n in range(400)
+    ]
+    large = record(400, requestParameters={"x": "y" * (MAX_RECORD_BYTES - 2000)})
+    whole = document([*records, large, *records])
+    assert len(whole) > 4 << 20
+    (found,) = sift([pack(whole)])
+    assert found is not None
+    assert found.read == 801
+    assert same(found, whole)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        document([]).replace(b"Records", b"records"),
+        document([])[:-1],
+        document([]) + b"{}",
+        document([]) + b"x",
+        b'{"Records":[],"Records":[]}',
+        b'{"more":1,"Records":[]}',
+        document([record(1)])[:-1] + b',"more":1}',
+        document([record(1), 2]),
+        document([[record(1)]]),
+        document([record(1), record(2)]).replace(b"}, {", b"} {"),
+        document([record(1), record(2)]).replace(b"}, {", b"},, {"),
+        document([record(1), record(2)]).replace(b"}, {", b"}, 1, {"),
+        document([record(1)])[:-2] + b",]}",
+        document([record(1)])[:-3] + b"]]}",
+        document([{"detail": record(1)}]),
+        document([record(1, eventName=None)]),
+        document([record(1, eventName="Create\\Tags")]),
+        document([record(1, eventSource=7)]),
+        document([record(1, requestParameters={"x": "y" * MAX_RECORD_BYTES})]),
+        document([record(1, requestParameters=json.loads("[" * 70 + "]" * 70))]),
+        document([record(1, requestParameters="x")]).replace(b'"x"}', b'"x}'),
+        json.dumps(record(1)).encode(),
+        b"\n".join(json.dumps(record(n)).encode() for n in range(3)),
+        b"\xef\xbb\xbf" + document([record(1)]),
+    ],
+)
+def test_leaves_what_cloudtrail_does_not_write_to_python(sift: Sift, whole: bytes) -> None:
+    assert sift([pack(whole)]) == [None]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"\x1f\x8b",
+        document([record(1)]),
+        pack(document([record(1)]))[:-1],
+        pack(document([record(1)]))[:-9] + b"\0" * 9,
+        pack(document([record(1)])) + b"\0",
+        pack(document([])[:5]) + pack(document([])[5:]),
+        pack(pack(document([record(1)]))),
+        pack(b"[" * (140 << 20)),
+        pack(b'{"Records":[' + b" " * (140 << 20) + b"]}"),
+    ],
+    ids=["empty", "head", "plain", "short", "damaged", "tail", "two members", "twice", "brackets", "spaces"],
+)
+def test_leaves_what_is_no_sound_file_to_python(sift: Sift, packed: bytes) -> None:
+    assert sift([packed]) == [None]
+
+
+def test_takes_nothing_from_one_file_to_the_next(sift: Sift) -> None:
+    good = pack(document([record(1), record(2, readOnly=True)]))
+    odd = [pack(document([record(1)])[:-3]), pack(b'{"Records":[{"a":"'), pack(b'{"Records":[{"a":"\\')]
+    found = sift([each for bad in odd for each in (bad, good)])
+    assert [each and each.read for each in found] == [None, 2] * 3
+
+
+def test_no_damage_reads_beyond_memory(sift: Sift) -> None:
+    """Whatever was changed in it, a document that is sifted gives what the scan of the whole gives of its writes."""
+    chance = random.Random(5)
+    made = []
+    for whole in documents(7, 1500):
+        changed = bytearray(whole)
+        for _ in range(chance.randrange(1, 4)):
+            at = chance.randrange(len(changed))
+            changed[at : at + chance.randrange(3)] = chance.choice(
+                (b"", b'"', b"\\", b"{", b"}", b"]", b"[", b",", b"\xff")
+            )
+        made.append(bytes(changed))
+    taken = 0
+    for found, whole in zip(sift([pack(each) for each in made]), made, strict=True):
+        if found is None:
+            continue
+        taken += 1
+        mine, theirs = scan(found, "x"), scan(whole, "x")
+        # A read's own damage is not looked for; what it could hide from the scan of the whole is not hidden here.
+        assert [item.raw for item in theirs.records if item not in mine.records] == []
+    assert taken > 100
+
+
+def test_a_record_that_is_not_unicode_is_repaired(sift: Sift) -> None:
+    whole = document([record(1, readOnly=True), record(2, userAgent="?!"), record(3)]).replace(b"?!", b"\xff!")
+    (found,) = sift([pack(whole)])
+    assert found is not None
+    assert same(found, whole)
+    assert scan(found, "x").bad == 1
+
+
+def test_the_plugin_sifts_compressed_files(
+    driver: Path, library: Path, trail: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    lines = (trail / "trail.json").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    reads = [record(n, eventName="DescribeInstances", readOnly=True) for n in range(500)]
+    (tmp_path / "a.json.gz").write_bytes(pack(document([*reads, *records[:20], *reads])))
+    (tmp_path / "b.json").write_bytes(document(records[20:25]))
+    (tmp_path / "c.json.gz").write_bytes(pack("\n".join(lines[25:30]).encode()))
+    (tmp_path / "d.json.gz").write_bytes(pack(document([*reads, *records[30:]])))
+    summary = report(drive(driver, library, settings(trail), str(tmp_path), 1, environment))
+    assert summary["events"] == len(records)
