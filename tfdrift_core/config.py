@@ -230,7 +230,7 @@ def _check_extent(document: object, name: str) -> None:
         if any(isinstance(value, str) and "\0" in value for value in level):
             raise ConfigError(f"{name}: cannot be read: a text holds a NUL character")
         inner = (
-            value.values() if isinstance(value, dict) else value for value in level if isinstance(value, dict | list)
+            value.values() if isinstance(value, dict) else value for value in level if isinstance(value, (dict, list))
         )
         level = list(islice(chain.from_iterable(inner), left + 1))
     if level:
@@ -303,7 +303,7 @@ def _repair(value: Any, schema: Mapping[str, Any]) -> Any:
         return _account_id(value)
     if isinstance(value, bool) and "boolean" in types and "string" in types:
         return "true" if value else "false"
-    if isinstance(value, int | float) and schema.get("name") not in ("duration",) and "string" in types:
+    if isinstance(value, (int, float)) and schema.get("name") not in ("duration",) and "string" in types:
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     return value
 

@@ -40,10 +40,11 @@ def encode(event: DriftEvent) -> bytes:
         value = field.get(event)
         if value is None or value == "":
             continue
-        for item in (value,) if isinstance(value, str | int) else value:
-            _append(parts, field.number, _bytes(item))
-    _append(parts, RAW, text_bytes(to_json(event.record.raw)) + b"\0")
-    return b"".join(parts)
+        for item in (value,) if isinstance(value, (str, int)) else value:
+            data = _bytes(item)
+            parts += (_ENTRY.pack(field.number, 0, len(data)), data)
+    raw = _bytes(to_json(event.record.raw))
+    return b"".join((*parts, _ENTRY.pack(RAW, 0, len(raw)), raw))
 
 
 def decode(payload: bytes) -> tuple[dict[str, Value], bytes]:
@@ -59,11 +60,6 @@ def decode(payload: bytes) -> tuple[dict[str, Value], bytes]:
         if items := [_value(field.type, data) for data in found.get(field.number, ())]:
             values[field.name] = tuple(str(item) for item in items) if field.is_list else items[0]
     return values, found.get(RAW, [b"\0"])[0][:-1]
-
-
-def _append(parts: list[bytes], number: int, data: bytes) -> None:
-    parts.append(_ENTRY.pack(number, 0, len(data)))
-    parts.append(data)
 
 
 def _bytes(item: str | int) -> bytes:

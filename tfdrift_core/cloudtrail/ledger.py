@@ -127,7 +127,7 @@ class Ledger:
         with self._lock:
             for record in records:
                 own = _keys(record)
-                if any(self._known(key, batch.durable) for key in own):
+                if self._known(own, batch.durable):
                     continue
                 fresh.append(record)
                 keys += own
@@ -188,13 +188,14 @@ class Ledger:
                 os.close(self._lock_fd)
             self._lock_fd = -1
 
-    def _known(self, key: bytes, durable: bool) -> bool:
-        if key in self._claimed:
+    def _known(self, keys: Sequence[bytes], durable: bool) -> bool:
+        """Whether any of a record's keys was seen before."""
+        if not self._claimed.isdisjoint(keys):
             return True
         if not durable:
             older, newer = self._replayed
-            return key in older or key in newer
-        return self._row("SELECT 1 FROM seen WHERE key = ?", key) is not None
+            return not (older.isdisjoint(keys) and newer.isdisjoint(keys))
+        return any(self._row("SELECT 1 FROM seen WHERE key = ?", key) is not None for key in keys)
 
     def _row(self, query: str, *values: Any) -> Any:
         """The first row, or None, also where the database cannot be read: reporting twice is better than not at all."""

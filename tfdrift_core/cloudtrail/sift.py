@@ -8,7 +8,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from isal import isal_zlib
 
@@ -27,8 +27,7 @@ _ROW = struct.Struct("=7I")
 _TAIL = struct.Struct("=QQ")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A record that is not marked as a read; ``number`` counts those of its document from 1."""
 
     number: int

@@ -248,6 +248,8 @@ def _changes_nothing(event: str) -> bool:
 
 
 def _rehearsal(request: Mapping[str, Any], names: frozenset[str]) -> bool:
+    if len(request) != 1 and names.isdisjoint(request):
+        return False
     # The newer EC2 encoding wraps the parameters in one object named after the call.
     wrapped = [value for value in request.values() if isinstance(value, dict)] if len(request) == 1 else []
     return any(is_true(level[name]) for level in (request, *wrapped) for name in names & level.keys())
@@ -414,7 +416,7 @@ class _Reader:
     def items(self, where: str, value: Any) -> Sequence[Any]:
         if value is None:
             return []
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, (list, tuple)):
             self.fault(where, f"{value!r} is not allowed here; write a list")
             return []
         return value
@@ -431,7 +433,7 @@ class _Reader:
         if key not in values:
             return ()
         value = values[key]
-        listed = list(value) if isinstance(value, list | tuple) else [value]
+        listed = list(value) if isinstance(value, (list, tuple)) else [value]
         if not listed or not all(isinstance(item, str) and item for item in listed):
             # An empty list read as "no restriction" would silently expect everything.
             self.fault(f"{where}.{key}", f"{value!r} is not allowed here; write a text or a list of texts")
@@ -481,7 +483,7 @@ class _Reader:
         return found
 
     def windows(self, where: str, value: Any) -> tuple[Window, ...]:
-        listed = value if isinstance(value, list | tuple) else [value]
+        listed = value if isinstance(value, (list, tuple)) else [value]
         if not listed or not all(isinstance(item, Mapping) and item for item in listed):
             self.fault(where, f"{value!r} is not allowed here; write a map with from, to, days or timezone")
             return ()

@@ -64,9 +64,9 @@ def convert(node: Node | None, logged: Any, current: Any = None, renames: Rename
 
 
 def _text(logged: Any) -> Any:
-    if isinstance(logged, dict | list):
+    if isinstance(logged, (dict, list)):
         return json.dumps(logged, separators=(",", ":"), ensure_ascii=False)
-    if isinstance(logged, bool | int | float):
+    if isinstance(logged, (bool, int, float)):
         return render(logged)
     return logged
 
@@ -92,7 +92,7 @@ def _by_example(logged: Any, current: Any) -> Any:
     if isinstance(current, bool):
         truth = as_bool(logged)
         return logged if truth is None else truth
-    if isinstance(current, int | float):
+    if isinstance(current, (int, float)):
         number = as_number(logged)
         return logged if number is None else number
     if isinstance(current, str):

@@ -1,8 +1,7 @@
 """Compares two versions of a resource's attributes and says what differs, path by path, as ``terraform plan`` would."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tfdrift_core.drift.schema import Block, Node
 from tfdrift_core.drift.values import difference, is_empty, same
@@ -17,8 +16,7 @@ _ALIASES: Mapping[str, Mapping[str, str]] = {"protocol": _PROTOCOLS, "ip_protoco
 """Texts that mean the same, by attribute."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """One differing path.  ``added`` and ``removed`` are elements, for sets and for lists whose length changed."""
 
     path: Path
@@ -55,13 +53,13 @@ def _members(old: Mapping[str, Any], new: Mapping[str, Any], block: Block | None
 def _value(old: Any, new: Any, node: Node | None, path: Path) -> Iterator[Difference]:
     if old is new or (is_empty(old) and is_empty(new)):
         return
-    if isinstance(old, dict | None) and isinstance(new, dict | None):
+    if (old is None or isinstance(old, dict)) and (new is None or isinstance(new, dict)):
         if node is not None and node.kind == "map":
             yield from _map(old or {}, new or {}, path)
         else:
             yield from _members(old or {}, new or {}, node.nested if node else None, path)
         return
-    if isinstance(old, list | None) and isinstance(new, list | None):
+    if (old is None or isinstance(old, list)) and (new is None or isinstance(new, list)):
         yield from _list(old or [], new or [], node, path)
         return
     aliases = _ALIASES.get(str(path[-1]))

@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jmespath
 
@@ -63,8 +63,7 @@ class _Step:
     answered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(NamedTuple):
     """A resource as earlier calls left it; ``current`` is ``None`` when they deleted it.
 
     ``baseline`` is what Terraform wants: state, or what Terraform itself set since state was read.  ``state`` is the
@@ -103,13 +102,12 @@ class _Track:
     deleted: "_Touch | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Touch:
+class _Touch(NamedTuple):
     record: Record
     confidence: Confidence
     reason: str
     attributes: tuple[str, ...]
-    after: Attributes = field(default_factory=dict, repr=False)
+    after: Attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +227,7 @@ class Engine:
         for match in matches:
             (name, expression), *others = match.items()
             value = evaluate(expression, scope)
-            if not isinstance(value, str | int | float) or isinstance(value, bool) or value == "":
+            if not isinstance(value, (str, int, float)) or isinstance(value, bool) or value == "":
                 continue
             found = self._find(index, type, name, render(value) or "", record)
             if found and others:
@@ -429,7 +427,7 @@ class _Batch:
         differences = diff(before if before is not None else track.baseline, after, block) if after is not None else []
         gone = after is None and before is not None
         reason = reason or verdict.reason
-        names = tuple(dict.fromkeys(d.attribute for d in differences))
+        names = tuple(dict.fromkeys([d.attribute for d in differences]))
         touch = _Touch(record, confidence, reason, names, after or {})
         if verdict.outcome is Outcome.EXPECTED:
             self._withhold(track, differences, gone, touch)
@@ -444,7 +442,7 @@ class _Batch:
                 earlier = track.touched.get(difference.attribute)
                 same_call = earlier is not None and earlier.record is record
                 names = (*earlier.attributes, *touch.attributes) if earlier and same_call else touch.attributes
-                track.touched[difference.attribute] = replace(touch, attributes=tuple(dict.fromkeys(names)))
+                track.touched[difference.attribute] = touch._replace(attributes=tuple(dict.fromkeys(names)))
         track.current = after
 
     def _withhold(self, track: _Track, differences: Sequence[Difference], gone: bool, touch: _Touch) -> None:
@@ -466,7 +464,7 @@ class _Batch:
             if track.current is None:
                 continue
             if guess.attributes == track.current and verdict.outcome is Outcome.CHANGE:
-                touch = _Touch(record, Confidence.INFERRED, guess.reason, ())
+                touch = _Touch(record, Confidence.INFERRED, guess.reason, (), {})
                 self._emit(_event(track, Kind.MODIFIED, touch, None, self._now, guess.reason))
                 continue
             self._change(track, guess.attributes, record, verdict, Confidence.INFERRED, guess.reason)
@@ -535,7 +533,7 @@ class _Batch:
         for name, touch in track.touched.items():
             if name not in reported:
                 value = track.current.get(name)
-                unchanged = replace(touch, reason="changed and put back to what Terraform wants")
+                unchanged = touch._replace(reason="changed and put back to what Terraform wants")
                 self._withhold(track, [Difference((name,), value, value)], False, unchanged)
 
     def _report(self, track: _Track, touch: _Touch, difference: Difference | None) -> None:

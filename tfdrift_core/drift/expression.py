@@ -151,6 +151,7 @@ class Expressions(dict[str, str]):
         self._always: list[int] = []
         self._pairs: list[tuple[str, str]] = []
         self._by_member: dict[str, list[int]] | None = None
+        self._latest: tuple[tuple[str, ...], Iterable[tuple[str, str]]] = (), ()
 
     def given(self, request: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """Those that are not bound to be null for this request."""
@@ -158,10 +159,15 @@ class Expressions(dict[str, str]):
             return ()
         if self._by_member is None:
             self._by_member = self._tabulate()
-        found = set(self._always)
-        for name in request:
-            found.update(self._by_member.get(name, ()))
-        return [self._pairs[place] for place in sorted(found)]
+        names = tuple(request)
+        latest = self._latest
+        if latest[0] != names or not names:
+            found = set(self._always)
+            for name in names:
+                found.update(self._by_member.get(name, ()))
+            # The calls of a trail repeat themselves.
+            latest = self._latest = names, [self._pairs[place] for place in sorted(found)]
+        return latest[1]
 
     def _tabulate(self) -> dict[str, list[int]]:
         self._pairs = list(self.items())

@@ -77,7 +77,7 @@ def _texts(value: Any) -> Iterator[str]:
                 yield item
             elif isinstance(item, dict):
                 below.extend(item.values())
-            elif isinstance(item, list | tuple):
+            elif isinstance(item, (list, tuple)):
                 below.extend(item)
         level = below
 

@@ -137,7 +137,7 @@ class Redactor:
             return SENSITIVE
         if isinstance(value, str):
             return self._text(value, depth, tags)
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             # A command line: what follows --password is one.
             value = _without_short_options(value)
             after = [False, *(isinstance(item, str) and item[:1] == "-" and _kind(item).secret for item in value)]
@@ -152,7 +152,7 @@ class Redactor:
         for key, inner in value.items():
             name = str(key)
             kind = _kind(name)
-            below = tuple(path[1:] for path in paths if path[0] in ("*", name.lower()))
+            below = tuple([path[1:] for path in paths if path[0] in ("*", name.lower())]) if paths else ()
             if () in below or (told and kind.plain in _data().pair_values):
                 inner = self._hide(inner, depth + 1)
             elif kind.environment and (structure := _structure(inner)) is not None:
@@ -168,7 +168,7 @@ class Redactor:
         """Variables in any of the shapes that AWS has for them: a map, pairs, a block with ``variables`` in it."""
         if depth > _MAX_DEPTH:
             return SENSITIVE
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             return [self._environment(item, depth + 1) for item in value]
         if not isinstance(value, Mapping):
             return _hidden(value)
@@ -187,7 +187,7 @@ class Redactor:
     def _hide(self, value: Any, depth: int) -> Any:
         if depth > _MAX_DEPTH:
             return SENSITIVE
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             return [self._hide(item, depth + 1) for item in value]
         if isinstance(value, Mapping):
             return {self.scrub(str(key)): self._hide(inner, depth + 1) for key, inner in value.items()}
@@ -238,7 +238,7 @@ def _secrets(
         document = _structure(value)
         if document is not None:
             yield from _secrets(type, document, (*path, 0), set(), False, environment)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, (list, tuple)):
         for n, item in enumerate(value):
             yield from _secrets(type, item, (*path, n), marked, secret, environment)
     elif isinstance(value, Mapping):
@@ -377,7 +377,7 @@ def _tells(pair: Mapping[str, Any], header: bool = False) -> bool:
             return True
         if member in data.inside:
             # Terraform puts a block into a list.
-            for block in value if isinstance(value, list | tuple) else [value]:
+            for block in value if isinstance(value, (list, tuple)) else [value]:
                 if isinstance(block, Mapping) and _tells(block, True):
                     return True
         if not isinstance(value, str):
@@ -412,7 +412,7 @@ def _without_short_options(arguments: Sequence[Any]) -> Sequence[Any]:
 def _structure(value: Any) -> Any:
     """A mapping or list, also when it is written as JSON in a text, plain or URL-encoded; else ``None``."""
     if not isinstance(value, str):
-        return value if isinstance(value, dict | list) else None
+        return value if isinstance(value, (dict, list)) else None
     if len(value) > _MAX_JSON:
         return None
     text = value.strip()
@@ -425,7 +425,7 @@ def _structure(value: Any) -> Any:
     except orjson.JSONDecodeError:
         return None
     # JSON within JSON: a document that was itself written as a JSON text.
-    return _structure(document) if isinstance(document, dict | list | str) else None
+    return _structure(document) if isinstance(document, (dict, list, str)) else None
 
 
 def _hidden(value: Any) -> Any:

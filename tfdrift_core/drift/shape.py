@@ -59,7 +59,7 @@ def _strip_xml(value: Any, depth: int) -> Any:
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: _plain_value(value, 0) if isinstance(value, dict | list) else value
+        key: _plain_value(value, 0) if isinstance(value, (dict, list)) else value
         for key, value in parameters.items()
         if key != "Host"
     }

@@ -54,7 +54,7 @@ def as_number(value: Any) -> int | float | None:
     """The number that a JSON number or its text stands for."""
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return value
     if isinstance(value, str) and len(value) <= 40 and not value[:1].isalpha():
         try:
@@ -77,7 +77,7 @@ def as_bool(value: Any) -> bool | None:
 
 def as_json(value: Any) -> Any:
     """The object or list that a JSON document in a string holds, else ``None``."""
-    if isinstance(value, dict | list):
+    if isinstance(value, (dict, list)):
         return value
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return None
@@ -85,7 +85,7 @@ def as_json(value: Any) -> Any:
         document = json.loads(value)
     except (ValueError, RecursionError):
         return None
-    return document if isinstance(document, dict | list) else None
+    return document if isinstance(document, (dict, list)) else None
 
 
 def policy_form(document: Any, key: str = "", depth: int = 0) -> Any:
@@ -112,7 +112,7 @@ def policy_form(document: Any, key: str = "", depth: int = 0) -> Any:
         return [policy_form(element, "", depth + 1) for element in document]
     if isinstance(document, bool):
         return str(document).lower()
-    if isinstance(document, int | float):
+    if isinstance(document, (int, float)):
         return str(document)
     return document
 
@@ -153,8 +153,10 @@ def same(left: Any, right: Any) -> bool:
 
     Two texts that read as numbers are still two texts: version 1.1 is not version 1.10.
     """
-    if left is right or (isinstance(left, str) and left == right):
+    if left is right:
         return True
+    if isinstance(left, str) and isinstance(right, str):
+        return left == right or _same_text(left, right)
     if is_empty(left) and is_empty(right):
         return True
     if isinstance(left, dict) and isinstance(right, dict):
@@ -164,19 +166,23 @@ def same(left: Any, right: Any) -> bool:
     left_document, right_document = as_json(left), as_json(right)
     if left_document is not None and right_document is not None:
         return _same_document(left_document, right_document)
-    if isinstance(left, dict | list) or isinstance(right, dict | list):
+    if isinstance(left, (dict, list)) or isinstance(right, (dict, list)):
         return False
     if isinstance(left, bool) or isinstance(right, bool):
         return as_bool(left) == as_bool(right)
-    if isinstance(left, str) and isinstance(right, str):
-        if left.startswith("arn:") != right.startswith("arn:"):
-            arn, name = (left, right) if left.startswith("arn:") else (right, left)
-            return bool(name) and name in _arn_tail(arn)
-        return False
     left_number, right_number = as_number(left), as_number(right)
     if left_number is not None and right_number is not None:
         return left_number == right_number
     return bool(left == right)
+
+
+def _same_text(left: str, right: str) -> bool:
+    if left.startswith("arn:") != right.startswith("arn:"):
+        arn, name = (left, right) if left.startswith("arn:") else (right, left)
+        return bool(name) and name in _arn_tail(arn)
+    left_document = as_json(left)
+    right_document = as_json(right) if left_document is not None else None
+    return right_document is not None and _same_document(left_document, right_document)
 
 
 def _same_document(left: Any, right: Any) -> bool:
@@ -212,7 +218,7 @@ def _shadow(value: Any) -> Hashable:
     if isinstance(value, str) and not _CIDR.fullmatch(value):
         value = _ARN_STEP.split(value)[-1]
     truth = as_bool(value)
-    number = as_number(value) if truth is None or isinstance(value, int | float) else int(truth)
+    number = as_number(value) if truth is None or isinstance(value, (int, float)) else int(truth)
     return value if number is None else number or None
 
 

@@ -251,7 +251,7 @@ def _path(steps: object) -> tuple[str | int, ...]:
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
 
 
 def _own_scope(attributes: Mapping[str, Any], identity: Mapping[str, Any]) -> tuple[str, str | None]:

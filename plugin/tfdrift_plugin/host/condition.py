@@ -162,7 +162,7 @@ def parse(text: str) -> Expr:
     except lark.UnexpectedInput as error:
         line, column = (error.line, error.column) if error.line > 0 else _end(text)
         raise ConditionError(_unexpected(error), line, column) from error
-    if not isinstance(tree, Check | Macro | Not | Group):
+    if not isinstance(tree, (Check, Macro, Not, Group)):
         raise TypeError(f"the grammar gave {tree!r}")
     if _too_deep(tree):
         raise ConditionError(f"exceeded max depth limit of {MAX_DEPTH}")

@@ -37,7 +37,7 @@ def _patch(scope: Scope, attributes: Attributes, block: Block | None, options: M
             result[name] = (
                 [] if isinstance(result.get(name), list) else {} if isinstance(result.get(name), dict) else None
             )
-        elif name == target and (rest or operation != "replace") and isinstance(result.get(name), list | dict):
+        elif name == target and (rest or operation != "replace") and isinstance(result.get(name), (list, dict)):
             result[name] = _edited(result[name], node, operation, rest, value)
         elif not rest:
             put(result, target, None if operation == "remove" else value, block)

@@ -203,7 +203,7 @@ def _group_rules(
     group = str(attributes.get("id") or "")
     current = attributes.get(direction)
     atoms = call_atoms(scope, str(attributes.get("owner_id") or ""))
-    if atoms is None or not isinstance(current, list | None):
+    if atoms is None or not (current is None or isinstance(current, list)):
         return {direction: UNKNOWN}
     blocks = [entry for entry in as_list(current) if isinstance(entry, dict)]
     present = {atom.rule: atom for entry in blocks for atom in block_atoms(entry, group)}

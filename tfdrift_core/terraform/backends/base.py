@@ -137,7 +137,7 @@ def text(value: object, what: str) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, str | int | float):
+    if isinstance(value, (str, int, float)):
         return str(value)
     raise ConfigError(f"{what} is a {'map' if isinstance(value, Mapping) else 'list'}; write text")
 

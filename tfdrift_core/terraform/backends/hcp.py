@@ -156,7 +156,7 @@ def _wanted_names(value: Any, what: str) -> Any:
             for name, item in value.items()
             if item is not None
         }
-    items = value if isinstance(value, list | tuple) else [value]
+    items = value if isinstance(value, (list, tuple)) else [value]
     return [text(item, what) for item in items]
 
 
