@@ -42,7 +42,7 @@ _C_TYPES = {
     Type.RELTIME: "FALCO_RELTIME",
 }
 _WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wvla")
-_HARDENING = ("-O2", "-g", "-fPIC", "-fvisibility=hidden", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2")
+_HARDENING = ("-O3", "-g", "-fPIC", "-fvisibility=hidden", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2")
 _LINKING = ("-shared", "-Wl,-z,nodelete", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,--no-undefined", "-Wl,--enable-new-dtags")
 _INIT = f"""
 from {_MODULE} import lib

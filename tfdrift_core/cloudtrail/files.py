@@ -168,10 +168,9 @@ def _holds_records(path: Path) -> bool:
 
 def _packed(stream: BinaryIO) -> bytes:
     """The bytes of a compressed file that may be sifted; none of any other."""
-    if not AVAILABLE or stream.read(len(_GZIP)) != _GZIP:
+    if not AVAILABLE or os.fstat(stream.fileno()).st_size > MAX_PACKED or stream.read(len(_GZIP)) != _GZIP:
         return b""
-    data = _GZIP + stream.read(MAX_PACKED)
-    return data if len(data) <= MAX_PACKED else b""
+    return _GZIP + stream.read()
 
 
 class Files:
