@@ -4,6 +4,7 @@ The root has no Python of its own.  The directories that the plugin's ``runtime.
 the libraries of this machine that Python's extension modules want and the root lacks.
 """
 
+import filecmp
 import json
 import re
 import subprocess
@@ -34,7 +35,9 @@ def _borrow_libraries(root: Root, extensions: list[Path]) -> None:
     folder = root.inside(LIBRARIES)
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in set(re.findall(r"(\S+) => (/\S+)", listed)):
-        if name not in known and not (folder / name).exists():
+        borrowed = folder / name
+        # Another Python's, from an earlier run, would end the process.
+        if name not in known and not (borrowed.exists() and filecmp.cmp(path, borrowed, shallow=False)):
             put(root, Path(path), f"{LIBRARIES}/{name}")
 
 
