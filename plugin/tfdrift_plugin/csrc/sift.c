@@ -50,6 +50,8 @@ struct tfd_sifter {
     size_t edge;       /* where the record begins, or between records where the last one ended */
     uint64_t in_text;  /* all ones within a text */
     uint64_t escaping; /* 1 behind a backslash that escapes what follows */
+    uint64_t bounded;  /* 1 behind what may stand beside a text */
+    uint64_t closed;   /* 1 behind a text */
     uint64_t braces;   /* a bit for each open bracket of the record: whether it is a brace */
     unsigned depth;    /* of the record's brackets, 0 between records */
     size_t read_only, name, source; /* where the record's keys are; 0 for none */
@@ -57,9 +59,9 @@ struct tfd_sifter {
     bool ended; /* the list of records */
 };
 
-/* Which bytes of a block are quotes, backslashes, and brackets of either kind. */
+/* Which bytes of a block are quotes, backslashes, brackets of either kind, and whatever may stand beside a text. */
 typedef struct {
-    uint64_t quote, slash, open, close;
+    uint64_t quote, slash, open, close, bound;
 } tfd_marks;
 
 static bool reserve(tfd_buffer *buffer, size_t more) {
@@ -95,46 +97,61 @@ enum { BRACKET_BIT = 0x20 };
 
 #if defined(__SSE2__) && !defined(TFD_PORTABLE)
 
-static uint64_t equal(__m128i bytes, char wanted, int place) {
-    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted))) << place;
+static __m128i equal(__m128i bytes, char wanted) {
+    return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted));
+}
+
+static uint64_t bits(__m128i found, int place) {
+    return (uint64_t)(unsigned)_mm_movemask_epi8(found) << place;
 }
 
 static tfd_marks marks_of(const uint8_t *block) {
-    tfd_marks marks = {0, 0, 0, 0};
+    tfd_marks marks = {0, 0, 0, 0, 0};
     for (int place = 0; place < BLOCK; place += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(block + place));
         __m128i brackets = _mm_or_si128(bytes, _mm_set1_epi8(BRACKET_BIT));
-        marks.quote |= equal(bytes, '"', place);
-        marks.slash |= equal(bytes, '\\', place);
-        marks.open |= equal(brackets, '{', place);
-        marks.close |= equal(brackets, '}', place);
+        __m128i space = equal(_mm_max_epu8(bytes, _mm_set1_epi8(' ')), ' ');
+        marks.quote |= bits(equal(bytes, '"'), place);
+        marks.slash |= bits(equal(bytes, '\\'), place);
+        marks.open |= bits(equal(brackets, '{'), place);
+        marks.close |= bits(equal(brackets, '}'), place);
+        marks.bound |= bits(_mm_or_si128(space, _mm_or_si128(equal(bytes, ','), equal(bytes, ':'))), place);
     }
+    marks.bound |= marks.open | marks.close;
     return marks;
 }
 
 #else
 
-static const uint64_t EACH = 0x0101010101010101U;
+static const uint64_t EACH = 0x0101010101010101U, LOW = 0x7f7f7f7f7f7f7f7fU;
 
-/* A bit for each of eight bytes. */
-static uint64_t equal(uint64_t bytes, char wanted, int place) {
-    const uint64_t low = 0x7f * EACH;
+/* A bit for each of eight bytes, from the highest of each. */
+static uint64_t bits(uint64_t found, int place) {
+    return (((found >> 7 & EACH) * 0x0102040810204080U) >> 56) << place;
+}
+
+static uint64_t equal(uint64_t bytes, char wanted) {
     uint64_t other = bytes ^ ((uint64_t)(unsigned char)wanted * EACH);
-    uint64_t same = ~(((other & low) + low) | other | low) >> 7;
-    return ((same * 0x0102040810204080U) >> 56) << place;
+    return ~(((other & LOW) + LOW) | other);
+}
+
+static uint64_t space_of(uint64_t bytes) {
+    return ~(((bytes & LOW) + (0x7f - ' ') * EACH) | bytes);
 }
 
 static tfd_marks marks_of(const uint8_t *block) {
-    tfd_marks marks = {0, 0, 0, 0};
+    tfd_marks marks = {0, 0, 0, 0, 0};
     for (int place = 0; place < BLOCK; place += 8) {
         uint64_t bytes;
         memcpy(&bytes, block + place, sizeof bytes);
         uint64_t brackets = bytes | BRACKET_BIT * EACH;
-        marks.quote |= equal(bytes, '"', place);
-        marks.slash |= equal(bytes, '\\', place);
-        marks.open |= equal(brackets, '{', place);
-        marks.close |= equal(brackets, '}', place);
+        marks.quote |= bits(equal(bytes, '"'), place);
+        marks.slash |= bits(equal(bytes, '\\'), place);
+        marks.open |= bits(equal(brackets, '{'), place);
+        marks.close |= bits(equal(brackets, '}'), place);
+        marks.bound |= bits(space_of(bytes) | equal(bytes, ',') | equal(bytes, ':'), place);
     }
+    marks.bound |= marks.open | marks.close;
     return marks;
 }
 
@@ -230,14 +247,29 @@ static bool finish_record(tfdrift_sifter *sifter, size_t end) {
            append(&sifter->rows, &row, sizeof row);
 }
 
-static void see_key(tfdrift_sifter *sifter, size_t place) {
-    const uint8_t *key = sifter->window.bytes + place;
-    if (sifter->read_only == 0 && memcmp(key, "\"readOnly\"", sizeof "\"readOnly\"" - 1) == 0)
-        sifter->read_only = place;
-    else if (sifter->name == 0 && memcmp(key, "\"eventName\"", sizeof "\"eventName\"" - 1) == 0)
-        sifter->name = place;
-    else if (sifter->source == 0 && memcmp(key, "\"eventSource\"", sizeof "\"eventSource\"" - 1) == 0)
-        sifter->source = place;
+/* Whether a text is a key, by what is before it. */
+static bool is_key(const tfdrift_sifter *sifter, size_t place) {
+    do
+        place--;
+    while (place > sifter->edge && is_space(sifter->window.bytes[place]));
+    return sifter->window.bytes[place] != ':';
+}
+
+/* A text of the record itself; false for the second of a key, of which nobody can say which one counts. */
+static bool see_text(tfdrift_sifter *sifter, size_t place) {
+    const uint8_t *text = sifter->window.bytes + place;
+    size_t *key = NULL;
+    if (memcmp(text, "\"readOnly\"", sizeof "\"readOnly\"" - 1) == 0)
+        key = &sifter->read_only;
+    else if (memcmp(text, "\"eventName\"", sizeof "\"eventName\"" - 1) == 0)
+        key = &sifter->name;
+    else if (memcmp(text, "\"eventSource\"", sizeof "\"eventSource\"" - 1) == 0)
+        key = &sifter->source;
+    if (key == NULL || !is_key(sifter, place))
+        return true;
+    bool first = *key == 0;
+    *key = place;
+    return first;
 }
 
 static bool see_open(tfdrift_sifter *sifter, size_t place) {
@@ -269,6 +301,14 @@ static bool see_close(tfdrift_sifter *sifter, size_t place) {
     return good;
 }
 
+/* Whether every text of a block stands alone: in a damaged document they would begin where they end. */
+static bool texts_stand_alone(tfdrift_sifter *sifter, uint64_t opening, uint64_t closing, uint64_t bound) {
+    uint64_t behind_bound = bound << 1 | sifter->bounded, behind_text = closing << 1 | sifter->closed;
+    sifter->bounded = bound >> (BLOCK - 1);
+    sifter->closed = closing >> (BLOCK - 1);
+    return (opening & ~behind_bound) == 0 && (behind_text & ~bound) == 0;
+}
+
 /* Goes through the blocks of the window that are complete, or with `last` all: space is behind it. */
 static bool see_blocks(tfdrift_sifter *sifter, bool last) {
     size_t end = sifter->window.size;
@@ -277,18 +317,23 @@ static bool see_blocks(tfdrift_sifter *sifter, bool last) {
         uint64_t quote = marks.quote;
         if ((marks.slash | sifter->escaping) != 0)
             quote &= ~escaped(marks.slash, &sifter->escaping);
-        uint64_t in_text = odd(quote) ^ sifter->in_text;
+        uint64_t in_text = odd(quote) ^ sifter->in_text, opening = quote & in_text;
         sifter->in_text = 0 - (in_text >> 63);
+        if (!texts_stand_alone(sifter, opening, quote & ~in_text, marks.bound))
+            return false;
         uint64_t open = marks.open & ~in_text, close = marks.close & ~in_text;
-        for (uint64_t left = open | close | (quote & in_text); left != 0 && !sifter->ended; left &= left - 1) {
+        for (uint64_t left = open | close | opening; left != 0 && !sifter->ended; left &= left - 1) {
             uint64_t bit = left & (~left + 1);
             size_t place = sifter->at + (size_t)__builtin_ctzll(left);
-            if ((bit & quote) != 0) {
-                if (sifter->depth == 1)
-                    see_key(sifter, place);
-            } else if (!((bit & open) != 0 ? see_open(sifter, place) : see_close(sifter, place))) {
+            bool good = true;
+            if ((bit & open) != 0)
+                good = see_open(sifter, place);
+            else if ((bit & close) != 0)
+                good = see_close(sifter, place);
+            else if (sifter->depth == 1)
+                good = see_text(sifter, place);
+            if (!good)
                 return false;
-            }
         }
         sifter->at += BLOCK;
     }
@@ -379,7 +424,8 @@ size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, con
     empty(&sifter->found);
     empty(&sifter->rows);
     sifter->at = sifter->edge = 0;
-    sifter->in_text = sifter->escaping = sifter->braces = sifter->read = 0;
+    sifter->in_text = sifter->escaping = sifter->closed = sifter->braces = sifter->read = 0;
+    sifter->bounded = 1;
     sifter->depth = 0;
     sifter->read_only = sifter->name = sifter->source = 0;
     sifter->ended = false;
