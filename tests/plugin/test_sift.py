@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import os
 import random
 import struct
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -246,4 +248,17 @@ def test_the_plugin_sifts_compressed_files(
     (tmp_path / "c.json.gz").write_bytes(pack("\n".join(lines[25:30]).encode()))
     (tmp_path / "d.json.gz").write_bytes(pack(document([*reads, *records[30:]])))
     summary = report(drive(driver, library, settings(trail), str(tmp_path), 1, environment))
+    assert summary["events"] == len(records)
+
+
+def test_the_plugin_reads_a_pipe_once(
+    driver: Path, library: Path, trail: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    records = [json.loads(line) for line in (trail / "trail.json").read_text().splitlines()]
+    pipe = tmp_path / "trail.json.gz"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(pack(document(records)),))
+    writer.start()
+    summary = report(drive(driver, library, settings(trail), str(pipe), 1, environment))
+    writer.join()
     assert summary["events"] == len(records)

@@ -234,6 +234,9 @@ class Files:
                 sifter.shutdown(wait=False, cancel_futures=True)
 
     def _packed(self, file: Path) -> bytes:
+        if not file.is_file():
+            # What is read from a pipe is gone.
+            return b""
         try:
             with file.open("rb") as stream:
                 return _packed(stream)
