@@ -26,7 +26,8 @@ def sift(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     work = tmp_path_factory.mktemp("sift")
     portable = ["-DTFD_PORTABLE"] if request.param == "portable" else []
     source = str(build.SOURCES / "sift.c")
-    program = compile_program(HERE / "sift.c", work / "sift", [], source, *SANITIZERS, *portable, "-lz")
+    (work / "generated.h").write_text(build.header(build.Python.running()), encoding="ascii")
+    program = compile_program(HERE / "sift.c", work / "sift", [work], source, *SANITIZERS, *portable, "-lz")
 
     def run(files: list[bytes]) -> list[Sifted | None]:
         given = b"".join(struct.pack("<I", len(file)) + file for file in files)

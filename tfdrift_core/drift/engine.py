@@ -102,12 +102,13 @@ class _Track:
     deleted: "_Touch | None" = None
 
 
-class _Touch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Touch:
     record: Record
     confidence: Confidence
     reason: str
     attributes: tuple[str, ...]
-    after: Attributes
+    after: Attributes = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,7 +443,7 @@ class _Batch:
                 earlier = track.touched.get(difference.attribute)
                 same_call = earlier is not None and earlier.record is record
                 names = (*earlier.attributes, *touch.attributes) if earlier and same_call else touch.attributes
-                track.touched[difference.attribute] = touch._replace(attributes=tuple(dict.fromkeys(names)))
+                track.touched[difference.attribute] = replace(touch, attributes=tuple(dict.fromkeys(names)))
         track.current = after
 
     def _withhold(self, track: _Track, differences: Sequence[Difference], gone: bool, touch: _Touch) -> None:
@@ -464,7 +465,7 @@ class _Batch:
             if track.current is None:
                 continue
             if guess.attributes == track.current and verdict.outcome is Outcome.CHANGE:
-                touch = _Touch(record, Confidence.INFERRED, guess.reason, (), {})
+                touch = _Touch(record, Confidence.INFERRED, guess.reason, ())
                 self._emit(_event(track, Kind.MODIFIED, touch, None, self._now, guess.reason))
                 continue
             self._change(track, guess.attributes, record, verdict, Confidence.INFERRED, guess.reason)
@@ -533,7 +534,7 @@ class _Batch:
         for name, touch in track.touched.items():
             if name not in reported:
                 value = track.current.get(name)
-                unchanged = touch._replace(reason="changed and put back to what Terraform wants")
+                unchanged = replace(touch, reason="changed and put back to what Terraform wants")
                 self._withhold(track, [Difference((name,), value, value)], False, unchanged)
 
     def _report(self, track: _Track, touch: _Touch, difference: Difference | None) -> None:

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "bridge.h"
+#include "generated.h"
 
 #if defined(__SSE2__) && !defined(TFD_PORTABLE)
 #include <emmintrin.h>
@@ -22,8 +23,6 @@ enum {
     BLOCK = 64,
     LOOK = 16, /* behind a block: enough for a key that begins at its end */
     STEP = 128 << 10,
-    MAX_RECORD = 1 << 20,
-    MAX_DOCUMENT = 128 << 20,
     MAX_DEPTH = 60,
     KEPT = 4 << 20, /* a larger buffer is not kept for the next file */
     GZIP = 16 + MAX_WBITS,
@@ -235,7 +234,7 @@ static bool finish_record(tfdrift_sifter *sifter, size_t end) {
     sifter->read++;
     if (is_read(sifter, end))
         return true;
-    if (end - sifter->edge > MAX_RECORD)
+    if (end - sifter->edge > TFD_MAX_RECORD)
         return false;
     tfd_row row = {(uint32_t)sifter->found.size, (uint32_t)(end - sifter->edge), (uint32_t)sifter->read, 0, 0, 0, 0};
     if (sifter->name == 0 ||
@@ -389,7 +388,7 @@ static bool see_document(tfdrift_sifter *sifter) {
         if (result == Z_STREAM_END)
             return sifter->inflater.avail_in == 0 && sifter->ended && only(sifter, sifter->window.size, '}', 1);
         slide(sifter);
-        if (sifter->window.size > MAX_RECORD || sifter->inflater.total_out > MAX_DOCUMENT)
+        if (sifter->window.size > TFD_MAX_RECORD || sifter->inflater.total_out > TFD_MAX_DOCUMENT)
             return false;
         result = inflate_piece(sifter);
         if (result != Z_OK && result != Z_STREAM_END)
@@ -429,7 +428,7 @@ size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, con
     sifter->depth = 0;
     sifter->read_only = sifter->name = sifter->source = 0;
     sifter->ended = false;
-    if (size > MAX_DOCUMENT || inflateReset(&sifter->inflater) != Z_OK)
+    if (size > TFD_MAX_DOCUMENT || inflateReset(&sifter->inflater) != Z_OK)
         return 0;
     sifter->inflater.next_in = (const Bytef *)packed;
     sifter->inflater.avail_in = (uInt)size;
