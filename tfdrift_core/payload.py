@@ -41,10 +41,9 @@ def encode(event: DriftEvent) -> bytes:
         if value is None or value == "":
             continue
         for item in (value,) if isinstance(value, (str, int)) else value:
-            data = _bytes(item)
-            parts += (_ENTRY.pack(field.number, 0, len(data)), data)
-    raw = _bytes(to_json(event.record.raw))
-    return b"".join((*parts, _ENTRY.pack(RAW, 0, len(raw)), raw))
+            _append(parts, field.number, _bytes(item))
+    _append(parts, RAW, _bytes(to_json(event.record.raw)))
+    return b"".join(parts)
 
 
 def decode(payload: bytes) -> tuple[dict[str, Value], bytes]:
@@ -60,6 +59,11 @@ def decode(payload: bytes) -> tuple[dict[str, Value], bytes]:
         if items := [_value(field.type, data) for data in found.get(field.number, ())]:
             values[field.name] = tuple(str(item) for item in items) if field.is_list else items[0]
     return values, found.get(RAW, [b"\0"])[0][:-1]
+
+
+def _append(parts: list[bytes], number: int, data: bytes) -> None:
+    parts.append(_ENTRY.pack(number, 0, len(data)))
+    parts.append(data)
 
 
 def _bytes(item: str | int) -> bytes:
