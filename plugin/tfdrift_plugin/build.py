@@ -120,15 +120,40 @@ def compiler() -> list[str]:
     return command
 
 
-def _check_zlib(cc: Sequence[str]) -> None:
-    """:raises BuildError: if zlib's header is missing, which Debian installs with Python's."""
-    command = [*cc, "-include", "zlib.h", "-E", "-x", "c", os.devnull]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:  # noqa: S603 - our own command
-        raise BuildError(
-            "zlib.h is missing.\n"
-            "  Debian, Ubuntu: apt-get install zlib1g-dev\n"
-            "  Fedora, RHEL, Amazon Linux: dnf install zlib-devel"
-        )
+@dataclass(frozen=True)
+class Inflater:
+    """A library that decompresses."""
+
+    header: str
+    flags: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+
+INFLATERS = (
+    Inflater("libdeflate.h", ("-DTFD_LIBDEFLATE",), ("-ldeflate",)),
+    Inflater("zlib.h", (), ("-lz",)),
+)
+"""What ``sift.c`` can be built with, the fastest first."""
+
+
+def inflaters(cc: Sequence[str]) -> Sequence[Inflater]:
+    """Those that this machine has the header of.
+
+    :raises BuildError: if there is none.
+    """
+    found = [choice for choice in INFLATERS if _has_header(cc, choice.header)]
+    if found:
+        return found
+    raise BuildError(
+        f"{' and '.join(choice.header for choice in INFLATERS)} are missing; the first is the faster one.\n"
+        "  Debian, Ubuntu: apt-get install libdeflate-dev\n"
+        "  Fedora, RHEL, Amazon Linux: dnf install libdeflate-devel, or zlib-devel"
+    )
+
+
+def _has_header(cc: Sequence[str], name: str) -> bool:
+    command = [*cc, "-include", name, "-E", "-x", "c", os.devnull]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - our own command
 
 
 def fields_json() -> str:
@@ -229,17 +254,24 @@ def compile_library(
     bridge = work / "bridge.c"
     _emit_bridge(bridge)
     cc = compiler()
-    _check_zlib(cc)
+    inflater = inflaters(cc)[0]
     includes = [f"-I{SOURCES}", f"-I{work}", "-isystem", str(python.include)]
     objects: list[str] = []
     for source in (*sorted(SOURCES.glob("*.c")), bridge):
         target = work / f"{source.stem}.o"
         # CFFI's C is not ours to clean.
         warnings = ("-w",) if source == bridge else _WARNINGS
-        _run([*cc, *warnings, *_HARDENING, *flags, *includes, "-c", str(source), "-o", str(target)])
+        _run([*cc, *warnings, *_HARDENING, *inflater.flags, *flags, *includes, "-c", str(source), "-o", str(target)])
         objects.append(str(target))
     temporary = output.with_suffix(".new")
-    libraries = [str(python.library), "-lz", "-ldl", "-lpthread", f"-Wl,-rpath,{rpath}", "-Wl,-soname,libtfdrift.so"]
+    libraries = [
+        str(python.library),
+        *inflater.libraries,
+        "-ldl",
+        "-lpthread",
+        f"-Wl,-rpath,{rpath}",
+        "-Wl,-soname,libtfdrift.so",
+    ]
     _run([*cc, *_LINKING, *flags, "-o", str(temporary), *objects, *libraries, *link])
     # A running process may have the old file mapped: replace it, never write into it.
     temporary.replace(output)

@@ -30,9 +30,11 @@ def test_missing_headers_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         build.Python.running()
 
 
-def test_a_missing_zlib_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_inflater_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CC", "cc -nostdinc")
-    with pytest.raises(build.BuildError, match=r"zlib.h is missing(.|\n)*apt-get install zlib1g-dev"):
+    with pytest.raises(
+        build.BuildError, match=r"libdeflate.h and zlib.h are missing(.|\n)*apt-get install libdeflate-dev"
+    ):
         build.build(tmp_path / "libtfdrift.so")
 
 

@@ -5,8 +5,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef TFD_LIBDEFLATE
+#include <libdeflate.h>
+#else
 #define ZLIB_CONST
 #include <zlib.h>
+#endif
 
 #include "bridge.h"
 #include "generated.h"
@@ -22,10 +26,8 @@
 enum {
     BLOCK = 64,
     LOOK = 16, /* behind a block: enough for a key that begins at its end */
-    STEP = 128 << 10,
     MAX_DEPTH = 60,
-    KEPT = 4 << 20, /* a larger buffer is not kept for the next file */
-    GZIP = 16 + MAX_WBITS,
+    KEPT = 8 << 20, /* a larger buffer is not kept for the next file */
 };
 
 typedef struct {
@@ -41,11 +43,14 @@ typedef struct {
 } tfd_row;
 
 struct tfd_sifter {
+#ifdef TFD_LIBDEFLATE
+    struct libdeflate_decompressor *inflater;
+#else
     z_stream inflater;
-    tfd_buffer window; /* what is decompressed and not done with */
+#endif
+    tfd_buffer document; /* decompressed, and space behind it */
     tfd_buffer found;
     tfd_buffer rows;
-    size_t at;         /* the next block */
     size_t edge;       /* where the record begins, or between records where the last one ended */
     uint64_t in_text;  /* all ones within a text */
     uint64_t escaping; /* 1 behind a backslash that escapes what follows */
@@ -183,7 +188,7 @@ static bool is_space(uint8_t byte) {
 }
 
 static size_t behind_space(const tfdrift_sifter *sifter, size_t at, size_t end) {
-    while (at < end && is_space(sifter->window.bytes[at]))
+    while (at < end && is_space(sifter->document.bytes[at]))
         at++;
     return at;
 }
@@ -192,9 +197,9 @@ static size_t behind_space(const tfdrift_sifter *sifter, size_t at, size_t end) 
 static bool only(const tfdrift_sifter *sifter, size_t end, uint8_t wanted, unsigned times) {
     unsigned seen = 0;
     for (size_t at = sifter->edge; at < end; at++) {
-        if (sifter->window.bytes[at] == wanted)
+        if (sifter->document.bytes[at] == wanted)
             seen++;
-        else if (!is_space(sifter->window.bytes[at]))
+        else if (!is_space(sifter->document.bytes[at]))
             return false;
     }
     return seen == times;
@@ -203,21 +208,21 @@ static bool only(const tfdrift_sifter *sifter, size_t end, uint8_t wanted, unsig
 /* Where the value of a key begins; `end` if there is none. */
 static size_t value_of(const tfdrift_sifter *sifter, size_t key, size_t key_size, size_t end) {
     size_t at = behind_space(sifter, key + key_size, end);
-    return at < end && sifter->window.bytes[at] == ':' ? behind_space(sifter, at + 1, end) : end;
+    return at < end && sifter->document.bytes[at] == ':' ? behind_space(sifter, at + 1, end) : end;
 }
 
 static bool is_read(const tfdrift_sifter *sifter, size_t end) {
     if (sifter->read_only == 0)
         return false;
     size_t value = value_of(sifter, sifter->read_only, sizeof "\"readOnly\"" - 1, end);
-    return end - value > 4 && memcmp(sifter->window.bytes + value, "true", 4) == 0 &&
-           (sifter->window.bytes[value + 4] == ',' || sifter->window.bytes[value + 4] == '}' ||
-            is_space(sifter->window.bytes[value + 4]));
+    return end - value > 4 && memcmp(sifter->document.bytes + value, "true", 4) == 0 &&
+           (sifter->document.bytes[value + 4] == ',' || sifter->document.bytes[value + 4] == '}' ||
+            is_space(sifter->document.bytes[value + 4]));
 }
 
 /* Place and size, counted from the record's beginning, of the text that a key has; false if it is none, or not plain. */
 static bool text_of(const tfdrift_sifter *sifter, size_t key, size_t key_size, size_t end, uint32_t *begin, uint32_t *size) {
-    const uint8_t *bytes = sifter->window.bytes;
+    const uint8_t *bytes = sifter->document.bytes;
     size_t value = value_of(sifter, key, key_size, end);
     if (value >= end || bytes[value] != '"')
         return false;
@@ -242,7 +247,7 @@ static bool finish_record(tfdrift_sifter *sifter, size_t end) {
         (sifter->source != 0 &&
          !text_of(sifter, sifter->source, sizeof "\"eventSource\"" - 1, end, &row.source, &row.source_size)))
         return false;
-    return append(&sifter->found, sifter->window.bytes + sifter->edge, row.size) &&
+    return append(&sifter->found, sifter->document.bytes + sifter->edge, row.size) &&
            append(&sifter->rows, &row, sizeof row);
 }
 
@@ -250,13 +255,13 @@ static bool finish_record(tfdrift_sifter *sifter, size_t end) {
 static bool is_key(const tfdrift_sifter *sifter, size_t place) {
     do
         place--;
-    while (place > sifter->edge && is_space(sifter->window.bytes[place]));
-    return sifter->window.bytes[place] != ':';
+    while (place > sifter->edge && is_space(sifter->document.bytes[place]));
+    return sifter->document.bytes[place] != ':';
 }
 
 /* A text of the record itself; false for the second of a key, of which nobody can say which one counts. */
 static bool see_text(tfdrift_sifter *sifter, size_t place) {
-    const uint8_t *text = sifter->window.bytes + place;
+    const uint8_t *text = sifter->document.bytes + place;
     size_t *key = NULL;
     if (memcmp(text, "\"readOnly\"", sizeof "\"readOnly\"" - 1) == 0)
         key = &sifter->read_only;
@@ -272,7 +277,7 @@ static bool see_text(tfdrift_sifter *sifter, size_t place) {
 }
 
 static bool see_open(tfdrift_sifter *sifter, size_t place) {
-    bool brace = sifter->window.bytes[place] == '{';
+    bool brace = sifter->document.bytes[place] == '{';
     if (sifter->depth == 0) {
         if (!brace || !only(sifter, place, ',', sifter->read > 0))
             return false;
@@ -284,7 +289,7 @@ static bool see_open(tfdrift_sifter *sifter, size_t place) {
 }
 
 static bool see_close(tfdrift_sifter *sifter, size_t place) {
-    bool brace = sifter->window.bytes[place] == '}';
+    bool brace = sifter->document.bytes[place] == '}';
     if (sifter->depth == 0) {
         sifter->ended = !brace && only(sifter, place, ',', 0);
         sifter->edge = place + 1;
@@ -308,11 +313,9 @@ static bool texts_stand_alone(tfdrift_sifter *sifter, uint64_t opening, uint64_t
     return (opening & ~behind_bound) == 0 && (behind_text & ~bound) == 0;
 }
 
-/* Goes through the blocks of the window that are complete, or with `last` all: space is behind it. */
-static bool see_blocks(tfdrift_sifter *sifter, bool last) {
-    size_t end = sifter->window.size;
-    while (!sifter->ended && (last ? sifter->at < end : sifter->at + BLOCK + LOOK <= end)) {
-        tfd_marks marks = marks_of(sifter->window.bytes + sifter->at);
+static bool see_blocks(tfdrift_sifter *sifter) {
+    for (size_t at = sifter->edge; at < sifter->document.size && !sifter->ended; at += BLOCK) {
+        tfd_marks marks = marks_of(sifter->document.bytes + at);
         uint64_t quote = marks.quote;
         if ((marks.slash | sifter->escaping) != 0)
             quote &= ~escaped(marks.slash, &sifter->escaping);
@@ -323,7 +326,7 @@ static bool see_blocks(tfdrift_sifter *sifter, bool last) {
         uint64_t open = marks.open & ~in_text, close = marks.close & ~in_text;
         for (uint64_t left = open | close | opening; left != 0 && !sifter->ended; left &= left - 1) {
             uint64_t bit = left & (~left + 1);
-            size_t place = sifter->at + (size_t)__builtin_ctzll(left);
+            size_t place = at + (size_t)__builtin_ctzll(left);
             bool good = true;
             if ((bit & open) != 0)
                 good = see_open(sifter, place);
@@ -334,7 +337,6 @@ static bool see_blocks(tfdrift_sifter *sifter, bool last) {
             if (!good)
                 return false;
         }
-        sifter->at += BLOCK;
     }
     return true;
 }
@@ -342,75 +344,87 @@ static bool see_blocks(tfdrift_sifter *sifter, bool last) {
 /* The document's beginning, up to its list of records. */
 static bool see_head(tfdrift_sifter *sifter) {
     static const char *const parts[] = {"{", "\"Records\"", ":", "["};
-    size_t at = 0, end = sifter->window.size;
+    size_t at = 0, end = sifter->document.size;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         size_t size = strlen(parts[i]);
         at = behind_space(sifter, at, end);
-        if (end - at < size || memcmp(sifter->window.bytes + at, parts[i], size) != 0)
+        if (end - at < size || memcmp(sifter->document.bytes + at, parts[i], size) != 0)
             return false;
         at += size;
     }
-    sifter->at = sifter->edge = at;
+    sifter->edge = at;
     return true;
 }
 
-/* Lets go of what is done with, which is everything before `edge`. */
-static void slide(tfdrift_sifter *sifter) {
-    size_t done = sifter->edge;
-    memmove(sifter->window.bytes, sifter->window.bytes + done, sifter->window.size - done);
-    sifter->window.size -= done;
-    sifter->at -= done;
-    sifter->edge = 0;
-    sifter->read_only -= sifter->read_only != 0 ? done : 0;
-    sifter->name -= sifter->name != 0 ? done : 0;
-    sifter->source -= sifter->source != 0 ? done : 0;
+#ifdef TFD_LIBDEFLATE
+
+static bool open_inflater(tfdrift_sifter *sifter) {
+    return (sifter->inflater = libdeflate_alloc_decompressor()) != NULL;
 }
 
-/* Decompresses the next piece behind the window; Z_OK, or Z_STREAM_END behind the last one. */
-static int inflate_piece(tfdrift_sifter *sifter) {
-    tfd_buffer *window = &sifter->window;
-    if (!reserve(window, STEP + BLOCK + LOOK))
-        return Z_MEM_ERROR;
-    sifter->inflater.next_out = window->bytes + window->size;
-    sifter->inflater.avail_out = STEP;
-    int result = inflate(&sifter->inflater, Z_NO_FLUSH);
-    window->size += STEP - sifter->inflater.avail_out;
-    if (result == Z_STREAM_END)
-        memset(window->bytes + window->size, ' ', BLOCK + LOOK);
-    return result;
+static void close_inflater(tfdrift_sifter *sifter) {
+    libdeflate_free_decompressor(sifter->inflater);
 }
 
-static bool see_document(tfdrift_sifter *sifter) {
-    int result = inflate_piece(sifter);
-    if ((result != Z_OK && result != Z_STREAM_END) || !see_head(sifter))
+/* Whether all that is packed is one gzip member of so many bytes, which are then at `bytes`. */
+static bool inflate_all(tfdrift_sifter *sifter, const char *packed, size_t packed_size, uint8_t *bytes, size_t size) {
+    size_t taken, given;
+    return libdeflate_gzip_decompress_ex(sifter->inflater, packed, packed_size, bytes, size, &taken, &given) ==
+               LIBDEFLATE_SUCCESS &&
+           taken == packed_size && given == size;
+}
+
+#else
+
+static bool open_inflater(tfdrift_sifter *sifter) {
+    return inflateInit2(&sifter->inflater, 16 + MAX_WBITS) == Z_OK;
+}
+
+static void close_inflater(tfdrift_sifter *sifter) {
+    inflateEnd(&sifter->inflater);
+}
+
+static bool inflate_all(tfdrift_sifter *sifter, const char *packed, size_t packed_size, uint8_t *bytes, size_t size) {
+    z_stream *stream = &sifter->inflater;
+    if (packed_size > TFD_MAX_DOCUMENT || inflateReset(stream) != Z_OK)
         return false;
-    while (see_blocks(sifter, result == Z_STREAM_END)) {
-        if (result == Z_STREAM_END)
-            return sifter->inflater.avail_in == 0 && sifter->ended && only(sifter, sifter->window.size, '}', 1);
-        slide(sifter);
-        if (sifter->window.size > TFD_MAX_RECORD || sifter->inflater.total_out > TFD_MAX_DOCUMENT)
-            return false;
-        result = inflate_piece(sifter);
-        if (result != Z_OK && result != Z_STREAM_END)
-            return false;
-    }
-    return false;
+    stream->next_in = (const Bytef *)packed;
+    stream->avail_in = (uInt)packed_size;
+    stream->next_out = bytes;
+    stream->avail_out = (uInt)size;
+    return inflate(stream, Z_FINISH) == Z_STREAM_END && stream->avail_in == 0 && stream->avail_out == 0;
+}
+
+#endif
+
+/* A gzip member ends with its size (RFC 1952, 2.3.1): the document comes in one piece. */
+static bool unpack(tfdrift_sifter *sifter, const char *packed, size_t packed_size) {
+    uint32_t size;
+    if (packed_size < sizeof size)
+        return false;
+    memcpy(&size, packed + packed_size - sizeof size, sizeof size);
+    tfd_buffer *document = &sifter->document;
+    if (size > TFD_MAX_DOCUMENT || !reserve(document, size + BLOCK + LOOK) ||
+        !inflate_all(sifter, packed, packed_size, document->bytes, size))
+        return false;
+    document->size = size;
+    memset(document->bytes + size, ' ', BLOCK + LOOK);
+    return true;
 }
 
 tfdrift_sifter *tfdrift_sifter_new(void) {
     tfdrift_sifter *sifter = calloc(1, sizeof *sifter);
-    if (sifter != NULL && inflateInit2(&sifter->inflater, GZIP) != Z_OK) {
-        free(sifter);
-        return NULL;
-    }
-    return sifter;
+    if (sifter == NULL || open_inflater(sifter))
+        return sifter;
+    free(sifter);
+    return NULL;
 }
 
 void tfdrift_sifter_free(tfdrift_sifter *sifter) {
     if (sifter == NULL)
         return;
-    inflateEnd(&sifter->inflater);
-    free(sifter->window.bytes);
+    close_inflater(sifter);
+    free(sifter->document.bytes);
     free(sifter->found.bytes);
     free(sifter->rows.bytes);
     free(sifter);
@@ -419,20 +433,16 @@ void tfdrift_sifter_free(tfdrift_sifter *sifter) {
 size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, const char **found) {
     if (sifter == NULL)
         return 0;
-    empty(&sifter->window);
+    empty(&sifter->document);
     empty(&sifter->found);
     empty(&sifter->rows);
-    sifter->at = sifter->edge = 0;
     sifter->in_text = sifter->escaping = sifter->closed = sifter->braces = sifter->read = 0;
     sifter->bounded = 1;
     sifter->depth = 0;
     sifter->read_only = sifter->name = sifter->source = 0;
     sifter->ended = false;
-    if (size > TFD_MAX_DOCUMENT || inflateReset(&sifter->inflater) != Z_OK)
-        return 0;
-    sifter->inflater.next_in = (const Bytef *)packed;
-    sifter->inflater.avail_in = (uInt)size;
-    if (!see_document(sifter))
+    if (!unpack(sifter, packed, size) || !see_head(sifter) || !see_blocks(sifter) || !sifter->ended ||
+        !only(sifter, sifter->document.size, '}', 1))
         return 0;
     const uint64_t tail[] = {sifter->read, sifter->rows.size / sizeof(tfd_row)};
     if ((tail[1] > 0 && !append(&sifter->found, sifter->rows.bytes, sifter->rows.size)) ||
