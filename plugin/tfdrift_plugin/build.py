@@ -18,6 +18,7 @@ import tfdrift_core
 from tfdrift_core import config, payload
 from tfdrift_core.cloudtrail.files import MAX_DOCUMENT
 from tfdrift_core.cloudtrail.scan import MAX_RECORD_BYTES
+from tfdrift_core.cloudtrail.sift import AHEAD
 from tfdrift_core.fields import FIELDS, Type
 
 NAME = "tfdrift"
@@ -193,6 +194,7 @@ def header(python: Python) -> str:
         "FIELD_COUNT": len(FIELDS),
         "MAX_RECORD": MAX_RECORD_BYTES,
         "MAX_DOCUMENT": MAX_DOCUMENT,
+        "AHEAD": AHEAD,
     }
     rows = ", ".join(
         f"{{{f.number}, {_C_TYPES[f.type]}, {int(f.is_list)}, {int(f.path)}, {_c_string(f.name)}}}" for f in FIELDS

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,35 @@ from tfdrift_plugin import build
 from tests.plugin.conftest import HERE, SANITIZERS, compile_program, drive, report, settings
 from tests.real.fixtures import missing
 from tfdrift_core.cloudtrail.scan import MAX_RECORD_BYTES, Scan, scan
-from tfdrift_core.cloudtrail.sift import Sifted
+from tfdrift_core.cloudtrail.sift import AHEAD, Sifted
 
 Sift = Callable[[list[bytes]], list[Sifted | None]]
 
 
 LIBDEFLATE, ZLIB = build.INFLATERS
+
+
+def program(work: Path, inflater: build.Inflater, *flags: str) -> Path:
+    if inflater not in build.inflaters(build.compiler()):
+        missing(f"{inflater.header}; apt-get install libdeflate-dev zlib1g-dev")
+    (work / "generated.h").write_text(build.header(build.Python.running()), encoding="ascii")
+    sources = [str(build.SOURCES / name) for name in ("sift.c", "ahead.c")]
+    more = (*sources, *flags, *inflater.flags, *inflater.libraries)
+    return compile_program(HERE / "sift.c", work / "sift", [work], *more)
+
+
+def drive_sifter(program: Path, files: list[bytes], *arguments: str) -> list[Sifted | None]:
+    given = b"".join(struct.pack("<I", len(file)) + file for file in files)
+    environment = {**os.environ, "TSAN_OPTIONS": "exitcode=66"}
+    done = subprocess.run([program, *arguments], input=given, capture_output=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr.decode()
+    found, at, left = [], 0, iter(files)
+    while at < len(done.stdout):
+        (size,) = struct.unpack_from("<I", done.stdout, at)
+        file = next(left)
+        found.append(Sifted(file, done.stdout[at + 4 : at + 4 + size]) if size else None)
+        at += 4 + size
+    return found
 
 
 @pytest.fixture(
@@ -31,28 +55,7 @@ LIBDEFLATE, ZLIB = build.INFLATERS
     ids=["libdeflate", "libdeflate, portable", "zlib"],
 )
 def sift(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sift:
-    work = tmp_path_factory.mktemp("sift")
-    inflater, *flags = request.param
-    if inflater not in build.inflaters(build.compiler()):
-        missing(f"{inflater.header}; apt-get install libdeflate-dev zlib1g-dev")
-    source = str(build.SOURCES / "sift.c")
-    (work / "generated.h").write_text(build.header(build.Python.running()), encoding="ascii")
-    program = compile_program(
-        HERE / "sift.c", work / "sift", [work], source, *SANITIZERS, *flags, *inflater.flags, *inflater.libraries
-    )
-
-    def run(files: list[bytes]) -> list[Sifted | None]:
-        given = b"".join(struct.pack("<I", len(file)) + file for file in files)
-        done = subprocess.run([program], input=given, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr.decode()
-        found, at = [], 0
-        for file in files:
-            (size,) = struct.unpack_from("<I", done.stdout, at)
-            found.append(Sifted(file, done.stdout[at + 4 : at + 4 + size]) if size else None)
-            at += 4 + size
-        return found
-
-    return run
+    return partial(drive_sifter, program(tmp_path_factory.mktemp("sift"), *request.param, *SANITIZERS))
 
 
 def record(number: int, **members: Any) -> dict[str, Any]:
@@ -262,6 +265,14 @@ def test_the_plugin_sifts_compressed_files(
     (tmp_path / "d.json.gz").write_bytes(pack(document([*reads, *records[30:]])))
     summary = report(drive(driver, library, settings(trail), str(tmp_path), 1, environment))
     assert summary["events"] == len(records)
+
+
+@pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
+def test_a_thread_ahead_gives_the_same(tmp_path: Path, sanitizer: str) -> None:
+    sifter = program(tmp_path, LIBDEFLATE, f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all")
+    files = [pack(whole) for whole in documents(11, 300)]
+    files[7::10] = [b"", pack(b"{}")] * 15
+    assert drive_sifter(sifter, files, "ahead") == drive_sifter(sifter, files)[:-AHEAD]
 
 
 @pytest.mark.parametrize("form", [bytes, pack])

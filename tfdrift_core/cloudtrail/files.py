@@ -7,7 +7,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -16,7 +15,7 @@ from isal import isal_zlib
 
 from tfdrift_core.cloudtrail.ledger import Ledger
 from tfdrift_core.cloudtrail.pump import Pump
-from tfdrift_core.cloudtrail.sift import AVAILABLE, MAX_PACKED, Document, Sifted, sift
+from tfdrift_core.cloudtrail.sift import AHEAD, AVAILABLE, MAX_PACKED, Ahead, Document, Sifted, sift
 from tfdrift_core.cloudtrail.source import Batch, SourceError
 from tfdrift_core.metrics import Metrics
 
@@ -24,9 +23,6 @@ MAX_DOCUMENT: Final = 128 << 20
 """Bytes of one decompressed document; a larger one is read as far as this."""
 
 CHUNK: Final = 4 << 20
-AHEAD: Final = 4
-"""Files that are sifted while another one is compared."""
-
 POLL: Final = 0.5
 STDIN: Final = "-"
 
@@ -220,18 +216,15 @@ class Files:
                 return
 
     def _read_all(self, files: list[Path]) -> Iterator[Batch]:
-        ahead: deque[tuple[Path, Future[Sifted | None] | None]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="tfdrift-sift") as sifter:
-            try:
-                for file in files:
-                    packed = self._packed(file)
-                    ahead.append((file, sifter.submit(sift, packed) if packed else None))
-                    if len(ahead) > AHEAD:
-                        yield from self._one(*ahead.popleft())
-                while ahead:
-                    yield from self._one(*ahead.popleft())
-            finally:
-                sifter.shutdown(wait=False, cancel_futures=True)
+        waiting: deque[Path] = deque()
+        with Ahead() as ahead:
+            for file in files:
+                ahead.put(self._packed(file))
+                waiting.append(file)
+                if len(waiting) == AHEAD:
+                    yield from self._one(waiting.popleft(), ahead.take())
+            for file in waiting:
+                yield from self._one(file, ahead.take())
 
     def _packed(self, file: Path) -> bytes:
         if not file.is_file():
@@ -244,8 +237,8 @@ class Files:
             # Told when it is read in its turn.
             return b""
 
-    def _one(self, file: Path, sifting: Future[Sifted | None] | None) -> Iterator[Batch]:
-        if sifting is not None and (sifted := sifting.result()) is not None:
+    def _one(self, file: Path, sifted: Sifted | None) -> Iterator[Batch]:
+        if sifted is not None:
             yield Batch(str(file), (sifted,), durable=False)
             return
         try:

@@ -6,9 +6,10 @@ CloudTrail writes, the document is decompressed and scanned whole.
 
 import struct
 import threading
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from isal import isal_zlib
 
@@ -21,6 +22,9 @@ else:
 
 MAX_PACKED: Final = 8 << 20
 """Bytes of a compressed file that is sifted, which is held in memory; CloudTrail's own rarely have one megabyte."""
+
+AHEAD: Final = 5
+"""Files that ``Ahead`` may hold."""
 
 _GZIP = 31
 _ROW = struct.Struct("=7I")
@@ -91,4 +95,46 @@ def sift(packed: bytes) -> Sifted | None:
     if _sifters is None or len(packed) > MAX_PACKED:
         return None
     size = lib.tfdrift_sift(_sifters.handle, packed, len(packed), _sifters.found)
-    return Sifted(packed, bytes(ffi.buffer(_sifters.found[0], size))) if size else None
+    return _sifted(packed, _sifters.found, size)
+
+
+def _sifted(packed: bytes, found: Any, size: int) -> Sifted | None:
+    return Sifted(packed, bytes(ffi.buffer(found[0], size))) if size else None
+
+
+class Ahead:
+    """Sifts files in a thread while earlier ones are compared: ``take`` gives what ``put`` was given, in that order.
+
+    That thread never has Python's lock: handing it to and fro for each file would cost more than sifting one.  A
+    context, with which the thread ends.
+    """
+
+    def __init__(self) -> None:
+        self._packed: deque[bytes] = deque()
+        self._handle = lib.tfdrift_ahead_new() if AVAILABLE else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._handle:
+            lib.tfdrift_ahead_free(self._handle)
+
+    def put(self, packed: bytes) -> None:
+        """:raises RuntimeError: if ``AHEAD`` files wait to be taken."""
+        # First: the thread reads these very bytes.
+        self._packed.append(packed)
+        if self._handle and not lib.tfdrift_ahead_put(self._handle, packed, len(packed)):
+            self._packed.pop()
+            raise RuntimeError(f"{AHEAD} files wait to be taken")
+
+    def take(self) -> Sifted | None:
+        """What ``sift`` gives for the oldest file."""
+        packed = self._packed[0]
+        if not self._handle:
+            sifted = sift(packed)
+        else:
+            found = ffi.new("const char **")
+            sifted = _sifted(packed, found, lib.tfdrift_ahead_take(self._handle, found))
+        self._packed.popleft()
+        return sifted

@@ -3,12 +3,17 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 
 
-def compile_glob(pattern: str) -> re.Pattern[str]:
-    """The regular expression for a whole text.  Brackets are literal: Terraform addresses are full of them."""
-    return re.compile(translate(pattern.replace("[", "[[]")))
+def _literal_brackets(pattern: str) -> str:
+    """The glob for ``fnmatch``, to which brackets mean something.  Terraform addresses are full of them."""
+    return pattern.replace("[", "[[]")
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Whether a glob is the whole of a text."""
+    return fnmatchcase(text, _literal_brackets(pattern))
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +21,12 @@ class Globs:
     """Any of some globs."""
 
     patterns: tuple[str, ...]
-    compiled: tuple[re.Pattern[str], ...]
     joined: re.Pattern[str]
 
     @classmethod
     def of(cls, patterns: Iterable[str]) -> "Globs":
         texts = tuple(patterns)
-        compiled = tuple(compile_glob(text) for text in texts)
-        return cls(texts, compiled, re.compile("|".join(glob.pattern for glob in compiled) or "(?!)"))
+        return cls(texts, re.compile("|".join(translate(_literal_brackets(text)) for text in texts) or "(?!)"))
 
     def match(self, *texts: str) -> bool:
         """Whether any glob is any of ``texts``; a text that is empty is unknown, and matches nothing."""

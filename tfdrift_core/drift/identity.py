@@ -11,7 +11,7 @@ from typing import Any
 
 from tfdrift_core import yaml_data
 from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.drift.globs import Globs
+from tfdrift_core.drift.globs import Globs, fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class Identity:
         A session name alone never counts: whoever may assume a role chooses it.
         """
         role_session = f"{self.role}/{self.session}" if self.role and self.session else ""
-        for pattern, compiled in zip(globs.patterns, globs.compiled, strict=True):
+        for pattern in globs.patterns:
             named = (self.arn, self.role_arn) if ":" in pattern else (role_session if "/" in pattern else self.name,)
-            if any(text and compiled.match(text) for text in named):
+            if any(text and fits(pattern, text) for text in named):
                 return True
         return False
 

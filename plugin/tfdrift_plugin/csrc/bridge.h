@@ -41,4 +41,14 @@ void tfdrift_sifter_free(tfdrift_sifter *sifter);
  * {"Records": [...]} and nothing else, is damaged, or has more than Python would take. */
 size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, const char **found);
 
+/* A thread that sifts up to TFD_AHEAD files ahead, in their order; NULL where none can be had. */
+typedef struct tfd_ahead tfdrift_ahead;
+tfdrift_ahead *tfdrift_ahead_new(void);
+/* Waits until the thread is done with the file that it has. */
+void tfdrift_ahead_free(tfdrift_ahead *ahead);
+/* Gives it a file, which must stay in place until it is taken, or the thread has ended.  0 where that is one too many. */
+int tfdrift_ahead_put(tfdrift_ahead *ahead, const char *packed, size_t size);
+/* What was found in the oldest file, as tfdrift_sift gives it, until the next is put; waits for it. */
+size_t tfdrift_ahead_take(tfdrift_ahead *ahead, const char **found);
+
 #endif
