@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tfdrift_core.cloudtrail import scan as scan_module
 from tfdrift_core.cloudtrail.scan import MAX_ERRORS, MAX_RECORD_BYTES, scan
 
 
@@ -130,7 +131,7 @@ def nested(levels: int) -> str:
             "s3://b/k: record 2: has 1,048,774 bytes; CloudTrail writes 1,048,576 at most",
         ),
         (nested(200), "s3://b/k: record 2: is nested more than 100 levels deep"),
-        (nested(100_000), "s3://b/k: record 2: is nested more than 100 levels deep"),
+        (nested(100_000), "s3://b/k: record 2: is not JSON: depth limit exceeded"),
         ('{"eventName": }', "s3://b/k: record 2: is not JSON: "),
     ],
 )
@@ -235,3 +236,36 @@ def test_ignored_calls_are_counted_and_not_read(wrap: Any) -> None:
     assert found.read == len(found.records) + 1
     assert noise["eventID"] not in [item.id for item in found.records]
     assert noise["eventID"] in [item.id for item in scan(dump(wrap(noise)), "x").records]
+
+
+@pytest.mark.parametrize(
+    ("limit", "rest", "more_than"),
+    [
+        ("MAX_BAD", ",{}" * 60 + "]", "50 bad records"),
+        ("MAX_BAD", "]" + '{"a":1}' * 60, "50 bad records"),
+        ("MAX_BAD", ',{"CloudTrailEvent":"[]"}' * 60 + "]", "50 bad records"),
+        ("MAX_VALUES", "]" + "[]" * 60, "50 values side by side"),
+        ("MAX_VALUES", "]" + "1,[]" * 60, "50 values side by side"),
+        ("MAX_TOKENS", "," + "[" * 60, "50 brackets, texts and numbers, though it is no JSON"),
+        ("MAX_TOKENS", ',"",' * 60, "50 brackets, texts and numbers, though it is no JSON"),
+    ],
+)
+def test_no_document_holds_up_the_others(
+    limit: str, rest: str, more_than: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_module, limit, 50)
+    bad = scan(f"[{json.dumps(record(1))}{rest}".encode(), "x")
+    assert [item.id for item in bad.records] == ["id-1"]
+    assert str(bad.errors[-1]) == f"x: has more than {more_than}; the rest of it is left out"
+    assert bad.bad > 0
+    good = scan(json.dumps({"Records": [record(2)]}).encode(), "x")
+    assert [item.id for item in good.records] == ["id-2"]
+    assert good.errors == []
+
+
+def test_an_answer_of_lookup_events_has_a_record() -> None:
+    result = scan(b'{"Events": [{"CloudTrailEvent": "[]"}]}', "x")
+    assert (result.read, [str(error) for error in result.errors]) == (
+        1,
+        ["x: record 1: has no record in its CloudTrailEvent"],
+    )

@@ -24,6 +24,12 @@ MAX_RECORD_DEPTH: Final = 100
 MAX_ERRORS: Final = 20
 """So many errors of one document are described; the rest is only counted."""
 
+MAX_BAD: Final = 100_000
+MAX_VALUES: Final = 1_000_000
+MAX_TOKENS: Final = 24_000_000
+"""So many bad records, values side by side, and brackets, texts and numbers of a document that is not JSON as a whole
+are gone through before the rest of it is left out: no document may hold up all others for minutes."""
+
 _SPACE = b" \t\r\n"
 _USUAL_BYTES = 32 << 20
 
@@ -61,11 +67,19 @@ def scan(
     out of a sifted document is not looked for.
     """
     reader = _Reader(origin, ignores)
-    if isinstance(document, Sifted):
-        reader.sifted(document)
-    else:
-        reader.document(document)
+    try:
+        if isinstance(document, Sifted):
+            reader.sifted(document)
+        else:
+            reader.document(document)
+    except _EnoughError as error:
+        reader.bad += 1
+        reader.errors.append(RecordError(f"has more than {error}; the rest of it is left out", origin))
     return Scan(reader.read, reader.records, reader.errors, reader.bad)
+
+
+class _EnoughError(Exception):
+    """A document has so much that is wrong that its rest is left out."""
 
 
 class _Parsers(threading.local):
@@ -88,6 +102,8 @@ class _Reader:
 
     def fail(self, problem: str, position: int | None = None) -> None:
         self.bad += 1
+        if self.bad == MAX_BAD:
+            raise _EnoughError(f"{MAX_BAD:,} bad records")
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(RecordError(problem, self.origin, self.read if position is None else position))
 
@@ -168,8 +184,12 @@ class _Reader:
             if isinstance(detail := item.get("detail"), simdjson.Object) and detail.get("eventName") is not None:
                 item, name = detail, detail.get("eventName")
             elif isinstance(text := item.get("CloudTrailEvent"), str):
+                before = self.read
                 # The outer proxies are alive, and a parser serves one document at a time.
                 self.value(text.encode("utf-8", "replace"), simdjson.Parser())
+                if self.read == before:
+                    self.read += 1
+                    self.fail("has no record in its CloudTrailEvent")
                 return
         self.read += 1
         if not self.ignores(item.get("eventSource"), name):
@@ -179,15 +199,13 @@ class _Reader:
         """The JSON of one record; ``read`` already counts it."""
         if len(text) > MAX_RECORD_BYTES:
             self.fail(f"has {len(text):,} bytes; CloudTrail writes {MAX_RECORD_BYTES:,} at most")
-        elif _depth(text) > MAX_RECORD_DEPTH:
-            self.fail(f"is nested more than {MAX_RECORD_DEPTH} levels deep")
+            return
+        try:
+            raw = orjson.loads(text)
+        except ValueError as error:
+            self.repair(text, error)
         else:
-            try:
-                raw = orjson.loads(text)
-            except ValueError as error:
-                self.repair(text, error)
-            else:
-                self.parsed(raw)
+            self.parsed(raw, text)
 
     def repair(self, text: bytes, error: ValueError) -> None:
         """Keeps what an attacker could otherwise hide by making CloudTrail log one character that is not Unicode."""
@@ -202,11 +220,16 @@ class _Reader:
         self.fail(f"was read with replacement characters, it is not valid JSON: {error}")
         if isinstance(raw, dict) and "eventName" not in raw and "detail" in raw:
             raw = raw["detail"]
-        self.parsed(raw)
+        self.parsed(raw, text)
 
-    def parsed(self, raw: object) -> None:
+    def parsed(self, raw: object, text: bytes = b"") -> None:
+        """One record; ``text`` is what it was made of, unless that is known not to be deep."""
         if not isinstance(raw, dict):
             self.fail("is not a JSON object")
+            return
+        # Few records have as many brackets.
+        if text.count(b"{") + text.count(b"[") > MAX_RECORD_DEPTH and _depth(raw) > MAX_RECORD_DEPTH:
+            self.fail(f"is nested more than {MAX_RECORD_DEPTH} levels deep")
             return
         name = raw.get("eventName")
         if not isinstance(name, str) or not name:
@@ -217,37 +240,41 @@ class _Reader:
     def pieces(self, data: bytes) -> None:
         """A document that is not JSON as a whole: takes it apart by its brackets and reads each part by itself."""
         garbage = False
-        for begin, end, whole in _values(data, 0, inside=False):
+        # One for all parts, of which each is done with before the next.
+        parser = simdjson.Parser()
+        for number, (begin, end, whole) in enumerate(_values(data, 0, len(data), inside=False)):
+            if number >= MAX_VALUES:
+                raise _EnoughError(f"{MAX_VALUES:,} values side by side")
             if data[begin] in _OPENING:
                 garbage = False
-                self.broken(data[:end], begin, whole)
+                self.broken(data, begin, end, whole, parser)
             elif not garbage:
                 garbage = True
                 self.read += 1
                 self.fail("is not a JSON object")
 
-    def broken(self, data: bytes, begin: int, whole: bool) -> None:
+    def broken(self, data: bytes, begin: int, end: int, whole: bool, parser: simdjson.Parser) -> None:
         """One of several JSON values, or one that is damaged."""
         bad = self.bad
-        array = _ARRAY.search(data, begin)
+        array = _ARRAY.search(data, begin, end)
         if array is None and data[begin] in b"{":
-            self.piece(data[begin:], whole)
+            self.piece(data[begin:end], whole, parser)
             return
-        for first, last, complete in _values(data, array.end() if array else begin + 1, inside=True):
-            self.piece(data[first:last], complete)
+        for first, last, complete in _values(data, array.end() if array else begin + 1, end, inside=True):
+            self.piece(data[first:last], complete, parser)
         if self.bad == bad:
             try:
-                orjson.loads(data[begin:])
+                orjson.loads(data[begin:end])
             except ValueError as error:
                 self.fail(f"the document around this record is not JSON: {error}")
 
-    def piece(self, data: bytes, whole: bool) -> None:
+    def piece(self, data: bytes, whole: bool, parser: simdjson.Parser) -> None:
         if not whole:
             self.read += 1
             self.fail("is cut off")
             return
         try:
-            node = simdjson.Parser().parse(data)
+            node = parser.parse(data)
         except (ValueError, RuntimeError):
             self.read += 1
             self.text(data)
@@ -267,26 +294,27 @@ def _may_change(raw: dict[str, Any], name: str) -> bool:
     return not (is_true(read_only) or raw.get("errorCode") or raw.get("eventCategory") in _NO_API_CALL)
 
 
-def _depth(text: bytes) -> int:
-    """How deeply ``text`` is nested; a cheap upper bound where that is small already."""
-    bound = text.count(b"{") + text.count(b"[")
-    if bound <= MAX_RECORD_DEPTH:
-        return bound
-    depth = deepest = 0
-    for match in _TOKEN.finditer(text):
-        first = text[match.start()]
-        if first in _OPENING:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif first in _CLOSING:
-            depth -= 1
-    return deepest
+def _depth(raw: object) -> int:
+    """How deeply a JSON value is nested."""
+    depth = 0
+    level: list[Any] = [raw]
+    while level:
+        depth += 1
+        inner = (child for node in level for child in (node.values() if isinstance(node, dict) else node))
+        level = [child for child in inner if isinstance(child, (dict, list))]
+    return depth
 
 
-def _values(data: bytes, start: int, inside: bool) -> Iterator[tuple[int, int, bool]]:
-    """Begin, end and completeness of each JSON value from ``start``, if ``inside`` to the bracket that closes there."""
+def _values(data: bytes, start: int, end: int, inside: bool) -> Iterator[tuple[int, int, bool]]:
+    """Begin, end and completeness of each JSON value from ``start`` to ``end``, if ``inside`` to the bracket that
+    closes there.
+    """
     depth, begin = 0, -1
-    for match in _TOKEN.finditer(data, start):
+    for number, match in enumerate(_TOKEN.finditer(data, start, end)):
+        if number >= MAX_TOKENS:
+            if begin >= 0:
+                yield begin, match.start(), False
+            raise _EnoughError(f"{MAX_TOKENS:,} brackets, texts and numbers, though it is no JSON")
         first = data[match.start()]
         if first in _OPENING:
             if depth == 0:
@@ -305,4 +333,4 @@ def _values(data: bytes, start: int, inside: bool) -> Iterator[tuple[int, int, b
         elif depth == 0 and not (inside and first == ord(",")):
             yield match.start(), match.end(), True
     if begin >= 0:
-        yield begin, len(data), False
+        yield begin, end, False
