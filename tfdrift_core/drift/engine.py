@@ -100,6 +100,14 @@ class _Track:
     current: Attributes | None
     touched: dict[str, "_Touch"] = field(default_factory=dict)
     deleted: "_Touch | None" = None
+    left: tuple[Attributes, frozenset[str]] | None = field(default=None, repr=False)
+
+    def secrets(self, touch: "_Touch") -> frozenset[str]:
+        """Those of state and those that a call left; one call often makes several events."""
+        left = self.left
+        if left is None or left[0] is not touch.after:
+            left = self.left = touch.after, self.known.secrets | secrets_of(self.instance, touch.after)
+        return left[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -621,6 +629,6 @@ def _event(
         attributes=touch.attributes,
         confidence=touch.confidence,
         reason=reason,
-        redacted=known.secrets | secrets_of(instance, touch.after),
+        redacted=track.secrets(touch),
         time=now,
     )

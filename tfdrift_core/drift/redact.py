@@ -104,7 +104,7 @@ class Redactor:
 
         return replace(
             event,
-            record=Record(self.record(event.record.raw)),
+            record=_shown_records.of(self, event.record),
             attribute=self.scrub(event.attribute),
             path=self.scrub(event.path),
             old_value=None if event.old_value is None else self.scrub(event.old_value),
@@ -206,6 +206,22 @@ class Redactor:
             if needle in text:
                 text = pattern.sub(_blank, text)
         return self.scrub(text)
+
+
+class _ShownRecords:
+    """The record that was asked about last, free of secrets: one call often makes several events."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Record, tuple[str, ...], Record] = Record({}), (), Record({})
+
+    def of(self, redactor: Redactor, record: Record) -> Record:
+        last = self._last
+        if last[0] is not record or last[1] != redactor.known:
+            last = self._last = record, redactor.known, Record(redactor.record(record.raw))
+        return last[2]
+
+
+_shown_records = _ShownRecords()
 
 
 def secret_values(
