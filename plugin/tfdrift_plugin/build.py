@@ -49,15 +49,20 @@ _HARDENING = ("-O3", "-g", "-fPIC", "-fvisibility=hidden", "-fstack-protector-st
 _LINKING = ("-shared", "-Wl,-z,nodelete", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,--no-undefined", "-Wl,--enable-new-dtags")
 _INIT = f"""
 from {_MODULE} import lib
+import gc
 import sys
 import traceback
+gc.disable()  # importing makes what stays; looking through it for garbage is a tenth of a start
 try:
     if "tfdrift_plugin.bridge" in sys.modules:
         raise RuntimeError("another copy of libtfdrift.so runs in this process; restart the process")
     import tfdrift_plugin.bridge
+    gc.freeze()
 except Exception:
     lib.tfdrift_set_bridge_error("".join(traceback.format_exception_only(*sys.exc_info()[:2])).encode())
     raise
+finally:
+    gc.enable()
 """
 
 
