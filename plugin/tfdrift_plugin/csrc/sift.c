@@ -27,7 +27,7 @@ enum {
     BLOCK = 64,
     LOOK = 16, /* behind a block: enough for a key that begins at its end */
     MAX_DEPTH = 60,
-    KEPT = 8 << 20, /* a larger buffer is not kept for the next file */
+    KEPT = 4 << 20, /* a larger buffer is not kept for the next file */
 };
 
 typedef struct {
