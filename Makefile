@@ -37,7 +37,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not ($(NEW)))' 2>/dev/null || { \
 	  echo "error: TFDrift needs Python 3.11 or newer; $(PYTHON) is not." >&2; \
 	  echo "  Debian, Ubuntu: apt-get install python3 python3-venv libpython3-dev libdeflate-dev" >&2; \
-	  echo "  Fedora, RHEL, Amazon Linux: dnf install python3.11 python3.11-devel libdeflate-devel" >&2; \
+	  echo "  Fedora, RHEL, Amazon Linux: dnf install python3.11 python3.11-devel zlib-devel" >&2; \
 	  echo "  Another one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { \
 	  echo "error: $(PYTHON) cannot make a virtual environment." >&2; \

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import orjson
 
-from tfdrift_core.cloudtrail.record import Record, is_true
+from tfdrift_core.cloudtrail.record import Last, Record, is_true
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.identity import Identity, identify
 from tfdrift_core.drift.redact import Redactor
@@ -115,20 +115,7 @@ def _flag(member: str) -> Callable[[DriftEvent], Value]:
     return get
 
 
-class _Who:
-    """The identity of the record that was asked about last: its fields are asked for one after the other."""
-
-    def __init__(self) -> None:
-        self._last: tuple[Record, Identity] = Record({}), Identity()
-
-    def of(self, record: Record) -> Identity:
-        last = self._last
-        if last[0] is not record:
-            last = self._last = record, identify(record)
-        return last[1]
-
-
-_identities = _Who()
+_identities = Last(identify)
 
 
 def _who(get: Callable[[Identity], Value]) -> Callable[[DriftEvent], Value]:

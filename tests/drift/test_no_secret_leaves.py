@@ -3,15 +3,17 @@
 import base64
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from tests.events import drift_event
 from tests.indexes import index_of
 from tfdrift_core.drift.classify import Expectations
 from tfdrift_core.fields import values
-from tfdrift_core.payload import encode
+from tfdrift_core.payload import decode, encode
 from tfdrift_core.replay import replay
 
 from .test_classify import ALICE, TERRAFORM
@@ -151,3 +153,11 @@ def test_no_output_holds_a_planted_secret(together: bool, agent: str, caplog: py
             found = [text for text in SPELLINGS if text in output]
             assert not found, (event.record.event_name, event.path, found, output)
     assert not any(text in caplog.text for text in SPELLINGS)
+
+
+def test_each_event_of_a_call_is_free_of_its_own_secrets() -> None:
+    first = drift_event({"requestParameters": {"a": f"one {OLD}", "b": f"other {NEW}"}})
+    for secrets, gone, left in ((OLD, OLD, NEW), (NEW, NEW, OLD), ("", "", OLD), (OLD, OLD, NEW)):
+        raw = decode(encode(replace(first, redacted=frozenset({secrets}))))[1].decode()
+        assert not gone or gone not in raw
+        assert left in raw

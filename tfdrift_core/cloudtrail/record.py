@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, wraps
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 MAX_REMEMBERED: Final = 1024
 _Answer = TypeVar("_Answer")
@@ -152,3 +152,18 @@ class Record:
             moment = moment.replace(tzinfo=UTC)
         nanoseconds = int(moment.timestamp()) * 1_000_000_000
         return nanoseconds if 0 <= nanoseconds < 1 << 63 else 0
+
+
+class Last(Generic[_Answer]):
+    """The answer about the record that was asked about last: a record's fields and events come one after the other."""
+
+    def __init__(self, find: Callable[..., _Answer]) -> None:
+        self._find = find
+        self._last: tuple[Record, tuple[object, ...], _Answer] | None = None
+
+    def of(self, record: Record, *more: object) -> _Answer:
+        """``find``'s answer; asked anew for another record, or when what else it depends on is not equal."""
+        last = self._last
+        if last is None or last[0] is not record or last[1] != more:
+            last = self._last = record, more, self._find(record, *more)
+        return last[2]

@@ -102,7 +102,7 @@ class _Reader:
 
     def fail(self, problem: str, position: int | None = None) -> None:
         self.bad += 1
-        if self.bad == MAX_BAD:
+        if self.bad > MAX_BAD:
             raise _EnoughError(f"{MAX_BAD:,} bad records")
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(RecordError(problem, self.origin, self.read if position is None else position))
@@ -205,7 +205,7 @@ class _Reader:
         except ValueError as error:
             self.repair(text, error)
         else:
-            self.parsed(raw, text)
+            self.measured(raw, text)
 
     def repair(self, text: bytes, error: ValueError) -> None:
         """Keeps what an attacker could otherwise hide by making CloudTrail log one character that is not Unicode."""
@@ -220,16 +220,19 @@ class _Reader:
         self.fail(f"was read with replacement characters, it is not valid JSON: {error}")
         if isinstance(raw, dict) and "eventName" not in raw and "detail" in raw:
             raw = raw["detail"]
-        self.parsed(raw, text)
+        self.measured(raw, text)
 
-    def parsed(self, raw: object, text: bytes = b"") -> None:
-        """One record; ``text`` is what it was made of, unless that is known not to be deep."""
-        if not isinstance(raw, dict):
-            self.fail("is not a JSON object")
-            return
+    def measured(self, raw: object, text: bytes) -> None:
+        """One record that nobody has looked at how deep it is, and what it was made of."""
         # Few records have as many brackets.
         if text.count(b"{") + text.count(b"[") > MAX_RECORD_DEPTH and _depth(raw) > MAX_RECORD_DEPTH:
             self.fail(f"is nested more than {MAX_RECORD_DEPTH} levels deep")
+        else:
+            self.parsed(raw)
+
+    def parsed(self, raw: object) -> None:
+        if not isinstance(raw, dict):
+            self.fail("is not a JSON object")
             return
         name = raw.get("eventName")
         if not isinstance(name, str) or not name:
@@ -295,9 +298,9 @@ def _may_change(raw: dict[str, Any], name: str) -> bool:
 
 
 def _depth(raw: object) -> int:
-    """How deeply a JSON value is nested."""
+    """How deeply a JSON value is nested; 0 for one that has nothing in it."""
     depth = 0
-    level: list[Any] = [raw]
+    level: list[Any] = [raw] if isinstance(raw, (dict, list)) else []
     while level:
         depth += 1
         inner = (child for node in level for child in (node.values() if isinstance(node, dict) else node))

@@ -119,6 +119,7 @@ class Ahead:
     def __exit__(self, *error: object) -> None:
         if self._handle:
             lib.tfdrift_ahead_free(self._handle)
+            self._handle = None
 
     def put(self, packed: bytes) -> None:
         """:raises RuntimeError: if ``AHEAD`` files wait to be taken."""

@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus, unquote
 import orjson
 
 from tfdrift_core import yaml_data
-from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.cloudtrail.record import Last, Record
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.globs import Globs
 from tfdrift_core.drift.identity import any_of
@@ -104,7 +104,7 @@ class Redactor:
 
         return replace(
             event,
-            record=_shown_records.of(self, event.record),
+            record=_shown_records.of(event.record, self),
             attribute=self.scrub(event.attribute),
             path=self.scrub(event.path),
             old_value=None if event.old_value is None else self.scrub(event.old_value),
@@ -208,20 +208,11 @@ class Redactor:
         return self.scrub(text)
 
 
-class _ShownRecords:
-    """The record that was asked about last, free of secrets: one call often makes several events."""
-
-    def __init__(self) -> None:
-        self._last: tuple[Record, tuple[str, ...], Record] = Record({}), (), Record({})
-
-    def of(self, redactor: Redactor, record: Record) -> Record:
-        last = self._last
-        if last[0] is not record or last[1] != redactor.known:
-            last = self._last = record, redactor.known, Record(redactor.record(record.raw))
-        return last[2]
+def _shown_record(record: Record, redactor: Redactor) -> Record:
+    return Record(redactor.record(record.raw))
 
 
-_shown_records = _ShownRecords()
+_shown_records = Last(_shown_record)
 
 
 def secret_values(
