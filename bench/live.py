@@ -20,7 +20,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from bench import trail
-from tests.cloudtrail.worker import work
+from tests.delivery.worker import work
 
 TICK = os.sysconf("SC_CLK_TCK")
 

@@ -11,8 +11,8 @@ import time
 from isal import igzip
 
 from bench import trail
-from tfdrift_core.cloudtrail.files import documents
-from tfdrift_core.cloudtrail.scan import scan
+from tfdrift_core.records.scan import scan
+from tfdrift_core.sources.files import documents
 
 
 def main() -> None:

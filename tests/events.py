@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
+from tfdrift_core.records.record import Record
 
 RECORD: Mapping[str, Any] = {
     "eventVersion": "1.08",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tfdrift_core.drift.schema import Node, schema_for
+from tfdrift_core.drift.compare.schema import Node, schema_for
 
 
 def node_at(resource_type: str, path: Sequence[str | int]) -> Node | None:

@@ -11,14 +11,14 @@ import pytest
 
 from tests.drift.test_engine import TERRAFORM, URL, index, timeout
 from tfdrift_core import pipeline as module
-from tfdrift_core.cloudtrail.ledger import Ledger
-from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.cloudtrail.source import Batch, SourceError
-from tfdrift_core.cloudtrail.tracked import Tracked
 from tfdrift_core.config import Config, ConfigError, load
+from tfdrift_core.delivery.ledger import Ledger
+from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.pipeline import Pipeline
+from tfdrift_core.records.record import Record
+from tfdrift_core.sources.base import Batch, SourceError
 
 LATER = 2_000_000_000_000_000_000
 

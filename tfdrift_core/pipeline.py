@@ -9,17 +9,17 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tfdrift_core.cloudtrail.open import open_sources
-from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.cloudtrail.scan import scan
-from tfdrift_core.cloudtrail.source import Batch
-from tfdrift_core.cloudtrail.tracked import Tracked
 from tfdrift_core.config import Config, ConfigError
-from tfdrift_core.drift import catalog
-from tfdrift_core.drift.classify import Expectations
+from tfdrift_core.delivery.tracked import Tracked
+from tfdrift_core.drift.change import catalog
+from tfdrift_core.drift.classify.classify import Expectations
 from tfdrift_core.drift.engine import Engine, Result, merged
 from tfdrift_core.metrics import Metrics
-from tfdrift_core.sink import Sink
+from tfdrift_core.output.sink import Sink
+from tfdrift_core.records.record import Record
+from tfdrift_core.records.scan import scan
+from tfdrift_core.sources.base import Batch
+from tfdrift_core.sources.open import open_sources
 from tfdrift_core.terraform.store import StateStore
 
 log = logging.getLogger("tfdrift.pipeline")

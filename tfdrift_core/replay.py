@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.drift.catalog import Catalog
-from tfdrift_core.drift.catalog import load as load_catalog
-from tfdrift_core.drift.classify import Expectations
+from tfdrift_core.drift.change.catalog import Catalog
+from tfdrift_core.drift.change.catalog import load as load_catalog
+from tfdrift_core.drift.classify.classify import Expectations
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.model import StateIndex
 
 

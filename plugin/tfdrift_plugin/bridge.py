@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from _tfdrift_cffi import ffi, lib
 
-from tfdrift_core import config, payload
-from tfdrift_core.cloudtrail.source import NotYetError, SourceError
+from tfdrift_core import config
 from tfdrift_core.drift.event import DriftEvent
-from tfdrift_core.fields import PATH_ROOTS, select, to_text
 from tfdrift_core.metrics import Metrics
+from tfdrift_core.output import payload
+from tfdrift_core.output.fields import PATH_ROOTS, select, to_text
 from tfdrift_core.pipeline import Pipeline
+from tfdrift_core.sources.base import NotYetError, SourceError
 from tfdrift_core.text import message
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from pathlib import Path
 import cffi
 
 import tfdrift_core
-from tfdrift_core import config, payload
-from tfdrift_core.cloudtrail.files import MAX_DOCUMENT
-from tfdrift_core.cloudtrail.scan import MAX_RECORD_BYTES
-from tfdrift_core.cloudtrail.sift import AHEAD
-from tfdrift_core.fields import FIELDS, Type
+from tfdrift_core import config
+from tfdrift_core.output import payload
+from tfdrift_core.output.fields import FIELDS, Type
+from tfdrift_core.records.scan import MAX_RECORD_BYTES
+from tfdrift_core.records.sift import AHEAD
+from tfdrift_core.sources.files import MAX_DOCUMENT
 
 NAME = "tfdrift"
 PLUGIN_ID = 999

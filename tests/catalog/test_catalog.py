@@ -16,9 +16,9 @@ from botocore.model import OperationModel
 
 from tests.catalog import wire
 from tests.nodes import node_at
-from tfdrift_core.drift.catalog import Effect, Event, expressions, parse
-from tfdrift_core.drift.expression import request_fields
-from tfdrift_core.drift.schema import schema_for
+from tfdrift_core.drift.change.catalog import Effect, Event, expressions, parse
+from tfdrift_core.drift.change.expression import request_fields
+from tfdrift_core.drift.compare.schema import schema_for
 
 FOLDER = Path(__file__).parents[2] / "tfdrift_core" / "catalog"
 FILES = sorted(FOLDER.glob("*.yaml"))

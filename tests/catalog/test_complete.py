@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.catalog import wire
-from tfdrift_core.drift.catalog import load, parse
+from tfdrift_core.drift.change.catalog import load, parse
 
 FILES = sorted((Path(__file__).parents[2] / "tfdrift_core" / "catalog").glob("*.yaml"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tfdrift_core.drift import expression
+from tfdrift_core.drift.change import expression
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")

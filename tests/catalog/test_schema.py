@@ -8,7 +8,7 @@ import pytest
 
 from tests.judge import make_schema, terraform
 from tests.nodes import node_at
-from tfdrift_core.drift.schema import Block, Node, default, resource_types, schema_for
+from tfdrift_core.drift.compare.schema import Block, Node, default, resource_types, schema_for
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tfdrift_core.cli import coverage, main
-from tfdrift_core.drift.catalog import Catalog, load, parse
+from tfdrift_core.drift.change.catalog import Catalog, load, parse
 
 PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
 SMALL = """

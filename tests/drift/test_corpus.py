@@ -16,14 +16,14 @@ import yaml
 from tests.drift.replayed import state
 from tests.indexes import index_of
 from tests.shared import corpus
-from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.drift.catalog import Catalog, Effect, Event, load
-from tfdrift_core.drift.classify import Expectations, Outcome, classify
+from tfdrift_core.drift.change.catalog import Catalog, Effect, Event, load
+from tfdrift_core.drift.change.expression import evaluate
+from tfdrift_core.drift.change.shape import canonical_request, canonical_response
+from tfdrift_core.drift.classify.classify import Expectations, Outcome, classify
+from tfdrift_core.drift.compare.schema import schema_for
 from tfdrift_core.drift.engine import ANY
 from tfdrift_core.drift.event import DriftEvent, Kind
-from tfdrift_core.drift.expression import evaluate
-from tfdrift_core.drift.schema import schema_for
-from tfdrift_core.drift.shape import canonical_request, canonical_response
+from tfdrift_core.records.record import Record
 from tfdrift_core.replay import replay
 
 EXCEPTIONS: Mapping[str, Mapping[str, str]] = yaml.safe_load(

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from tests.indexes import index_of
-from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.drift import catalog
-from tfdrift_core.drift.classify import Expectations
+from tfdrift_core.drift.change import catalog
+from tfdrift_core.drift.classify.classify import Expectations
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind
+from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.index import Index
 
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 (+https://www.terraform.io) terraform-provider-aws/5.98.0"

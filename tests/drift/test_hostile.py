@@ -9,13 +9,13 @@ import pytest
 
 from tests.drift.test_engine import record
 from tests.indexes import index_of
-from tfdrift_core import fields
-from tfdrift_core.drift import catalog
-from tfdrift_core.drift.catalog import Effect, Event, Match, expressions
-from tfdrift_core.drift.classify import Expectations
+from tfdrift_core.drift.change import catalog
+from tfdrift_core.drift.change.catalog import Effect, Event, Match, expressions
+from tfdrift_core.drift.change.expression import request_fields
+from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.compare.schema import schema_for
 from tfdrift_core.drift.engine import ANY, Engine
-from tfdrift_core.drift.expression import request_fields
-from tfdrift_core.drift.schema import schema_for
+from tfdrift_core.output import fields
 from tfdrift_core.terraform.index import Index
 
 STORED: tuple[Any, ...] = (

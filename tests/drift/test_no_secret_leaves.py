@@ -9,15 +9,14 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.drift.classify.test_classify import ALICE, TERRAFORM
+from tests.drift.classify.test_identity import ACCOUNT
 from tests.events import drift_event
 from tests.indexes import index_of
-from tfdrift_core.drift.classify import Expectations
-from tfdrift_core.fields import values
-from tfdrift_core.payload import decode, encode
+from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.output.fields import values
+from tfdrift_core.output.payload import decode, encode
 from tfdrift_core.replay import replay
-
-from .test_classify import ALICE, TERRAFORM
-from .test_identity import ACCOUNT
 
 REGION = "eu-west-1"
 OLD, NEW = "0ld-Pl4nted/+secret", "N3w-Pl4nted/+secret"

@@ -19,7 +19,7 @@ from tests.plugin.conftest import library as tfdrift_library
 from tests.real.forky import REPO, Root
 from tests.real.plugin import Plugin, borrow_python
 from tests.real.sysdig import Sysdig, put
-from tfdrift_core.fields import Type
+from tfdrift_core.output.fields import Type
 
 __all__ = ["tfdrift_library"]
 

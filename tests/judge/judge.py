@@ -32,7 +32,7 @@ import yaml
 from tests.judge import moto, serializer, terraform
 from tests.nodes import node_at
 from tests.oracle.compare import describe, equal
-from tfdrift_core.drift.schema import Node, schema_for
+from tfdrift_core.drift.compare.schema import Node, schema_for
 
 HERE = Path(__file__).parent
 BASES = HERE / "bases"

@@ -13,13 +13,13 @@ from typing import IO, Any
 import boto3
 import yaml
 
-from tests.cloudtrail.conftest import moto_url
 from tests.notify.conftest import MailServer, Web
 from tests.notify.test_falcosidekick import Pager, Sidekick, needs_falcosidekick, outputs, pager, sidekick, wait_for
 from tests.notify.test_notify import PAGERDUTY, SLACK
 from tests.plugin.conftest import library
 from tests.rules.example_day import EXAMPLES
 from tests.rules.sample_events import RULES
+from tests.trails import moto_url
 
 __all__ = ["library", "moto_url", "pager", "sidekick"]
 

@@ -30,8 +30,8 @@ import yaml
 from tests.indexes import index_of
 from tests.oracle.compare import Comparison, compare, describe, describe_event, precision, recall
 from tests.shared import SHARED
-from tfdrift_core.drift.catalog import Catalog
-from tfdrift_core.drift.catalog import load as load_catalog
+from tfdrift_core.drift.change.catalog import Catalog
+from tfdrift_core.drift.change.catalog import load as load_catalog
 from tfdrift_core.replay import replay
 from tfdrift_core.terraform.configuration import Configuration
 from tfdrift_core.terraform.index import Blocks, no_blocks

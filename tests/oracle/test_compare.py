@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.oracle.compare import Comparison, compare, equal, precision, recall
-from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.event import DriftEvent, Kind, Resource
+from tfdrift_core.records.record import Record
 
 RULE = {"cidr_blocks": ["10.0.0.0/8", "10.1.0.0/16"], "from_port": 22, "description": "", "self": False}
 OTHER = {"cidr_blocks": ["0.0.0.0/0"], "from_port": 443, "description": "", "self": False}

@@ -15,13 +15,13 @@ import pytest
 from tests.indexes import index_of
 from tests.oracle import score
 from tests.shared import corpus
-from tfdrift_core.cloudtrail.record import Record
-from tfdrift_core.drift.catalog import Effect
-from tfdrift_core.drift.classify import Expectations
+from tfdrift_core.drift.change.catalog import Effect
+from tfdrift_core.drift.change.expression import evaluate
+from tfdrift_core.drift.change.shape import canonical_request, canonical_response
+from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.compare.schema import Block, default, schema_for
 from tfdrift_core.drift.event import DriftEvent, Kind
-from tfdrift_core.drift.expression import evaluate
-from tfdrift_core.drift.schema import Block, default, schema_for
-from tfdrift_core.drift.shape import canonical_request, canonical_response
+from tfdrift_core.records.record import Record
 from tfdrift_core.replay import replay
 from tfdrift_core.terraform.index import Index
 

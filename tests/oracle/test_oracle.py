@@ -7,8 +7,8 @@ import pytest
 
 from tests.oracle import score
 from tests.oracle.compare import compare
-from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.drift.event import DriftEvent, Kind, Resource
+from tfdrift_core.records.record import Record
 
 Case = tuple[score.Suite, dict[str, Any]]
 

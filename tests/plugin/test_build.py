@@ -8,7 +8,7 @@ import pytest
 from tfdrift_plugin import build
 
 from tfdrift_core import config
-from tfdrift_core.fields import FIELDS
+from tfdrift_core.output.fields import FIELDS
 
 
 def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ from tfdrift_plugin import build
 
 from tests.events import drift_event
 from tests.plugin.conftest import HERE, SANITIZERS, compile_program
-from tfdrift_core import payload
 from tfdrift_core.drift.event import DriftEvent
-from tfdrift_core.fields import BY_NAME, FIELDS
+from tfdrift_core.output import payload
+from tfdrift_core.output.fields import BY_NAME, FIELDS
 
 _HEAD = struct.Struct("<HHI")
 _EVENTS = (

@@ -17,8 +17,8 @@ from tfdrift_plugin import build
 
 from tests.plugin.conftest import HERE, SANITIZERS, compile_program, drive, report, settings
 from tests.real.fixtures import missing
-from tfdrift_core.cloudtrail.scan import MAX_RECORD_BYTES, Scan, scan
-from tfdrift_core.cloudtrail.sift import AHEAD, Sifted
+from tfdrift_core.records.scan import MAX_RECORD_BYTES, Scan, scan
+from tfdrift_core.records.sift import AHEAD, Sifted
 
 Sift = Callable[[list[bytes]], list[Sifted | None]]
 

@@ -7,7 +7,7 @@ from tfdrift_plugin import build
 
 from tests.events import drift_event
 from tests.plugin.conftest import HERE, compile_program, drive, report
-from tfdrift_core import payload
+from tfdrift_core.output import payload
 
 
 @pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])

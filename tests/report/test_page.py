@@ -13,7 +13,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from tests.notify.alerts import line
 from tests.rules.example_day import alerts
-from tfdrift_core.alert import parse
+from tfdrift_core.output.alert import parse
 from tfdrift_core.report.render import to_html
 from tfdrift_core.report.rows import rows
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.notify.alerts import line
 from tests.rules.example_day import EXAMPLES, alerts, events
-from tfdrift_core.alert import parse
+from tfdrift_core.output.alert import parse
 from tfdrift_core.report.render import to_csv, to_html, to_json
 from tfdrift_core.report.rows import Row, rows
 

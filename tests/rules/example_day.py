@@ -11,13 +11,13 @@ from tfdrift_plugin.host.rules import Rule, load
 
 from tests.rules.sample_events import ROOT, RULES, SampleEvent, catalogue
 from tfdrift_core import __version__
-from tfdrift_core.cloudtrail.record import Record
 from tfdrift_core.config import load as load_config
-from tfdrift_core.drift.catalog import load as load_catalog
-from tfdrift_core.drift.classify import Expectations
+from tfdrift_core.drift.change.catalog import load as load_catalog
+from tfdrift_core.drift.classify.classify import Expectations
 from tfdrift_core.drift.engine import Engine
-from tfdrift_core.fields import values
 from tfdrift_core.metrics import Metrics
+from tfdrift_core.output.fields import values
+from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.store import StateStore
 
 EXAMPLES = ROOT / "examples"

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from tfdrift_plugin.host.fields import Catalogue, Field, Spec, Values
 
-from tfdrift_core.fields import FIELDS, select, to_text
+from tfdrift_core.output.fields import FIELDS, select, to_text
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

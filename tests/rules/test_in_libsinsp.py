@@ -17,7 +17,7 @@ from tests.real.forky import Root
 from tests.real.sysdig import Sysdig, put
 from tests.rules.example_day import rules
 from tests.rules.sample_events import catalogue, sample_values, samples
-from tfdrift_core.fields import FIELDS
+from tfdrift_core.output.fields import FIELDS
 
 __all__ = ["forky_root"]
 

@@ -10,8 +10,8 @@ from tfdrift_plugin.host.rules import Rule, load
 
 from tests.rules.sample_events import ROOT, RULES, Sample, SampleEvent, catalogue, samples
 from tfdrift_core import __version__
-from tfdrift_core.alert import LAST_RULES
-from tfdrift_core.fields import BY_NAME
+from tfdrift_core.output.alert import LAST_RULES
+from tfdrift_core.output.fields import BY_NAME
 
 SAMPLES = samples()
 COMMON_OUTPUT = (

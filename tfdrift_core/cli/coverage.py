@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tfdrift_core.drift.catalog import Catalog, CatalogError, Effect, Event, load
+from tfdrift_core.drift.change.catalog import Catalog, CatalogError, Effect, Event, load
 
 BY_NAME = "(by name)"
 """Every parameter that is named as an attribute of the resource."""

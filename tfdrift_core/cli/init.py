@@ -14,11 +14,11 @@ from typing import Any
 import yaml
 
 from tfdrift_core.cli.settings import PLUGIN
-from tfdrift_core.cloudtrail.ledger import Ledger
-from tfdrift_core.cloudtrail.open import open_source
-from tfdrift_core.cloudtrail.source import SourceError
 from tfdrift_core.config import ConfigError, load
+from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.metrics import Metrics
+from tfdrift_core.sources.base import SourceError
+from tfdrift_core.sources.open import open_source
 from tfdrift_core.terraform.configuration import Configuration, module_files
 from tfdrift_core.terraform.discovery import discover
 

@@ -25,10 +25,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfdrift_core.alert import AlertError, parse, priority_of
 from tfdrift_core.notify.notifier import Notifier
 from tfdrift_core.notify.spool import Spool, SpoolError
 from tfdrift_core.notify.targets import URLS, TargetError, load
+from tfdrift_core.output.alert import AlertError, parse, priority_of
 
 logger = logging.getLogger("tfdrift.notify")
 

@@ -20,14 +20,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from tfdrift_core.cli import settings
-from tfdrift_core.cloudtrail.files import listing
-from tfdrift_core.cloudtrail.source import SourceError
 from tfdrift_core.config import ConfigError, Source
+from tfdrift_core.drift.classify.identity import identify
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind
-from tfdrift_core.drift.identity import identify
-from tfdrift_core.fields import shown, values
 from tfdrift_core.metrics import Metrics
+from tfdrift_core.output.fields import shown, values
 from tfdrift_core.pipeline import Pipeline
+from tfdrift_core.sources.base import SourceError
+from tfdrift_core.sources.files import listing
 from tfdrift_core.text import one_line
 
 _log = logging.getLogger("tfdrift.replay")

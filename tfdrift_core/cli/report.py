@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tfdrift_core.alert import Alert, AlertError, parse, priority_of
+from tfdrift_core.output.alert import Alert, AlertError, parse, priority_of
 from tfdrift_core.report.render import FORMATS
 from tfdrift_core.report.rows import rows
 

@@ -13,10 +13,13 @@ from typing import Any, NamedTuple
 
 import jmespath
 
-from tfdrift_core.cloudtrail.record import Record, once
-from tfdrift_core.drift.catalog import Catalog, Effect, Event, Match, expressions
-from tfdrift_core.drift.change import Transform, apply
-from tfdrift_core.drift.classify import (
+from tfdrift_core.drift.change.apply import Transform, apply
+from tfdrift_core.drift.change.catalog import Catalog, Effect, Event, Match, expressions
+from tfdrift_core.drift.change.expression import Scope, asked, evaluate
+from tfdrift_core.drift.change.infer import infer
+from tfdrift_core.drift.change.shape import canonical_request, canonical_response
+from tfdrift_core.drift.change.transforms import TRANSFORMS
+from tfdrift_core.drift.classify.classify import (
     Cause,
     Change,
     Expectations,
@@ -26,17 +29,14 @@ from tfdrift_core.drift.classify import (
     expected_change,
     tool_of,
 )
-from tfdrift_core.drift.diff import Difference, diff, path_text
+from tfdrift_core.drift.compare.diff import Difference, diff, path_text
+from tfdrift_core.drift.compare.ignore import ignored
+from tfdrift_core.drift.compare.schema import Block, schema_for, schema_of
+from tfdrift_core.drift.compare.values import as_list, member, render, same
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
-from tfdrift_core.drift.expression import Scope, asked, evaluate
-from tfdrift_core.drift.hint import hint
-from tfdrift_core.drift.ignore import ignored
-from tfdrift_core.drift.infer import infer
-from tfdrift_core.drift.present import present, secrets_of
-from tfdrift_core.drift.schema import Block, schema_for, schema_of
-from tfdrift_core.drift.shape import canonical_request, canonical_response
-from tfdrift_core.drift.transforms import TRANSFORMS
-from tfdrift_core.drift.values import as_list, member, render, same
+from tfdrift_core.drift.present.hint import hint
+from tfdrift_core.drift.present.present import present, secrets_of
+from tfdrift_core.records.record import Record, once
 from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
 
 ANY = "*"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tfdrift_core.cloudtrail.record import Record
+from tfdrift_core.records.record import Record
 
 
 class Kind(StrEnum):

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tfdrift_core.alert import PRIORITIES, Alert
+from tfdrift_core.output.alert import PRIORITIES, Alert
 from tfdrift_core.text import one_line
 
 MAX_VALUE = 300

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tfdrift_core.alert import Alert
 from tfdrift_core.notify.message import compose
 from tfdrift_core.notify.spool import Spool
 from tfdrift_core.notify.targets import Target, keys
+from tfdrift_core.output.alert import Alert
 
 logger = logging.getLogger("tfdrift.notify")
 

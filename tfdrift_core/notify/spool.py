@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from tfdrift_core.alert import Alert
+from tfdrift_core.output.alert import Alert
 from tfdrift_core.private import open_private
 
 KEEP_SEEN = 14 * 24 * 3600.0

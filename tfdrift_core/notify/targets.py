@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tfdrift_core.alert import PRIORITIES, AlertError, priority_of
 from tfdrift_core.notify.message import Message
+from tfdrift_core.output.alert import PRIORITIES, AlertError, priority_of
 
 logger = logging.getLogger("tfdrift.notify")
 

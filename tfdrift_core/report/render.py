@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from importlib.resources import files
 
-from tfdrift_core.alert import PRIORITIES
+from tfdrift_core.output.alert import PRIORITIES
 from tfdrift_core.report.rows import Row
 
 # Spreadsheets run cells that start like this, and records are written by others.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tfdrift_core.alert import Alert
+from tfdrift_core.output.alert import Alert
 
 
 @dataclass(frozen=True, slots=True)

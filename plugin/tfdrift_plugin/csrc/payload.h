@@ -1,4 +1,4 @@
-/* Reads payloads (see tfdrift_core/payload.py for the format).  Payloads may come from hostile capture files: every
+/* Reads payloads (see tfdrift_core/output/payload.py for the format).  Payloads may come from hostile capture files: every
  * read is checked, and no text leaves here that is not valid UTF-8. */
 #ifndef TFD_PAYLOAD_H
 #define TFD_PAYLOAD_H

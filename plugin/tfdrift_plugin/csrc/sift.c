@@ -1,6 +1,6 @@
 /* Finds, in a compressed CloudTrail file, the records that may have changed something: some nine of ten are reads, and
  * need neither memory nor Python.  Files may be hostile: every read is checked, and whatever is not exactly what
- * CloudTrail writes is left to tfdrift_core/cloudtrail/scan.py, which tells what is wrong with it. */
+ * CloudTrail writes is left to tfdrift_core/records/scan.py, which tells what is wrong with it. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -20,7 +20,7 @@ import cffi
 import jsonschema.exceptions
 import jsonschema.validators
 
-from tfdrift_core.fields import Type
+from tfdrift_core.output.fields import Type
 from tfdrift_plugin.host.fields import Catalogue, Field, FieldError, Values
 from tfdrift_plugin.host.rules import version
 

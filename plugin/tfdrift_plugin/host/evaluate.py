@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import re2  # type: ignore[import-untyped]
 
-from tfdrift_core.fields import Type
+from tfdrift_core.output.fields import Type
 from tfdrift_plugin.host.condition import Check, ConditionError, Expr, Group, Macro, Name, Not, walk
 from tfdrift_plugin.host.fields import TRANSFORMER_NAMES, Catalogue, Field, FieldError, Value, Values, c_string
 

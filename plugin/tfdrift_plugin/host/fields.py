@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from tfdrift_core.fields import Type
+from tfdrift_core.output.fields import Type
 
 Value = bytes | int
 Values = tuple[Value, ...] | None

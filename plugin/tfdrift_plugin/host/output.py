@@ -7,7 +7,7 @@ Falco formats: an absent field is ``<NA>``, and ``null`` in JSON.  Text is bytes
 import re
 from dataclasses import dataclass
 
-from tfdrift_core.fields import Type
+from tfdrift_core.output.fields import Type
 from tfdrift_plugin.host.evaluate import Event
 from tfdrift_plugin.host.fields import TRANSFORMER_NAMES, Catalogue, Field, FieldError, Value, Values, c_string
 

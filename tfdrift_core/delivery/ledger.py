@@ -1,0 +1,369 @@
+"""What has been handed over already, remembered over restarts: nothing is lost, nothing is reported twice.
+
+Three things are kept in ``data_dir``: the ids of records whose batches are done (``seen``), how far each source has
+come (``checkpoint``), and a journal of the events of batches that are not done.  A batch is first settled here and then
+acknowledged to its source.  After a crash at any point the source delivers an unacknowledged batch again: if it was
+settled, its records are dropped; if not, its events are made anew, with the same ids, and those that the journal shows
+as handed over are dropped.
+
+The journal is a file of numbered event ids, each written before its event is offered to the reader, behind one number:
+how many events the reader has finished with.  That number is mapped into memory, so that the reader's side moves it
+with one store, from C too; nothing but the machine's own crash takes either back.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import logging
+import mmap
+import os
+import sqlite3
+import struct
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tfdrift_core.private import open_private
+from tfdrift_core.records.record import Record
+from tfdrift_core.sources.base import Batch, NotYetError, SourceError
+
+WINDOW_SECONDS: Final = 7 * 86_400
+"""So long a duplicate may come late; SQS keeps a message for 4 days unless told otherwise."""
+
+WINDOW_RECORDS: Final = 2_000_000
+REPLAY_RECORDS: Final = 200_000
+"""Window of records from local files, which is kept in memory only; at times half as many."""
+
+GLOBAL_SERVICES: Final = frozenset(
+    {
+        "cloudfront.amazonaws.com",
+        "globalaccelerator.amazonaws.com",
+        "iam.amazonaws.com",
+        "organizations.amazonaws.com",
+        "route53.amazonaws.com",
+        "route53domains.amazonaws.com",
+        "sts.amazonaws.com",
+        "waf.amazonaws.com",
+    }
+)
+"""Their records may reach every region's trail; https://docs.aws.amazon.com/awscloudtrail/latest/userguide/
+cloudtrail-concepts.html, "Global service events"."""
+
+_DIGEST_BYTES = 16
+_HEADER = struct.Struct("=QQ")
+_ENTRY = struct.Struct(f"=Q{_DIGEST_BYTES}s")
+_JOURNAL_LIMIT = 1 << 20
+_LOCK_SECONDS = 2.0
+_DATABASE_SECONDS = 10.0
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS seen (key BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS seen_at ON seen (at);
+CREATE TABLE IF NOT EXISTS checkpoint (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_log = logging.getLogger("tfdrift.ledger")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The records of one batch that are new, oldest first, and their keys."""
+
+    records: list[Record]
+    keys: tuple[bytes, ...]
+    durable: bool
+
+
+class Ledger:
+    """Safe to use from several threads.  With an empty ``data_dir`` everything is kept in memory.
+
+    :raises SourceError: when ``data_dir`` cannot be used; ``NotYetError`` while another process uses it or it is full.
+    """
+
+    def __init__(self, data_dir: str = "") -> None:
+        self._lock = threading.Lock()
+        self._claimed: set[bytes] = set()
+        # The older half is forgotten as a whole: taking single keys from a dict's front is ever slower.
+        self._replayed: tuple[set[bytes], set[bytes]] = set(), set()
+        self._settled = 0
+        self._unread, self._unwritten = _Trouble("a part of the ledger"), _Trouble("the ledger")
+        self._lock_fd = -1
+        self._directory = Path(data_dir) if data_dir else None
+        if self._directory is None:
+            self._database = _connect(":memory:")
+            self._journal = _Journal(None)
+            return
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock_fd = _exclusive(self._directory / "lock")
+            self._database = _open(self._directory / "ledger.sqlite")
+            self._journal = _Journal(self._directory / "journal")
+        except BlockingIOError as error:
+            raise NotYetError(
+                f"data_dir {data_dir}: is in use by another process; end that, or give each a directory of its own"
+            ) from error
+        except (OSError, sqlite3.Error) as error:
+            if self._lock_fd >= 0:
+                os.close(self._lock_fd)
+            if _is_full(error):
+                raise NotYetError(f"data_dir {data_dir}: its disk is full; free some of it") from error
+            raise SourceError(f"data_dir {data_dir}: {error}; give a directory that this process may write") from error
+
+    def restart(self) -> None:
+        """Forget what is under way: the sources deliver it again."""
+        with self._lock:
+            self._claimed.clear()
+            self._journal.restart()
+
+    def claim(self, batch: Batch, records: Iterable[Record]) -> Claim:
+        """The records that are new, in the order of their time (files of CloudTrail are not ordered)."""
+        fresh, keys = [], []
+        with self._lock:
+            for record in records:
+                own = _keys(record)
+                if self._known(own, batch.durable):
+                    continue
+                fresh.append(record)
+                keys += own
+                self._claimed.update(own)
+        fresh.sort(key=lambda record: record.time)
+        return Claim(fresh, tuple(keys), batch.durable)
+
+    def offer(self, claim: Claim, event_id: str) -> bool:
+        """To be called before an event is given to the reader; False when the reader has had it before a crash."""
+        return self._journal.offer(event_id, claim.durable)
+
+    def advance(self, count: int) -> None:
+        """The reader has finished with the first ``count`` events that were offered since the start.
+
+        To be called at once: what a crash finds between the alert and this call is reported again (with the same id).
+        """
+        self._journal.advance(count)
+
+    @property
+    def progress(self) -> mmap.mmap | None:
+        """Eight bytes in which C may advance instead, in the machine's byte order; None without ``data_dir``."""
+        return self._journal.header
+
+    def settle(self, claim: Claim) -> None:
+        """Every event of the batch has been handed over; call before acknowledging the batch to its source."""
+        with self._lock:
+            if claim.durable and claim.keys:
+                now = int(time.time())
+                self._write("INSERT OR IGNORE INTO seen VALUES (?, ?)", [(key, now) for key in claim.keys])
+            elif claim.keys:
+                newer = self._replayed[1]
+                newer.update(claim.keys)
+                if len(newer) >= REPLAY_RECORDS // 2:
+                    self._replayed = newer, set()
+            self._claimed.difference_update(claim.keys)
+            self._settled += 1
+            if self._settled % 1000 == 0:
+                self._prune()
+            if not self._claimed:
+                # With no batch under way the journal tells nothing that ``seen`` does not.
+                self._journal.shorten()
+
+    def checkpoint(self, name: str) -> Any:
+        """What ``save`` was last given under this name, or None."""
+        with self._lock:
+            row = self._row("SELECT value FROM checkpoint WHERE name = ?", name)
+        return None if row is None else json.loads(row[0])
+
+    def save(self, name: str, value: Any) -> None:
+        with self._lock:
+            self._write("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", [(name, json.dumps(value))])
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+            self._journal.close()
+            if self._lock_fd >= 0:
+                os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    def _known(self, keys: Sequence[bytes], durable: bool) -> bool:
+        """Whether any of a record's keys was seen before."""
+        if not self._claimed.isdisjoint(keys):
+            return True
+        if not durable:
+            older, newer = self._replayed
+            return not (older.isdisjoint(keys) and newer.isdisjoint(keys))
+        return any(self._row("SELECT 1 FROM seen WHERE key = ?", key) is not None for key in keys)
+
+    def _row(self, query: str, *values: Any) -> Any:
+        """The first row, or None, also where the database cannot be read: reporting twice is better than not at all."""
+        try:
+            return self._database.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            self._unread.failed(error)
+            return None
+
+    def _write(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        try:
+            with self._database:
+                self._database.executemany(statement, rows)
+        except sqlite3.Error as error:
+            self._unwritten.failed(error)
+        else:
+            self._unwritten.ended()
+
+    def _prune(self) -> None:
+        oldest = int(time.time()) - WINDOW_SECONDS
+        self._write("DELETE FROM seen WHERE at < ?", [(oldest,)])
+        if row := self._row("SELECT at FROM seen ORDER BY at DESC LIMIT 1 OFFSET ?", WINDOW_RECORDS):
+            self._write("DELETE FROM seen WHERE at <= ?", [row])
+
+
+class _Trouble:
+    """Tells once that ``what`` in data_dir fails, and that it has stopped to."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._failing = what, False
+
+    def failed(self, error: Exception) -> None:
+        if not self._failing:
+            _log.error("data_dir: %s cannot be used: %s; a restart may report changes again", self._what, error)
+        self._failing = True
+
+    def ended(self) -> None:
+        if self._failing:
+            _log.warning("data_dir: %s can be used again", self._what)
+        self._failing = False
+
+
+class _Journal:
+    """The events of unfinished batches; without a path it remembers nothing."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._offered = 0
+        self._had: set[bytes] = set()
+        self._written: set[bytes] = set()
+        self._fd = -1
+        self._trouble = _Trouble("the journal")
+        self.header: mmap.mmap | None = None
+        if path is None:
+            return
+        if path.exists():
+            data = path.read_bytes()
+            count = _HEADER.unpack_from(data)[0] if len(data) >= _HEADER.size else 0
+            whole = len(data) - (len(data) - _HEADER.size) % _ENTRY.size
+            entries = _ENTRY.iter_unpack(data[_HEADER.size : whole]) if len(data) > _HEADER.size else ()
+            self._had = {digest for number, digest in entries if number <= count}
+        fresh = path.with_suffix(".new")
+        # Number 0: handed over by an earlier process.
+        fresh.unlink(missing_ok=True)
+        self._fd = open_private(fresh, os.O_EXCL | os.O_APPEND)
+        try:
+            with os.fdopen(os.dup(self._fd), "wb") as file:
+                file.write(_HEADER.pack(0, 0) + b"".join(_ENTRY.pack(0, digest) for digest in self._had))
+            fresh.replace(path)
+            self.header = mmap.mmap(self._fd, _HEADER.size)
+        except OSError:
+            os.close(self._fd)
+            raise
+
+    def offer(self, event_id: str, durable: bool) -> bool:
+        digest = _digest(event_id)
+        if durable and digest in self._had:
+            return False
+        self._offered += 1
+        if self._fd >= 0 and durable:
+            self._write(_ENTRY.pack(self._offered, digest))
+            self._written.add(digest)
+        return True
+
+    def _write(self, entry: bytes) -> None:
+        size = os.fstat(self._fd).st_size
+        try:
+            if os.write(self._fd, entry) < len(entry):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            # A part of an entry would shift all that follow it.
+            os.ftruncate(self._fd, size)
+            self._trouble.failed(error)
+        else:
+            self._trouble.ended()
+
+    def advance(self, count: int) -> None:
+        if self.header is not None and count > _HEADER.unpack_from(self.header)[0]:
+            _HEADER.pack_into(self.header, 0, count, 0)
+
+    def restart(self) -> None:
+        """What was offered in this process is still on its way to the reader."""
+        self._had |= self._written
+
+    def shorten(self) -> None:
+        if self._fd >= 0 and os.fstat(self._fd).st_size > _JOURNAL_LIMIT:
+            os.ftruncate(self._fd, _HEADER.size)
+            self._had.clear()
+            self._written.clear()
+
+    def close(self) -> None:
+        if self.header is not None:
+            # Not unmapped here: C may still have its address.
+            self.header = None
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+
+
+def _keys(record: Record) -> list[bytes]:
+    """What makes two records the same one; a record without an id is never a duplicate."""
+    keys = [_digest(record.id)] if record.id else []
+    request = record.raw.get("requestID")
+    if record.event_source in GLOBAL_SERVICES and isinstance(request, str) and request:
+        keys.append(_digest(f"{record.account} {record.event_name} {request}"))
+    return keys
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    database = sqlite3.connect(path, check_same_thread=False, timeout=_DATABASE_SECONDS)
+    database.executescript(_SCHEMA)
+    return database
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    # SQLite gives its other files the mode of this one.
+    os.close(open_private(path))
+    try:
+        return _connect(str(path))
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        aside = path.with_suffix(".damaged")
+        path.rename(aside)
+        os.close(open_private(path))
+        _log.error("%s: %s; moved to %s, and checkpoints begin anew", path, error, aside.name)
+        return _connect(str(path))
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def _exclusive(path: Path) -> int:
+    """Two processes on one directory would each forget what the other has done."""
+    descriptor = open_private(path)
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise
+            time.sleep(0.1)
+        else:
+            return descriptor

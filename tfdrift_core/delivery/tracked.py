@@ -1,0 +1,67 @@
+"""A source together with its ledger: what the pipeline reads from."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tfdrift_core.delivery.ledger import Claim, Ledger
+from tfdrift_core.records.record import Record
+from tfdrift_core.sources.base import Batch, Source
+
+
+class Tracked:
+    """Records and events that are new, however often and by however many ways their batches come.
+
+    For every batch, in this order: ``fresh`` once with all records of the batch; ``offer`` before each of its events is
+    given to the reader; ``advance`` as the reader gets on; ``acknowledge`` when the reader has finished with all.
+    ``restart`` comes after a failure and before ``batches`` is called again.
+    """
+
+    def __init__(self, make: Callable[[], Source], ledger: Ledger) -> None:
+        """``make`` makes the source, and another one after each failure."""
+        self._make, self._ledger = make, ledger
+        self._source: Source | None = make()
+        self.name, self.finite = self._source.name, self._source.finite
+        self._claims: dict[int, tuple[Batch, Claim]] = {}
+
+    def batches(self) -> Iterator[Batch | None]:
+        if self._source is None:
+            self._source = self._make()
+        return self._source.batches()
+
+    def restart(self) -> None:
+        """Closes the source and forgets what is under way: the next one delivers it again."""
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+        self._claims.clear()
+        self._ledger.restart()
+
+    def fresh(self, batch: Batch, records: list[Record]) -> list[Record]:
+        """The records that were not seen before, oldest first."""
+        claim = self._ledger.claim(batch, records)
+        self._claims[id(batch)] = batch, claim
+        return claim.records
+
+    def offer(self, batch: Batch, event_id: str) -> bool:
+        """False when the reader has had this event before a crash."""
+        return self._ledger.offer(self._claims[id(batch)][1], event_id)
+
+    def advance(self, count: int) -> None:
+        """The reader has finished with the first ``count`` of the events that were offered since the start."""
+        self._ledger.advance(count)
+
+    @property
+    def progress(self) -> Any:
+        """A buffer whose first eight bytes hold that count, for C to move on; None without ``data_dir``."""
+        return self._ledger.progress
+
+    def acknowledge(self, batch: Batch) -> None:
+        if id(batch) in self._claims:
+            self._ledger.settle(self._claims.pop(id(batch))[1])
+        if self._source is not None:
+            self._source.acknowledge(batch)
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+        self._ledger.close()

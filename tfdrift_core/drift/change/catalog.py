@@ -1,0 +1,262 @@
+"""The catalog: what each API call does to which Terraform resource, as data.
+
+One YAML file per AWS service in ``tfdrift_core/catalog``; ``catalog.schema.json`` beside them describes the form, and
+CONTRIBUTING.md shows how to add a service.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import orjson
+import yaml
+
+from tfdrift_core import yaml_data
+from tfdrift_core.drift.change.expression import ExpressionError, Expressions, check
+from tfdrift_core.records.record import Record
+
+Match = Mapping[str, str]
+"""Attribute in state (JMESPath over the attributes) to expression over the record; all must be equal."""
+
+
+class CatalogError(ValueError):
+    """A catalog file that cannot be used; the message names file, place and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a call does to tags: lays ``put`` over them, takes the keys ``remove`` away, or makes them ``replace``.
+
+    ``put`` and ``replace`` are a map or a list of key and value; ``remove`` is a list of keys, or of keys with the
+    value that the tag must have to be removed (EC2).
+    """
+
+    put: str = ""
+    remove: str = ""
+    replace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """How the record names what it created."""
+
+    id: str = ""
+    arn: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one call does to one kind of resource.  CONTRIBUTING.md describes every member."""
+
+    types: tuple[str, ...]
+    when: str = ""
+    each: str = ""
+    matches: tuple[Match, ...] = ()
+    roots: tuple[str, ...] = ()
+    rename: Mapping[str, str | None] = field(default_factory=dict)
+    set: Expressions = field(default_factory=Expressions)
+    const: Mapping[str, Any] = field(default_factory=dict)
+    add: Mapping[str, str] = field(default_factory=dict)
+    remove: Mapping[str, str] = field(default_factory=dict)
+    unknown: Expressions = field(default_factory=Expressions)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    tags: Tags | None = None
+    delete: bool = False
+    restore: bool = False
+    create: Create | None = None
+    parents: tuple[tuple[str, Match], ...] = ()
+    other: tuple[tuple[str, Match], ...] = ()
+    fallback: bool = False
+    transform: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    clear: Mapping[str, Any] = field(default_factory=dict)
+    inferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event name of one service.  ``ignored`` is the reason why it is not mapped, "" when ``effects`` map it."""
+
+    service: str
+    name: str
+    effects: tuple[Effect, ...] = ()
+    ignored: str = ""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Events by event source (``sqs.amazonaws.com``) and name: ``own``, laid over those that ship with TFDrift.
+
+    The built-in ones of a source are read when they are first asked for: a trail has few sources, and reading them all
+    takes as long as everything else at a start.
+    """
+
+    own: Mapping[tuple[str, str], Event]
+    builtin: bool = False
+    _read: dict[str, Mapping[str, Event]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def events(self) -> Mapping[tuple[str, str], Event]:
+        """All of them."""
+        return {(source, name): event for source in self._sources for name, event in self._of(source).items()}
+
+    def event(self, record: Record) -> Event | None:
+        events = self._of(record.event_source)
+        return events.get(record.event_name) or events.get(record.operation)
+
+    def ignores(self, source: object, name: object) -> bool:
+        """Whether calls of this name are known to change nothing that Terraform manages."""
+        event = self._of(source).get(name) if isinstance(source, str) and isinstance(name, str) else None
+        return event is not None and bool(event.ignored)
+
+    @cached_property
+    def _sources(self) -> Mapping[str, None]:
+        return dict.fromkeys((*(_files() if self.builtin else ()), *(source for source, _ in self.own)))
+
+    def _of(self, source: str) -> Mapping[str, Event]:
+        known = self._read.get(source)
+        if known is None and source in self._sources:
+            shipped = _builtin(source) if self.builtin and source in _files() else {}
+            own = {name: event for (of, name), event in self.own.items() if of == source}
+            known = self._read[source] = {**shipped, **own}
+        return known or {}
+
+
+@cache
+def _validator() -> jsonschema.protocols.Validator:
+    schema = orjson.loads(resources.files("tfdrift_core.catalog").joinpath("catalog.schema.json").read_bytes())
+    return jsonschema.Draft202012Validator(schema)
+
+
+def load(extra: Iterable[str | Path] = ()) -> Catalog:
+    """The built-in catalog with the user's files over it, event by event.
+
+    Raises CatalogError for a file that is missing, is not YAML or does not fit the schema.
+    """
+    events: dict[tuple[str, str], Event] = {}
+    for path in extra:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            problem = getattr(error, "strerror", "") or "not text"
+            raise CatalogError(f"catalog {path}: {problem}; check the path") from error
+        events.update(parse(text, str(path)))
+    # Now, not at the first record: an update of TFDrift may replace the files of a plugin that runs.
+    _files()
+    return Catalog(events, builtin=True)
+
+
+@cache
+def _files() -> Mapping[str, list[str]]:
+    """The texts of the built-in files by event source, of which some have several."""
+    found: dict[str, list[str]] = {}
+    for file in sorted(resources.files("tfdrift_core.catalog").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".yaml"):
+            text = file.read_text(encoding="utf-8")
+            for source in _sources(yaml_data.load(text.partition("\nevents:")[0])):
+                found.setdefault(source, []).append(text)
+    return found
+
+
+@cache
+def _builtin(source: str) -> Mapping[str, Event]:
+    # The tests hold these files to the schema; doing it again would take most of a start's time.
+    documents = map(yaml_data.load, _files()[source])
+    return {name: event for document in documents for (of, name), event in _events(document) if of == source}
+
+
+def parse(text: str, origin: str) -> dict[tuple[str, str], Event]:
+    """The events of one catalog file, by event source and name.
+
+    :raises CatalogError: when the file is not YAML, does not fit the schema or has an expression that is none.
+    """
+    try:
+        document = yaml_data.load(text)
+    except yaml.YAMLError as error:
+        raise CatalogError(f"catalog {origin}: not YAML: {error}") from error
+    for problem in _validator().iter_errors(document):
+        place = "/".join(str(step) for step in problem.absolute_path) or "top level"
+        raise CatalogError(f"catalog {origin}: {place}: {problem.message}")
+    events = dict(_events(document))
+    try:
+        for expression in (e for event in events.values() for effect in event.effects for e in expressions(effect)):
+            check(expression)
+    except ExpressionError as error:
+        raise CatalogError(f"catalog {origin}: {error}") from error
+    return events
+
+
+def _sources(document: Mapping[str, Any]) -> Sequence[str]:
+    return document.get("event_sources") or [f"{document['service']}.amazonaws.com"]
+
+
+def _events(document: Mapping[str, Any]) -> Iterable[tuple[tuple[str, str], Event]]:
+    sources = _sources(document)
+    for name, entries in (document.get("events") or {}).items():
+        event = Event(document["service"], name, tuple(_effect(entry) for entry in entries))
+        yield from (((source, name), event) for source in sources)
+    for reason, names in (document.get("ignored") or {}).items():
+        for name in names:
+            yield from (((source, name), Event(document["service"], name, ignored=reason)) for source in sources)
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return () if value is None else tuple(value) if isinstance(value, list) else (value,)
+
+
+def _effect(entry: Mapping[str, Any]) -> Effect:
+    clear = entry.get("clear", {})
+    return Effect(
+        types=_tuple(entry["type"]),
+        when=entry.get("when", ""),
+        each=entry.get("each", ""),
+        matches=_tuple(entry.get("match")),
+        roots=_tuple(entry.get("from")),
+        rename=entry.get("rename", {}),
+        set=Expressions(entry.get("set", {})),
+        const=entry.get("const", {}),
+        add=entry.get("add", {}),
+        remove=entry.get("remove", {}),
+        unknown=Expressions(entry.get("unknown", {}), conditions=True),
+        defaults=entry.get("defaults", {}),
+        tags=Tags(**entry["tags"]) if "tags" in entry else None,
+        delete=entry.get("delete", False),
+        restore=entry.get("restore", False),
+        create=Create(**entry["create"]) if "create" in entry else None,
+        parents=tuple(entry.get("parent", {}).items()),
+        other=tuple(entry.get("other", {}).items()),
+        fallback=entry.get("fallback", False),
+        transform=entry.get("transform", ""),
+        options=entry.get("with", {}),
+        keys={name: _tuple(members) for name, members in entry.get("key", {}).items()},
+        clear=dict.fromkeys(clear) if isinstance(clear, list) else clear,
+        inferred=entry.get("inferred", False),
+    )
+
+
+def expressions(effect: Effect) -> Iterable[str]:
+    """Every expression of an effect that is evaluated over the record."""
+    matches = [*effect.matches, *(match for _, match in (*effect.parents, *effect.other))]
+    tags, create = effect.tags or Tags(), effect.create or Create()
+    yield from (
+        text
+        for text in (
+            *(expression for match in matches for expression in match.values()),
+            effect.when,
+            effect.each,
+            *effect.roots,
+            *effect.set.values(),
+            *effect.add.values(),
+            *effect.remove.values(),
+            *effect.unknown.values(),
+            *(tags.put, tags.remove, tags.replace),
+            *(create.id, create.arn, create.name),
+        )
+        if text
+    )

@@ -1,0 +1,158 @@
+"""Turns logged values into attribute values, led by the provider's schema and the value that state holds.
+
+The naming convention lives here: a logged member whose snake_case name is an attribute is that attribute.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tfdrift_core.drift.compare.schema import Block, Node, default
+from tfdrift_core.drift.compare.values import UNKNOWN, as_bool, as_list, as_number, render
+
+Renames = Mapping[str, str | None]
+"""Logged name (or dotted path of logged names below an attribute) to attribute name; ``None``: not an attribute."""
+
+_PLACEHOLDERS = frozenset({"****", "***", "HIDDEN_DUE_TO_SECURITY_REASONS", "<sensitiveDataRemoved>"})
+_WORD = re.compile(r"([a-z0-9])([A-Z])|([A-Z]+)([A-Z][a-z])")
+_PLURAL_ACRONYM = re.compile(r"([A-Z]{2,})s(?=[A-Z]|$)")
+
+
+def snake_case(name: str) -> str:
+    """The attribute name for a logged name: ``dBInstanceClass`` is ``db_instance_class``, ``tTL`` is ``ttl``."""
+    name = name[:1].upper() + name[1:]
+    name = _PLURAL_ACRONYM.sub(lambda m: m[1].capitalize() + "s", name)
+    return _WORD.sub(lambda m: f"{m[1] or m[3]}_{m[2] or m[4]}", name).replace("-", "_").lower()
+
+
+def is_placeholder(value: Any) -> bool:
+    """Whether CloudTrail wrote this instead of the value."""
+    return isinstance(value, str) and value in _PLACEHOLDERS
+
+
+def convert(node: Node | None, logged: Any, current: Any = None, renames: Renames | None = None) -> Any:
+    """``logged`` as a value of the attribute ``node`` describes.
+
+    Members that an object does not name keep their ``current`` value; elements of lists and sets are made anew, with
+    what the provider writes for members that are not given.
+    """
+    if is_placeholder(logged):
+        return UNKNOWN
+    if node is None or (node.block is not None and isinstance(current, str)):
+        # A text where the schema has blocks is of a provider that has changed the attribute's type.
+        return _by_example(logged, current)
+    match node.kind:
+        case "string":
+            return _text(logged)
+        case "number":
+            number = as_number(logged)
+            return logged if number is None else number
+        case "bool":
+            truth = as_bool(logged)
+            return logged if truth is None else truth
+        case "list" | "set":
+            return [convert(node.element, element, None, renames) for element in as_list(logged)]
+        case "map":
+            return _map(node, logged)
+        case "object" | "block_single":
+            return merge(node.block, logged, current, renames) if isinstance(logged, dict) else current
+        case "block_list" | "block_set":
+            return _blocks(node, logged, current, renames)
+        case _:
+            return logged
+
+
+def _text(logged: Any) -> Any:
+    if isinstance(logged, (dict, list)):
+        return json.dumps(logged, separators=(",", ":"), ensure_ascii=False)
+    if isinstance(logged, (bool, int, float)):
+        return render(logged)
+    return logged
+
+
+def _map(node: Node, logged: Any) -> Any:
+    pairs = logged if isinstance(logged, dict) else _named_values(logged)
+    return {key: convert(node.element, value) for key, value in pairs.items()}
+
+
+def _named_values(logged: Any) -> dict[str, Any]:
+    """A list of ``{name, value}`` or ``{key, value}`` as a map."""
+    pairs = {}
+    for element in as_list(logged):
+        if isinstance(element, dict):
+            lowered = {str(k).lower(): v for k, v in element.items()}
+            name = lowered.get("name", lowered.get("key"))
+            if isinstance(name, str):
+                pairs[name] = lowered.get("value")
+    return pairs
+
+
+def _by_example(logged: Any, current: Any) -> Any:
+    if isinstance(current, bool):
+        truth = as_bool(logged)
+        return logged if truth is None else truth
+    if isinstance(current, (int, float)):
+        number = as_number(logged)
+        return logged if number is None else number
+    if isinstance(current, str):
+        return _text(logged)
+    if isinstance(current, list) and not isinstance(logged, list):
+        return as_list(logged)
+    return logged
+
+
+def _blocks(node: Node, logged: Any, current: Any, renames: Renames | None) -> Any:
+    if isinstance(logged, dict) and node.kind == "block_list" and isinstance(current, list) and len(current) == 1:
+        return [merge(node.block, logged, current[0], renames)] if logged else current
+    return [
+        merge(like(node.block, current), element, None, renames)
+        for element in as_list(logged)
+        if isinstance(element, dict)
+    ]
+
+
+def like(block: Block | None, current: Any) -> Block | None:
+    """The schema of a block with no more attributes than the blocks have that state holds already."""
+    sample = current[0] if isinstance(current, list) and current else None
+    if block is None or not isinstance(sample, dict):
+        return block
+    return Block({name: node for name, node in block.attributes.items() if name in sample})
+
+
+def blank(block: Block) -> dict[str, Any]:
+    """A nested block in which nothing is set."""
+    return {name: default(node) for name, node in block.attributes.items()}
+
+
+def merge(
+    block: Block | None, logged: Mapping[str, Any], current: Any, renames: Renames | None = None
+) -> dict[str, Any]:
+    """The members of ``logged`` laid over a block's ``current`` attributes, or over an unset block."""
+    result = dict(current) if isinstance(current, dict) else blank(block) if block else {}
+    for name, value in logged.items():
+        attribute = attribute_name(name, renames)
+        if attribute is None or value is None:
+            continue
+        node = block.attributes.get(attribute) if block else None
+        if node is None and (block is not None or attribute not in result):
+            continue
+        result[attribute] = convert(node, value, result.get(attribute), below(renames, name))
+    return result
+
+
+def attribute_name(name: str, renames: Renames | None) -> str | None:
+    if renames:
+        for key in (name, name[:1].swapcase() + name[1:]):
+            if key in renames:
+                return renames[key]
+    return snake_case(name)
+
+
+def below(renames: Renames | None, name: str) -> Renames | None:
+    """The renames that apply inside a member: ``{"a.b": "c"}`` below ``a`` is ``{"b": "c"}``."""
+    if not renames:
+        return None
+    prefixes = (f"{name}.", f"{name[:1].swapcase()}{name[1:]}.")
+    inner = {key[len(name) + 1 :]: value for key, value in renames.items() if key.startswith(prefixes)}
+    return inner or None

@@ -1,0 +1,78 @@
+"""Brings the encodings that CloudTrail uses for request parameters to one shape.
+
+EC2 logs a list as ``{"items": [...]}`` and, for newer calls, the whole body as one ``<Event>Request`` object made from
+XML (``{"tag": 1, "content": "sg-1"}``, a one-element list as a bare object); CloudFront logs ``{"quantity": 1,
+"items": [...]}``; API Gateway v1 puts the body under ``<operation>Input``.  What remains is plain objects and lists,
+except that a one-element list of an XML body is still a bare element, which the expression function ``list`` mends.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfdrift_core.records.record import Record
+
+_MAX_DEPTH = 64
+_WRAPPER_ENDINGS = ("Request", "Response", "Req", "Resp")
+
+
+def canonical_request(record: Record) -> dict[str, Any]:
+    """The request parameters in plain form; an API Gateway body is found under ``input``."""
+    request = _plain(_unwrap(record.request, record.service))
+    if record.service == "apigateway":
+        body = f"{record.operation[:1].lower()}{record.operation[1:]}Input"
+        if isinstance(request.get(body), dict):
+            request["input"] = request.pop(body)
+    return request
+
+
+def canonical_response(record: Record) -> dict[str, Any]:
+    """The response elements in plain form."""
+    return _plain(_unwrap(record.response, record.service))
+
+
+def _unwrap(parameters: Mapping[str, Any], service: str) -> Mapping[str, Any]:
+    if service == "ec2" and len(parameters) == 1:
+        key, body = next(iter(parameters.items()))
+        if key[:1].isupper() and key.endswith(_WRAPPER_ENDINGS):
+            return _strip_xml(body, 0) if isinstance(body, dict) else {}
+    return parameters
+
+
+def _strip_xml(value: Any, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        return None
+    if isinstance(value, list):
+        return [_strip_xml(element, depth + 1) for element in value]
+    if not isinstance(value, dict):
+        return value
+    if "content" in value and value.keys() <= {"content", "tag"}:
+        return value["content"]
+    if value.keys() == {"item"}:
+        item = _strip_xml(value["item"], depth + 1)
+        return item if isinstance(item, list) else [item]
+    return {
+        key: _strip_xml(member, depth + 1)
+        for key, member in value.items()
+        if key != "xmlns" and not (key == "tag" and isinstance(member, int))
+    }
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _plain_value(value, 0) if isinstance(value, (dict, list)) else value
+        for key, value in parameters.items()
+        if key != "Host"
+    }
+
+
+def _plain_value(value: Any, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        return None
+    if not isinstance(value, dict):
+        return [_plain_value(element, depth + 1) for element in value] if isinstance(value, list) else value
+    if "items" in value and value.keys() <= {"items", "quantity"}:
+        items = value["items"]
+        return [_plain_value(element, depth + 1) for element in items] if isinstance(items, list) else []
+    if len(value) == 1 and value.get("quantity") == 0:
+        return []
+    return {key: _plain_value(member, depth + 1) for key, member in value.items() if key != "xmlns"}

@@ -1,0 +1,99 @@
+"""Compares two versions of a resource's attributes and says what differs, path by path, as ``terraform plan`` would."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from tfdrift_core.drift.compare.schema import Block, Node
+from tfdrift_core.drift.compare.values import difference, is_empty, same
+
+Path = tuple[str | int, ...]
+
+PRIVATE = "~"
+"""Begins the name of what the engine notes with a resource and Terraform knows nothing of: never a difference."""
+
+_PROTOCOLS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58", "all": "-1"}
+_ALIASES: Mapping[str, Mapping[str, str]] = {"protocol": _PROTOCOLS, "ip_protocol": _PROTOCOLS}
+"""Texts that mean the same, by attribute."""
+
+
+class Difference(NamedTuple):
+    """One differing path.  ``added`` and ``removed`` are elements, for sets and for lists whose length changed."""
+
+    path: Path
+    old: Any
+    new: Any
+    added: tuple[Any, ...] = ()
+    removed: tuple[Any, ...] = ()
+
+    @property
+    def attribute(self) -> str:
+        return str(self.path[0])
+
+
+def diff(old: Mapping[str, Any], new: Mapping[str, Any], block: Block | None) -> list[Difference]:
+    """Every path whose value differs in meaning.
+
+    Maps and blocks are followed by key, lists of one length by index; a set, and a list whose length changed, differs
+    as a whole.  A value that did not exist is ``None``.
+    """
+    return list(_members(old, new, block, ()))
+
+
+def _members(old: Mapping[str, Any], new: Mapping[str, Any], block: Block | None, path: Path) -> Iterator[Difference]:
+    # What a call did not touch is the very same object on both sides.
+    changed = [name for name in new if name not in old or old[name] is not new[name]]
+    changed += [name for name in old if name not in new]
+    for name in sorted(changed):
+        if name.startswith(PRIVATE):
+            continue
+        node = block.attributes.get(name) if block else None
+        yield from _value(old.get(name), new.get(name), node, (*path, name))
+
+
+def _value(old: Any, new: Any, node: Node | None, path: Path) -> Iterator[Difference]:
+    if old is new or (is_empty(old) and is_empty(new)):
+        return
+    if (old is None or isinstance(old, dict)) and (new is None or isinstance(new, dict)):
+        if node is not None and node.kind == "map":
+            yield from _map(old or {}, new or {}, path)
+        else:
+            yield from _members(old or {}, new or {}, node.nested if node else None, path)
+        return
+    if (old is None or isinstance(old, list)) and (new is None or isinstance(new, list)):
+        yield from _list(old or [], new or [], node, path)
+        return
+    aliases = _ALIASES.get(str(path[-1]))
+    if not (same(_alias(old, aliases), _alias(new, aliases)) if aliases else same(old, new)):
+        yield Difference(path, old, new)
+
+
+def _alias(value: Any, aliases: Mapping[str, str]) -> Any:
+    return aliases.get(value, value) if isinstance(value, str) else value
+
+
+def _map(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Iterator[Difference]:
+    for key in sorted(old.keys() | new.keys()):
+        if (key in old) != (key in new) or not same(old.get(key), new.get(key)):
+            yield Difference((*path, key), old.get(key), new.get(key))
+
+
+def _list(old: list[Any], new: list[Any], node: Node | None, path: Path) -> Iterator[Difference]:
+    if not (node is not None and node.is_set) and len(old) == len(new):
+        element = None if node is None else (node.element if node.element else node)
+        for index, (left, right) in enumerate(zip(old, new, strict=True)):
+            if isinstance(left, dict) and isinstance(right, dict):
+                yield from _members(left, right, node.nested if node else None, (*path, index))
+            else:
+                yield from _value(left, right, element, (*path, index))
+        return
+    added, removed = difference(new, old), difference(old, new)
+    if added or removed or len(old) != len(new):
+        yield Difference(path, old, new, tuple(added), tuple(removed))
+
+
+def path_text(path: Path) -> str:
+    """``root_block_device[0].volume_size``"""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+    return text

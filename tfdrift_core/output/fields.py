@@ -1,0 +1,445 @@
+"""The field table: the only place where a Falco field is defined.
+
+The C field list, the payload's numbers, ``plugin_get_fields``, ``event_to_string`` and the README's table are made from
+it (``python -m tfdrift_core.output.fields`` prints that table).  Numbers are part of the capture-file format: never
+change or reuse one.  An alias shares the number of the field that it stands for.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from tfdrift_core.drift.classify.identity import Identity, identify
+from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.drift.present.redact import Redactor
+from tfdrift_core.records.record import Last, Record, is_true
+
+Value = str | int | bool | Sequence[str] | None
+
+TOO_DEEP = '"(nested too deeply to print)"'
+"""Stands for a JSON value of more levels than any JSON writer here can print."""
+
+
+class Type(StrEnum):
+    """Falco's field types, named as the plugin API's field list names them."""
+
+    STRING = "string"
+    UINT64 = "uint64"
+    BOOL = "bool"
+    ABSTIME = "abstime"
+    RELTIME = "reltime"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field.  ``get`` gives ``None`` (or an empty string or list) where the field is absent; ask it about ``shown``
+    events only.
+
+    ``path`` marks a field whose optional argument selects a value inside it (``ct.request[a.b]``).  Times are
+    nanoseconds since the epoch, durations nanoseconds.
+    """
+
+    number: int
+    name: str
+    type: Type
+    desc: str
+    get: Callable[[DriftEvent], Value]
+    is_list: bool = False
+    path: bool = False
+
+
+def to_json(value: object) -> str:
+    """A parsed JSON value as compact JSON text."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        # Lone surrogates, integers of more than 64 bits and deep nesting are legal in a record, but not for orjson.
+        try:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        except RecursionError:
+            return TOO_DEEP
+
+
+def to_text(value: object) -> str | None:
+    """A value of a record as a field shows it: strings bare, everything else as JSON, ``None`` where there is none."""
+    if value is None or isinstance(value, str):
+        return value
+    return to_json(value)
+
+
+def select(value: object, path: str) -> object:
+    """The value at a dotted path (``a.b.0.c``), ``None`` where there is none.
+
+    A key that itself contains dots is found too: the longest key that fits wins.
+    """
+    if not path:
+        return value
+    if isinstance(value, dict):
+        if path in value:
+            return value[path]
+        steps = path.split(".")
+        for end in range(len(steps) - 1, 0, -1):
+            key = ".".join(steps[:end])
+            if key in value:
+                return select(value[key], ".".join(steps[end:]))
+        return None
+    if isinstance(value, list):
+        step, _, rest = path.partition(".")
+        if step.isascii() and step.isdigit() and int(step) < len(value):
+            return select(value[int(step)], rest)
+    return None
+
+
+def _record(*steps: str) -> Callable[[DriftEvent], Value]:
+    def get(event: DriftEvent) -> Value:
+        value: Any = event.record.raw
+        for step in steps:
+            value = value.get(step) if isinstance(value, dict) else None
+        return to_text(value)
+
+    return get
+
+
+def _flag(member: str) -> Callable[[DriftEvent], Value]:
+    """Falco's cloudtrail plugin gives record booleans as text; AWS logs some of them as text, too."""
+
+    def get(event: DriftEvent) -> Value:
+        value = event.record.raw.get(member)
+        return None if value is None else "true" if is_true(value) else "false"
+
+    return get
+
+
+_identities = Last(identify)
+
+
+def _who(get: Callable[[Identity], Value]) -> Callable[[DriftEvent], Value]:
+    return lambda event: get(_identities.of(event.record))
+
+
+def _short_source(event: DriftEvent) -> Value:
+    return event.record.event_source.removesuffix(".amazonaws.com")
+
+
+def _ct_user(event: DriftEvent) -> Value:
+    """The name that Falco's cloudtrail plugin (0.16 and later) gives: the role, not the session, of an assumed role."""
+    identity = event.record.identity
+    match identity.get("type"):
+        case "Root" | "IAMUser":
+            return to_text(identity.get("userName"))
+        case "AWSService":
+            return to_text(identity.get("invokedBy"))
+        case "AssumedRole":
+            return to_text(select(dict(identity), "sessionContext.sessionIssuer.userName")) or "AssumedRole"
+        case "AWSAccount" | "FederatedUser" as kind:
+            return str(kind)
+    return None
+
+
+def _ct_original_user(event: DriftEvent) -> Value:
+    identity = event.record.identity
+    if identity.get("type") != "AssumedRole":
+        return to_text(identity.get("userName"))
+    for member, separator, parts in (("arn", "/", 3), ("principalId", ":", 2)):
+        split = str(identity.get(member) or "").split(separator)
+        if len(split) == parts:
+            return split[-1]
+    return None
+
+
+def _ct_account(event: DriftEvent) -> Value:
+    return to_text(event.record.identity.get("accountId")) or to_text(event.record.raw.get("recipientAccountId"))
+
+
+def _ct_resources(event: DriftEvent) -> Value:
+    resources = event.record.raw.get("resources")
+    return ",".join(to_json(resource) for resource in resources) if isinstance(resources, list) else None
+
+
+def _ct_info(event: DriftEvent) -> Value:
+    record = event.record
+    user, address = _ct_user(event), record.source_ip
+    who = " via ".join(dict.fromkeys(str(part) for part in (user, address) if part))
+    arrow = ("!" if record.error_code else "") + ("→" if _flag("readOnly")(event) == "false" else "←")
+    what = next((f" {label}={record.request[key]}" for label, key in _INFO_KEYS if key in record.request), "")
+    return f"{who} {arrow} {record.event_name}{what}".strip()
+
+
+_INFO_KEYS = (("Bucket", "bucketName"), ("Key", "key"), ("Host", "Host"))
+
+
+def _partition(event: DriftEvent) -> Value:
+    if event.resource.arn.startswith("arn:"):
+        return event.resource.arn.split(":")[1]
+    region = event.resource.region or event.record.region
+    return next((name for start, name in _PARTITIONS if region.startswith(start)), "aws")
+
+
+_PARTITIONS = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"))
+_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+
+
+def _link(event: DriftEvent) -> Value:
+    record, region = event.record.id, event.record.region
+    if not record or not region:
+        return None
+    host = _CONSOLES.get(str(_partition(event)), "console.aws.amazon.com")
+    query, fragment = (quote(text, "", errors="replace") for text in (region, record))
+    return f"https://{host}/cloudtrailv2/home?region={query}#/events/{fragment}"
+
+
+def _latency(event: DriftEvent) -> Value:
+    return max(event.time - event.record.time, 0) if event.time and event.record.time else None
+
+
+def _numbered(first: int, rows: Iterable[tuple[str, str, Callable[[DriftEvent], Value]]]) -> tuple[Field, ...]:
+    return tuple(Field(first + i, name, Type.STRING, desc, get) for i, (name, desc, get) in enumerate(rows))
+
+
+_S, _B, _N = Type.STRING, Type.BOOL, Type.UINT64
+
+_DRIFT = (
+    Field(
+        1, "drift.kind", _S, "What happened: `modified`, `deleted`, `unmanaged` or `expected`.", lambda e: e.kind.value
+    ),
+    Field(2, "drift.attribute", _S, "The top-level Terraform attribute that changed.", lambda e: e.attribute),
+    Field(
+        3,
+        "drift.path",
+        _S,
+        "The full path of what changed, such as `root_block_device[0].volume_size`.",
+        lambda e: e.path,
+    ),
+    Field(4, "drift.old_value", _S, "The value in Terraform state, as Terraform prints it.", lambda e: e.old_value),
+    Field(5, "drift.new_value", _S, "The value that the call set.", lambda e: e.new_value),
+    Field(6, "drift.added", _S, "Elements added to a set.", lambda e: e.added, is_list=True),
+    Field(7, "drift.removed", _S, "Elements removed from a set.", lambda e: e.removed, is_list=True),
+    Field(
+        8,
+        "drift.attributes",
+        _S,
+        "Every attribute of the resource that the same call changed.",
+        lambda e: e.attributes,
+        is_list=True,
+    ),
+    Field(
+        9,
+        "drift.confidence",
+        _S,
+        "`exact` when the record states the change, `inferred` when only the call's name tells.",
+        lambda e: e.confidence.value,
+    ),
+    Field(10, "drift.reason", _S, "Why the event was raised, or why it was expected.", lambda e: e.reason),
+    Field(
+        11,
+        "drift.id",
+        _S,
+        "Identifies the drift; the same record and attribute always give the same id.",
+        lambda e: e.id,
+    ),
+    Field(12, "drift.user", _S, "The person or program that made the call.", _who(lambda i: i.user)),
+    Field(13, "drift.user.arn", _S, "The ARN of the identity that made the call.", _who(lambda i: i.arn)),
+    Field(
+        14, "drift.user.type", _S, "The kind of identity, such as `IAMUser` or `AssumedRole`.", _who(lambda i: i.type)
+    ),
+    Field(15, "drift.user.account", _S, "The account of the identity that made the call.", _who(lambda i: i.account)),
+    Field(16, "drift.user.role", _S, "The role that was assumed.", _who(lambda i: i.role)),
+    Field(17, "drift.user.session", _S, "The session name of the assumed role.", _who(lambda i: i.session)),
+    Field(18, "drift.srcip", _S, "Where the call came from.", lambda e: e.record.source_ip),
+    Field(19, "drift.useragent", _S, "The program that made the call.", lambda e: e.record.user_agent),
+    Field(20, "drift.console", _B, "Whether the call was made in the AWS console.", _who(lambda i: i.console)),
+    Field(
+        21,
+        "drift.mfa",
+        _B,
+        "Whether the session was authenticated with MFA; absent where AWS does not say.",
+        _who(lambda i: i.mfa),
+    ),
+    Field(22, "drift.time", Type.ABSTIME, "When the call was made.", lambda e: e.record.time or None),
+    Field(23, "drift.latency", Type.RELTIME, "Time from the call to this event.", _latency),
+    Field(24, "drift.hint", _S, "What to do about it.", lambda e: e.hint),
+    Field(25, "drift.link", _S, "The record in the CloudTrail console.", lambda e: _link(e)),
+    Field(
+        67,
+        "drift.resource",
+        _S,
+        "The resource's Terraform address, else its ARN or id.",
+        lambda e: e.resource.address or e.resource.arn or e.resource.id,
+    ),
+)
+
+_TF = (
+    Field(
+        40,
+        "tf.address",
+        _S,
+        'The resource\'s address, such as `module.web["a"].aws_instance.app[0]`.',
+        lambda e: e.resource.address,
+    ),
+    Field(41, "tf.type", _S, "The Terraform resource type.", lambda e: e.resource.type),
+    Field(42, "tf.name", _S, "The resource's name in the configuration.", lambda e: e.resource.name),
+    Field(43, "tf.module", _S, "The module's address; absent in the root module.", lambda e: e.resource.module),
+    Field(44, "tf.workspace", _S, "The workspace of the state.", lambda e: e.resource.workspace),
+    Field(45, "tf.state", _S, "Where the state was read from.", lambda e: e.resource.state),
+    Field(46, "tf.file", _S, "The configuration file that declares the resource.", lambda e: e.resource.file),
+    Field(47, "tf.line", _N, "The line in that file.", lambda e: e.resource.line or None),
+)
+
+_CLOUD = (
+    Field(60, "cloud.provider", _S, "The cloud: `aws`.", lambda e: "aws"),
+    Field(61, "cloud.service", _S, "The service that was called, such as `ec2`.", lambda e: e.record.service),
+    Field(62, "cloud.region", _S, "The region of the resource.", lambda e: e.resource.region or e.record.region),
+    Field(63, "cloud.account", _S, "The account of the resource.", lambda e: e.resource.account or e.record.account),
+    Field(64, "cloud.partition", _S, "The AWS partition, such as `aws` or `aws-cn`.", _partition),
+    Field(65, "cloud.resource.id", _S, "The resource's id.", lambda e: e.resource.id),
+    Field(66, "cloud.resource.arn", _S, "The resource's ARN.", lambda e: e.resource.arn),
+)
+
+# Names and meanings are those of Falco's own cloudtrail plugin (0.17), so that conditions written for it move over.
+_CT = _numbered(
+    100,
+    (
+        ("ct.id", "The record's id.", _record("eventID")),
+        ("ct.error", "The error code, absent if there was no error.", _record("errorCode")),
+        ("ct.errormessage", "The description of the error.", _record("errorMessage")),
+        ("ct.time", "When the call was made, as logged.", _record("eventTime")),
+        ("ct.src", "The service, such as `ec2.amazonaws.com`.", _record("eventSource")),
+        ("ct.shortsrc", "The service without `.amazonaws.com`.", _short_source),
+        ("ct.name", "The name of the call, as logged.", _record("eventName")),
+        ("ct.user", "The user name; for an assumed role, the role.", _ct_user),
+        ("ct.originaluser", "The user name; for an assumed role, the session.", _ct_original_user),
+        ("ct.user.accountid", "The account of the user.", _ct_account),
+        ("ct.user.identitytype", "The kind of identity.", _record("userIdentity", "type")),
+        ("ct.user.principalid", "The unique id of the identity.", _record("userIdentity", "principalId")),
+        ("ct.user.arn", "The ARN of the identity.", _record("userIdentity", "arn")),
+        ("ct.region", "The region that was called.", _record("awsRegion")),
+        ("ct.response.subnetid", "The subnet id in the response.", _record("responseElements", "subnetId")),
+        (
+            "ct.response.reservationid",
+            "The reservation id in the response.",
+            _record("responseElements", "reservationId"),
+        ),
+        ("ct.response", "The response, or the value at a path in it.", _record("responseElements")),
+        (
+            "ct.request.availabilityzone",
+            "The availability zone in the request.",
+            _record("requestParameters", "availabilityZone"),
+        ),
+        ("ct.request.cluster", "The cluster in the request.", _record("requestParameters", "cluster")),
+        ("ct.request.functionname", "The function name in the request.", _record("requestParameters", "functionName")),
+        ("ct.request.groupname", "The group name in the request.", _record("requestParameters", "groupName")),
+        ("ct.request.host", "The host in the request.", _record("requestParameters", "Host")),
+        ("ct.request.name", "The name in the request.", _record("requestParameters", "name")),
+        ("ct.request.policy", "The policy in the request.", _record("requestParameters", "policy")),
+        ("ct.request.reason", "The reason in the request.", _record("requestParameters", "reason")),
+        ("ct.request.target", "The target in the request.", _record("requestParameters", "target")),
+        ("ct.request.documentname", "The document name in the request.", _record("requestParameters", "documentName")),
+        ("ct.request.serialnumber", "The serial number in the request.", _record("requestParameters", "serialNumber")),
+        ("ct.request.servicename", "The service name in the request.", _record("requestParameters", "serviceName")),
+        ("ct.request.subnetid", "The subnet id in the request.", _record("requestParameters", "subnetId")),
+        (
+            "ct.request.taskdefinition",
+            "The task definition in the request.",
+            _record("requestParameters", "taskDefinition"),
+        ),
+        ("ct.request.username", "The user name in the request.", _record("requestParameters", "userName")),
+        ("ct.request", "The request, or the value at a path in it.", _record("requestParameters")),
+        ("ct.srcip", "Where the call came from.", _record("sourceIPAddress")),
+        ("ct.useragent", "The program that made the call.", _record("userAgent")),
+        ("ct.info", "A summary of the record.", _ct_info),
+        ("ct.managementevent", "`true` for a management event.", _flag("managementEvent")),
+        ("ct.readonly", "`true` if the call only reads.", _flag("readOnly")),
+        ("ct.requestid", "The id of the request.", _record("requestID")),
+        ("ct.eventtype", "The kind of record, such as `AwsApiCall`.", _record("eventType")),
+        ("ct.apiversion", "The version of the API.", _record("apiVersion")),
+        ("ct.resources", "The resources that the record names.", _ct_resources),
+        ("ct.recipientaccountid", "The account that received the record.", _record("recipientAccountId")),
+        ("ct.serviceeventdetails", "What triggered a service event, and its result.", _record("serviceEventDetails")),
+        ("ct.sharedeventid", "The id shared by the copies of a record.", _record("sharedEventID")),
+        ("ct.vpcendpointid", "The VPC endpoint of the request.", _record("vpcEndpointId")),
+        ("ct.eventcategory", "The category of the record.", _record("eventCategory")),
+        ("ct.addendum.reason", "Why the record was late or changed.", _record("addendum", "reason")),
+        ("ct.addendum.updatedfields", "What the addendum changed.", _record("addendum", "updatedFields")),
+        ("ct.addendum.originalrequestid", "The original request id.", _record("addendum", "originalRequestID")),
+        ("ct.addendum.originaleventid", "The original record id.", _record("addendum", "originalEventID")),
+        (
+            "ct.sessioncredentialfromconsole",
+            "`true` if the session began in the console.",
+            _flag("sessionCredentialFromConsole"),
+        ),
+        ("ct.edgedevicedetails", "The edge devices of the request.", _record("edgeDeviceDetails")),
+        ("ct.tlsdetails.tlsversion", "The TLS version of the request.", _record("tlsDetails", "tlsVersion")),
+        ("ct.tlsdetails.ciphersuite", "The TLS ciphers of the request.", _record("tlsDetails", "cipherSuite")),
+        (
+            "ct.tlsdetails.clientprovidedhostheader",
+            "The host that the client named.",
+            _record("tlsDetails", "clientProvidedHostHeader"),
+        ),
+        ("ct.additionaleventdata", "What else the service logged.", _record("additionalEventData")),
+    ),
+)
+
+PATH_ROOTS = {"ct.request": "requestParameters", "ct.response": "responseElements"}
+"""Fields that take a path, and the record's member that the path starts in."""
+
+
+_DOTLESS = "The same as `{}`; in outputs only, up to Falco 0.43."
+
+
+def _table() -> tuple[Field, ...]:
+    fields = tuple(replace(f, path=f.name in PATH_ROOTS) for f in (*_DRIFT, *_TF, *_CLOUD, *_CT))
+    by_name = {f.name: f for f in fields}
+    return (
+        *fields,
+        replace(by_name["ct.name"], name="evt.name", desc="The same as `ct.name`."),
+        # Falco 0.44 refuses names without a dot in outputs, too.
+        replace(by_name["drift.resource"], name="resource", desc=_DOTLESS.format("drift.resource")),
+        replace(by_name["drift.user"], name="user", desc=_DOTLESS.format("drift.user")),
+    )
+
+
+FIELDS: tuple[Field, ...] = _table()
+BY_NAME: dict[str, Field] = {f.name: f for f in FIELDS}
+
+
+def shown(event: DriftEvent) -> DriftEvent:
+    """The event free of secrets: the form that ``Field.get`` may be asked about."""
+    return Redactor.of(event.redacted).event(event)
+
+
+def values(event: DriftEvent) -> dict[str, Value]:
+    """Every present field of an event, by name; secrets are hidden."""
+    safe = shown(event)
+    return {f.name: value for f in FIELDS if (value := f.get(safe)) not in (None, "", (), [])}
+
+
+def markdown() -> str:
+    """The field table for the README."""
+    rows = ["| field | type | argument | meaning |", "|---|---|---|---|"]
+    for f in FIELDS:
+        kind = f"{f.type} list" if f.is_list else str(f.type)
+        rows.append(f"| `{f.name}` | {kind} | {'path' if f.path else ''} | {f.desc} |")
+    return "\n".join(rows)
+
+
+__all__ = [
+    "BY_NAME",
+    "FIELDS",
+    "PATH_ROOTS",
+    "Field",
+    "Record",
+    "Type",
+    "Value",
+    "markdown",
+    "select",
+    "to_text",
+    "values",
+]
+
+if __name__ == "__main__":
+    print(markdown())

@@ -1,0 +1,96 @@
+"""The payload of a Falco event: a versioned table of field values.
+
+``TFD`` and a version byte, then one entry per value in ascending order of its field's number: number (u16), a reserved
+u16, length (u32), bytes.  Texts end with a NUL that the length counts; integers, booleans and times are 8 bytes; a list
+repeats its number.  The raw record (JSON text) comes last as number ``RAW``.  All integers are little-endian.  Readers
+skip numbers that they do not know, so old captures stay readable and new ones can be read by old plugins.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.output.fields import FIELDS, Type, Value, shown, to_json
+
+VERSION = 1
+MAGIC = b"TFD" + bytes((VERSION,))
+RAW = 0xFFFF
+"""The raw record's number, the highest there is."""
+
+_ENTRY = struct.Struct("<HHI")
+_NUMBER = struct.Struct("<Q")
+_U64 = (1 << 64) - 1
+_STORED = tuple(sorted({f.number: f for f in reversed(FIELDS)}.values(), key=lambda f: f.number))
+
+
+class PayloadError(ValueError):
+    """Bytes that are not a payload of a known version, or that end too early."""
+
+
+def text_bytes(value: str) -> bytes:
+    """UTF-8 that is always valid and holds no NUL: Falco exits on the one and cuts at the other."""
+    return value.encode("utf-8", "replace").replace(b"\0", b"?")
+
+
+def encode(event: DriftEvent) -> bytes:
+    """The payload of an event; secrets are hidden in it."""
+    event = shown(event)
+    parts = [MAGIC]
+    for field in _STORED:
+        value = field.get(event)
+        if value is None or value == "":
+            continue
+        for item in (value,) if isinstance(value, (str, int)) else value:
+            _append(parts, field.number, _bytes(item))
+    _append(parts, RAW, _bytes(to_json(event.record.raw)))
+    return b"".join(parts)
+
+
+def decode(payload: bytes) -> tuple[dict[str, Value], bytes]:
+    """The values of a payload by field name, aliases included, and the raw record as JSON.
+
+    :raises PayloadError: if it is not a payload, or ends too early.
+    """
+    found: dict[int, list[bytes]] = {}
+    for number, data in _entries(payload):
+        found.setdefault(number, []).append(data)
+    values: dict[str, Value] = {}
+    for field in FIELDS:
+        if items := [_value(field.type, data) for data in found.get(field.number, ())]:
+            values[field.name] = tuple(str(item) for item in items) if field.is_list else items[0]
+    return values, found.get(RAW, [b"\0"])[0][:-1]
+
+
+def _append(parts: list[bytes], number: int, data: bytes) -> None:
+    parts.append(_ENTRY.pack(number, 0, len(data)))
+    parts.append(data)
+
+
+def _bytes(item: str | int) -> bytes:
+    return text_bytes(item) + b"\0" if isinstance(item, str) else _NUMBER.pack(min(max(item, 0), _U64))
+
+
+def _entries(payload: bytes) -> Iterator[tuple[int, bytes]]:
+    if payload[: len(MAGIC)] != MAGIC:
+        raise PayloadError(f"not a payload of version {VERSION}: it starts with {payload[:4]!r}")
+    at = len(MAGIC)
+    while at < len(payload):
+        if at + _ENTRY.size > len(payload):
+            raise PayloadError(f"an entry's head is cut off at byte {at}")
+        number, _, size = _ENTRY.unpack_from(payload, at)
+        at += _ENTRY.size
+        if at + size > len(payload):
+            raise PayloadError(f"entry {number} at byte {at} is cut off: {size} bytes promised")
+        yield number, payload[at : at + size]
+        at += size
+
+
+def _value(kind: Type, data: bytes) -> str | int | bool:
+    if kind is Type.STRING:
+        if not data.endswith(b"\0"):
+            raise PayloadError("a text has no closing NUL")
+        return data[:-1].decode("utf-8", "replace")
+    if len(data) != _NUMBER.size:
+        raise PayloadError(f"a number has {len(data)} bytes, not {_NUMBER.size}")
+    number: int = _NUMBER.unpack(data)[0]
+    return bool(number) if kind is Type.BOOL else number

@@ -1,0 +1,339 @@
+"""Reads documents of CloudTrail records, and parses in full only the records that may matter.
+
+In real trails some nine of ten records are reads.  simdjson therefore only indexes a document; ``readOnly`` of each
+record decides whether it can have changed anything, and orjson parses the few that can.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import orjson
+import simdjson
+
+from tfdrift_core.records.record import Record, RecordError, is_true
+from tfdrift_core.records.sift import Document, Sifted
+
+MAX_RECORD_BYTES: Final = 1 << 20
+"""CloudTrail's own limit for one event is 256 KB, or 1 MB when a trail asks for it."""
+
+MAX_RECORD_DEPTH: Final = 100
+MAX_ERRORS: Final = 20
+"""So many errors of one document are described; the rest is only counted."""
+
+MAX_BAD: Final = 100_000
+MAX_VALUES: Final = 1_000_000
+MAX_TOKENS: Final = 24_000_000
+"""So many bad records, values side by side, and brackets, texts and numbers of a document that is not JSON as a whole
+are gone through before the rest of it is left out: no document may hold up all others for minutes."""
+
+_SPACE = b" \t\r\n"
+_USUAL_BYTES = 32 << 20
+
+_READS = re.compile(r"(?:Get|List|Describe|Head|Lookup|BatchGet|Search)(?=[A-Z])")
+_NO_API_CALL = frozenset({"Insight", "NetworkActivity"})
+
+_LISTS = frozenset({"Records", "Events"})
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],]|[^"{}\[\], \t\r\n]++', re.DOTALL)
+_ARRAY = re.compile(rb'(?<!\\)"(?:Records|Events)"\s*:\s*\[')
+_OPENING, _CLOSING = frozenset(b"{["), frozenset(b"}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """``read`` counts every record of the document, ``bad`` those that could not be read (or only with repairs).
+
+    ``records`` are the ones that may have changed something, in the document's order.  ``errors`` describes the first
+    ``MAX_ERRORS`` bad ones.
+    """
+
+    read: int
+    records: list[Record]
+    errors: list[RecordError]
+    bad: int = 0
+
+
+def scan(
+    document: Document, origin: str, ignores: Callable[[object, object], bool] = lambda source, name: False
+) -> Scan:
+    """The records of one undecoded JSON document, less those whose event source and name ``ignores`` takes.
+
+    Recognised by content: ``{"Records": [...]}``, a record, a list of records, JSON lines, EventBridge events with the
+    record in ``detail``, and LookupEvents' answers and events (``CloudTrailEvent``).  Whatever is wrong with a document
+    becomes an error and its other records are still read; nothing is raised.  What is wrong with a read that was left
+    out of a sifted document is not looked for.
+    """
+    reader = _Reader(origin, ignores)
+    try:
+        if isinstance(document, Sifted):
+            reader.sifted(document)
+        else:
+            reader.document(document)
+    except _EnoughError as error:
+        reader.bad += 1
+        reader.errors.append(RecordError(f"has more than {error}; the rest of it is left out", origin))
+    return Scan(reader.read, reader.records, reader.errors, reader.bad)
+
+
+class _EnoughError(Exception):
+    """A document has so much that is wrong that its rest is left out."""
+
+
+class _Parsers(threading.local):
+    def __init__(self) -> None:
+        self.document = simdjson.Parser()
+
+
+# A parser keeps its buffers, so that each thread pays for them once.
+_parsers = _Parsers()
+
+
+@dataclass(slots=True)
+class _Reader:
+    origin: str
+    ignores: Callable[[object, object], bool]
+    read: int = 0
+    bad: int = 0
+    records: list[Record] = field(default_factory=list)
+    errors: list[RecordError] = field(default_factory=list)
+
+    def fail(self, problem: str, position: int | None = None) -> None:
+        self.bad += 1
+        if self.bad > MAX_BAD:
+            raise _EnoughError(f"{MAX_BAD:,} bad records")
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append(RecordError(problem, self.origin, self.read if position is None else position))
+
+    def document(self, data: bytes) -> None:
+        data = data.removeprefix(b"\xef\xbb\xbf").strip(_SPACE)
+        if not data:
+            return
+        if _is_lines(data):
+            for line in data.splitlines():
+                if line.strip(_SPACE):
+                    self.value(line, _parsers.document)
+        else:
+            # A parser keeps the buffers of its largest document for ever.
+            self.value(data, _parsers.document if len(data) < _USUAL_BYTES else simdjson.Parser())
+
+    def sifted(self, sifted: Sifted) -> None:
+        """The same as ``document`` does; a record that is not as it should be is left to that."""
+        try:
+            parsed = [
+                (candidate.number, orjson.loads(candidate.text))
+                for candidate in sifted.candidates()
+                if not self.ignores(candidate.source.decode(), candidate.name.decode())
+            ]
+        except ValueError:
+            self.document(sifted.document())
+            return
+        for self.read, raw in parsed:
+            self.parsed(raw)
+        self.read = sifted.read
+
+    def value(self, data: bytes, parser: simdjson.Parser) -> None:
+        try:
+            root = parser.parse(data)
+        except (ValueError, RuntimeError):
+            self.pieces(data)
+            return
+        self.node(root)
+
+    def node(self, node: object) -> None:
+        """One JSON value that simdjson accepted: a document, or a line of one."""
+        if isinstance(node, simdjson.Array):
+            self.many(node)
+            return
+        if not isinstance(node, simdjson.Object):
+            self.read += 1
+            self.fail("is not a JSON object")
+            return
+        keys = frozenset(node.keys())
+        if lists := keys & _LISTS:
+            for name in sorted(lists):
+                if isinstance(items := node.get(name), simdjson.Array):
+                    self.many(items)
+                else:
+                    self.fail(f"its member {name} is not a list", 0)
+        elif "digestS3Object" not in keys:
+            self.many((node,))
+
+    def many(self, items: Any) -> None:
+        reads = 0
+        for item in items:
+            if type(item) is not simdjson.Object:
+                self.read += reads + 1
+                reads = 0
+                self.fail("is not a JSON object")
+            # A look-up that misses costs as much as ten that hit: reads go first.
+            elif item.get("readOnly") is True:
+                reads += 1
+            else:
+                self.read += reads
+                reads = 0
+                self.one(item)
+        self.read += reads
+
+    def one(self, item: simdjson.Object) -> None:
+        """A record that is no read, or an envelope around one."""
+        name = item.get("eventName")
+        if name is None:
+            if isinstance(detail := item.get("detail"), simdjson.Object) and detail.get("eventName") is not None:
+                item, name = detail, detail.get("eventName")
+            elif isinstance(text := item.get("CloudTrailEvent"), str):
+                before = self.read
+                # The outer proxies are alive, and a parser serves one document at a time.
+                self.value(text.encode("utf-8", "replace"), simdjson.Parser())
+                if self.read == before:
+                    self.read += 1
+                    self.fail("has no record in its CloudTrailEvent")
+                return
+        self.read += 1
+        if not self.ignores(item.get("eventSource"), name):
+            self.text(cast(bytes, item.mini))
+
+    def text(self, text: bytes) -> None:
+        """The JSON of one record; ``read`` already counts it."""
+        if len(text) > MAX_RECORD_BYTES:
+            self.fail(f"has {len(text):,} bytes; CloudTrail writes {MAX_RECORD_BYTES:,} at most")
+            return
+        try:
+            raw = orjson.loads(text)
+        except ValueError as error:
+            self.repair(text, error)
+        else:
+            self.measured(raw, text)
+
+    def repair(self, text: bytes, error: ValueError) -> None:
+        """Keeps what an attacker could otherwise hide by making CloudTrail log one character that is not Unicode."""
+        try:
+            loose = json.loads(text.decode("utf-8", "replace"), strict=False)
+            strict = json.dumps(loose, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+            # NaN and numbers beyond a double are no JSON, and nothing behind this expects them.
+            raw = json.loads(strict, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            self.fail(f"is not JSON: {error}")
+            return
+        self.fail(f"was read with replacement characters, it is not valid JSON: {error}")
+        if isinstance(raw, dict) and "eventName" not in raw and "detail" in raw:
+            raw = raw["detail"]
+        self.measured(raw, text)
+
+    def measured(self, raw: object, text: bytes) -> None:
+        """One record that nobody has looked at how deep it is, and what it was made of."""
+        # Few records have as many brackets.
+        if text.count(b"{") + text.count(b"[") > MAX_RECORD_DEPTH and _depth(raw) > MAX_RECORD_DEPTH:
+            self.fail(f"is nested more than {MAX_RECORD_DEPTH} levels deep")
+        else:
+            self.parsed(raw)
+
+    def parsed(self, raw: object) -> None:
+        if not isinstance(raw, dict):
+            self.fail("is not a JSON object")
+            return
+        name = raw.get("eventName")
+        if not isinstance(name, str) or not name:
+            self.fail("has no eventName")
+        elif _may_change(raw, name):
+            self.records.append(Record(raw))
+
+    def pieces(self, data: bytes) -> None:
+        """A document that is not JSON as a whole: takes it apart by its brackets and reads each part by itself."""
+        garbage = False
+        # One for all parts, of which each is done with before the next.
+        parser = simdjson.Parser()
+        for number, (begin, end, whole) in enumerate(_values(data, 0, len(data), inside=False)):
+            if number >= MAX_VALUES:
+                raise _EnoughError(f"{MAX_VALUES:,} values side by side")
+            if data[begin] in _OPENING:
+                garbage = False
+                self.broken(data, begin, end, whole, parser)
+            elif not garbage:
+                garbage = True
+                self.read += 1
+                self.fail("is not a JSON object")
+
+    def broken(self, data: bytes, begin: int, end: int, whole: bool, parser: simdjson.Parser) -> None:
+        """One of several JSON values, or one that is damaged."""
+        bad = self.bad
+        array = _ARRAY.search(data, begin, end)
+        if array is None and data[begin] in b"{":
+            self.piece(data[begin:end], whole, parser)
+            return
+        for first, last, complete in _values(data, array.end() if array else begin + 1, end, inside=True):
+            self.piece(data[first:last], complete, parser)
+        if self.bad == bad:
+            try:
+                orjson.loads(data[begin:end])
+            except ValueError as error:
+                self.fail(f"the document around this record is not JSON: {error}")
+
+    def piece(self, data: bytes, whole: bool, parser: simdjson.Parser) -> None:
+        if not whole:
+            self.read += 1
+            self.fail("is cut off")
+            return
+        try:
+            node = parser.parse(data)
+        except (ValueError, RuntimeError):
+            self.read += 1
+            self.text(data)
+            return
+        self.many((node,))
+
+
+def _is_lines(data: bytes) -> bool:
+    end = data.find(b"\n", 0, MAX_RECORD_BYTES)
+    return end > 0 and data[:1] == b"{" and data[:end].rstrip().endswith(b"}")
+
+
+def _may_change(raw: dict[str, Any], name: str) -> bool:
+    read_only = raw.get("readOnly")
+    if read_only is None:
+        read_only = _READS.match(name) is not None
+    return not (is_true(read_only) or raw.get("errorCode") or raw.get("eventCategory") in _NO_API_CALL)
+
+
+def _depth(raw: object) -> int:
+    """How deeply a JSON value is nested; 0 for one that has nothing in it."""
+    depth = 0
+    level: list[Any] = [raw] if isinstance(raw, (dict, list)) else []
+    while level:
+        depth += 1
+        inner = (child for node in level for child in (node.values() if isinstance(node, dict) else node))
+        level = [child for child in inner if isinstance(child, (dict, list))]
+    return depth
+
+
+def _values(data: bytes, start: int, end: int, inside: bool) -> Iterator[tuple[int, int, bool]]:
+    """Begin, end and completeness of each JSON value from ``start`` to ``end``, if ``inside`` to the bracket that
+    closes there.
+    """
+    depth, begin = 0, -1
+    for number, match in enumerate(_TOKEN.finditer(data, start, end)):
+        if number >= MAX_TOKENS:
+            if begin >= 0:
+                yield begin, match.start(), False
+            raise _EnoughError(f"{MAX_TOKENS:,} brackets, texts and numbers, though it is no JSON")
+        first = data[match.start()]
+        if first in _OPENING:
+            if depth == 0:
+                begin = match.start()
+            depth += 1
+        elif first in _CLOSING:
+            if depth == 0:
+                if inside:
+                    return
+                yield match.start(), match.end(), True
+                continue
+            depth -= 1
+            if depth == 0:
+                yield begin, match.end(), True
+                begin = -1
+        elif depth == 0 and not (inside and first == ord(",")):
+            yield match.start(), match.end(), True
+    if begin >= 0:
+        yield begin, end, False

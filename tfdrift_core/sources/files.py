@@ -1,0 +1,367 @@
+"""Local files, directories and standard input, read once or followed while they grow."""
+
+import glob
+import logging
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from isal import isal_zlib
+
+from tfdrift_core.delivery.ledger import Ledger
+from tfdrift_core.metrics import Metrics
+from tfdrift_core.records.sift import AHEAD, AVAILABLE, MAX_PACKED, Ahead, Document, Sifted, sift
+from tfdrift_core.sources.base import Batch, SourceError
+from tfdrift_core.sources.pump import Pump
+
+MAX_DOCUMENT: Final = 128 << 20
+"""Bytes of one decompressed document; a larger one is read as far as this."""
+
+CHUNK: Final = 4 << 20
+POLL: Final = 0.5
+STDIN: Final = "-"
+
+_READ = 1 << 20
+_GZIP = b"\x1f\x8b"
+_SUFFIXES = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+_NOT_RECORDS = frozenset({"CloudTrail-Digest", "CloudTrail-Insight"})
+
+_log = logging.getLogger("tfdrift.cloudtrail")
+
+
+class DamagedError(ValueError):
+    """A compressed stream ends early, or is not what it says; what came before has been given."""
+
+
+def decompressed(stream: BinaryIO) -> Iterator[bytes]:
+    """The bytes of ``stream`` in pieces, decompressed where they are gzip (several members allowed).
+
+    :raises DamagedError: behind the last piece that could be had.
+    """
+    head = stream.read(_READ)
+    if not head.startswith(_GZIP):
+        while head:
+            yield head
+            head = stream.read(_READ)
+        return
+    inflater, data = isal_zlib.decompressobj(31), head
+    try:
+        while data:
+            piece = inflater.decompress(data, CHUNK)
+            if piece.startswith(_GZIP):
+                raise DamagedError("the data is compressed twice; decompress it once")
+            if piece:
+                yield piece
+            if inflater.eof:
+                data = inflater.unused_data.lstrip(b"\0") or stream.read(_READ)
+                if not data:
+                    return
+                if not data.startswith(_GZIP):
+                    raise DamagedError("something that is not gzip follows the gzip data")
+                inflater = isal_zlib.decompressobj(31)
+            else:
+                data = inflater.unconsumed_tail or stream.read(_READ)
+    except isal_zlib.IsalError as error:  # type: ignore[misc]  # its stub declares a value
+        raise DamagedError(f"the gzip data is damaged: {error}") from error
+    raise DamagedError("the gzip data is cut off")
+
+
+def documents(stream: BinaryIO) -> Iterator[bytes]:
+    """The documents of ``stream``: JSON lines in pieces of whole lines, everything else as one.
+
+    :raises DamagedError: behind the last document.
+    """
+    held: list[bytes] = []
+    size = 0
+    lines: bool | None = None
+    damage: DamagedError | None = None
+    pieces = decompressed(stream)
+    while True:
+        try:
+            piece = next(pieces, None)
+        except DamagedError as error:
+            damage, piece = error, None
+        if piece is None:
+            break
+        held.append(piece)
+        size += len(piece)
+        if size >= CHUNK:
+            lines = _lines(b"".join(held)) if lines is None else lines
+            end = piece.rfind(b"\n") + 1
+            if lines and end:
+                yield b"".join([*held[:-1], piece[:end]])
+                held = [piece[end:]]
+                size = len(held[0])
+            elif size > MAX_DOCUMENT:
+                damage = DamagedError(
+                    f"the document has more than {MAX_DOCUMENT:,} bytes; split it, or write JSON lines"
+                )
+                break
+    if size:
+        yield b"".join(held)
+    if damage is not None:
+        raise damage
+
+
+def _lines(data: bytes) -> bool:
+    return data.lstrip()[:1] == b"{" and data[: max(data.find(b"\n"), 0)].rstrip().endswith(b"}")
+
+
+def _whole_lines(stream: BinaryIO) -> bytes:
+    """The next lines, as many as fit into a piece and at least one; nothing while the first is not complete.
+
+    A line that is longer than any document may be comes in pieces, so that what is behind it is read.
+    """
+    held = bytearray()
+    while data := stream.read(CHUNK):
+        held += data
+        if end := held.rfind(b"\n") + 1:
+            return bytes(held[:end])
+        if len(held) > MAX_DOCUMENT:
+            return bytes(held)
+    return b""
+
+
+def listing(pattern: str) -> list[Path]:
+    """The files that a path, directory or glob names, sorted.
+
+    :raises SourceError: when there is none, or one cannot be looked at.
+    """
+    path = Path(pattern)
+    try:
+        if path.is_dir():
+            found = [Path(top, name) for top, _, names in os.walk(path, onerror=_raise) for name in names]
+            files = [file for file in found if _holds_records(file)]
+            if not files:
+                raise SourceError(f"{pattern}: no {', '.join(_SUFFIXES[:2])} or .jsonl file in this directory")
+        elif path.exists():
+            files = [path]
+        else:
+            files = [
+                Path(name)
+                for name in glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+                if not Path(name).is_dir()
+            ]
+            if not files:
+                raise SourceError(f"{pattern}: no such file or directory, and no file matches it as a pattern")
+    except OSError as error:
+        raise SourceError(f"{pattern}: cannot be listed: {error.strerror or error}") from error
+    return sorted(files)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _holds_records(path: Path) -> bool:
+    return path.name.endswith(_SUFFIXES) and not _NOT_RECORDS.intersection(path.parts)
+
+
+def _packed(stream: BinaryIO) -> bytes:
+    """The bytes of a compressed file that may be sifted; none of any other."""
+    if not AVAILABLE or os.fstat(stream.fileno()).st_size > MAX_PACKED or stream.read(len(_GZIP)) != _GZIP:
+        return b""
+    return _GZIP + stream.read()
+
+
+class Files:
+    """Local files, each once; ends behind the last one.  Nothing is remembered: the next run reads them again."""
+
+    finite = True
+
+    def __init__(self, pattern: str, metrics: Metrics) -> None:
+        self.name = "stdin" if pattern == STDIN else pattern
+        self._pattern, self._metrics = pattern, metrics
+        self._pump = Pump(self.name)
+
+    def files(self) -> list[Path]:
+        """What will be read.
+
+        :raises SourceError: when there is nothing, or it cannot be read.
+        """
+        files = [] if self._pattern == STDIN else listing(self._pattern)
+        unreadable = [file for file in files if not os.access(file, os.R_OK)]
+        if unreadable:
+            raise SourceError(f"{unreadable[0]}: permission denied; make it readable for user {os.geteuid()}")
+        return files
+
+    def batches(self) -> Iterator[Batch | None]:
+        files = self.files()
+        batches = self._read_all(files) if files else self._read(sys.stdin.buffer, "stdin")
+        if files and all(file.is_file() for file in files):
+            yield from batches
+        else:
+            # Nobody knows when a pipe's other end will write.
+            self._pump.start(lambda: self._fill(batches))
+            yield from self._pump.batches()
+
+    def acknowledge(self, batch: Batch) -> None:
+        """Nothing to do: files are read anew by the next run."""
+
+    def close(self) -> None:
+        if self._pattern == STDIN:
+            # A read of standard input cannot be interrupted; the daemon thread ends with the process.
+            self._pump.stop.set()
+        else:
+            self._pump.close()
+
+    def _fill(self, batches: Iterator[Batch]) -> None:
+        for batch in batches:
+            if not self._pump.put(batch):
+                return
+
+    def _read_all(self, files: list[Path]) -> Iterator[Batch]:
+        waiting: deque[Path] = deque()
+        with Ahead() as ahead:
+            for file in files:
+                ahead.put(self._packed(file))
+                waiting.append(file)
+                if len(waiting) == AHEAD:
+                    yield from self._one(waiting.popleft(), ahead.take())
+            for file in waiting:
+                yield from self._one(file, ahead.take())
+
+    def _packed(self, file: Path) -> bytes:
+        if not file.is_file():
+            # What is read from a pipe is gone.
+            return b""
+        try:
+            with file.open("rb") as stream:
+                return _packed(stream)
+        except OSError:
+            # Told when it is read in its turn.
+            return b""
+
+    def _one(self, file: Path, sifted: Sifted | None) -> Iterator[Batch]:
+        if sifted is not None:
+            yield Batch(str(file), (sifted,), durable=False)
+            return
+        try:
+            with file.open("rb") as stream:
+                yield from self._read(stream, str(file))
+        except OSError as error:
+            self._fault(str(file), error.strerror or error)
+
+    def _read(self, stream: BinaryIO, origin: str) -> Iterator[Batch]:
+        try:
+            for document in documents(stream):
+                yield Batch(origin, (document,), durable=False)
+        except DamagedError as error:
+            self._fault(origin, error)
+
+    def _fault(self, origin: str, problem: object) -> None:
+        self._metrics.add("errors_files")
+        _log.error("%s: %s; what was before is read", origin, problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Behind which byte of which file a batch ends."""
+
+    path: str
+    inode: int
+    offset: int
+
+
+class Follow:
+    """A file that grows, or a directory that files are put into, for ever.
+
+    JSON lines are read line by line as they are written.  Any other file is read as a whole once its size has stayed
+    the same for one look.  A file that was replaced or has become shorter is read from its beginning.
+    """
+
+    finite = False
+
+    def __init__(self, pattern: str, ledger: Ledger, metrics: Metrics) -> None:
+        self.name = pattern
+        self._pattern, self._ledger, self._metrics = pattern, ledger, metrics
+        self._pump = Pump(pattern)
+        self._at: dict[str, tuple[int, int]] = {}
+        self._size: dict[str, int] = {}
+
+    def batches(self) -> Iterator[Batch | None]:
+        self._pump.start(self._watch)
+        yield from self._pump.batches()
+
+    def acknowledge(self, batch: Batch) -> None:
+        if isinstance(place := batch.token, _Place):
+            self._ledger.save(f"files {place.path}", [place.inode, place.offset])
+
+    def close(self) -> None:
+        self._pump.close()
+
+    def _files(self) -> list[Path]:
+        try:
+            return listing(self._pattern)
+        except SourceError:
+            # It may appear later: that is what following means.
+            return []
+
+    def _watch(self) -> None:
+        missing = False
+        while not self._pump.stop.is_set():
+            begun = time.monotonic()
+            files = self._files()
+            if not files and not missing:
+                _log.warning("%s: nothing there yet; waiting for it", self._pattern)
+            missing = not files
+            for gone in self._size.keys() - {str(file.absolute()) for file in files}:
+                self._size.pop(gone)
+                self._at.pop(gone, None)
+            for file in files:
+                try:
+                    self._look(file)
+                except OSError as error:
+                    self._metrics.add("errors_files")
+                    _log.error("%s: %s", file, error.strerror or error)
+            # A directory with very many files is looked at less often: a hundredth of one core is enough.
+            self._pump.stop.wait(max(POLL, 100 * (time.monotonic() - begun)))
+
+    def _look(self, file: Path) -> None:
+        name, status = str(file.absolute()), file.stat()
+        if name not in self._at and (saved := self._ledger.checkpoint(f"files {name}")):
+            self._at[name] = (saved[0], saved[1])
+        inode, offset = self._at.get(name, (status.st_ino, 0))
+        if inode != status.st_ino or status.st_size < offset:
+            inode, offset = status.st_ino, 0
+            self._at[name] = (inode, offset)
+        still = self._size.get(name) == status.st_size
+        self._size[name] = status.st_size
+        if status.st_size == offset:
+            return
+        with file.open("rb") as stream:
+            head = stream.read(_READ)
+            if head.startswith(_GZIP) or not _lines(head):
+                if still and (head.startswith(_GZIP) or head.rstrip()[-1:] in b"]}" or len(head) == _READ):
+                    stream.seek(0)
+                    self._whole(stream, _Place(name, inode, status.st_size))
+                return
+            stream.seek(offset)
+            while data := _whole_lines(stream):
+                offset += len(data)
+                place = _Place(name, inode, offset)
+                if not self._pump.put(Batch(name, (data,), place)):
+                    return
+                self._at[name] = (inode, offset)
+                stream.seek(offset)
+
+    def _whole(self, stream: BinaryIO, place: _Place) -> None:
+        """One batch for each document, however many there are; only the last tells that the file is read."""
+        last: Document = b""
+        try:
+            sifted = sift(_packed(stream))
+            stream.seek(0)
+            for document in documents(stream) if sifted is None else (sifted,):
+                if last and not self._pump.put(Batch(place.path, (last,))):
+                    return
+                last = document
+        except DamagedError as error:
+            self._metrics.add("errors_files")
+            _log.error("%s: %s; what was before is read", place.path, error)
+        if self._pump.put(Batch(place.path, (last,) if last else (), place)):
+            self._at[place.path] = (place.inode, place.offset)
