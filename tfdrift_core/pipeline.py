@@ -11,9 +11,10 @@ from typing import Any
 
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.delivery.tracked import Tracked
+from tfdrift_core.drift.batch import Result
 from tfdrift_core.drift.change import catalog
 from tfdrift_core.drift.classify.classify import Expectations
-from tfdrift_core.drift.engine import Engine, Result, merged
+from tfdrift_core.drift.engine import Engine, merged
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.sink import Sink
 from tfdrift_core.records.record import Record

@@ -18,10 +18,10 @@ from tests.indexes import index_of
 from tests.shared import corpus
 from tfdrift_core.drift.change.catalog import Catalog, Effect, Event, load
 from tfdrift_core.drift.change.expression import evaluate
+from tfdrift_core.drift.change.plan import ANY
 from tfdrift_core.drift.change.shape import canonical_request, canonical_response
 from tfdrift_core.drift.classify.classify import Expectations, Outcome, classify
 from tfdrift_core.drift.compare.schema import schema_for
-from tfdrift_core.drift.engine import ANY
 from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.records.record import Record
 from tfdrift_core.replay import replay

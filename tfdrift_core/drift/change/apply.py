@@ -7,7 +7,8 @@ from typing import Any
 
 from tfdrift_core.drift.change.catalog import Effect, Tags
 from tfdrift_core.drift.change.convert import attribute_name, below, blank, convert, like, merge
-from tfdrift_core.drift.change.expression import Scope, evaluate
+from tfdrift_core.drift.change.expression import evaluate
+from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.diff import Path
 from tfdrift_core.drift.compare.schema import Block, Node
 from tfdrift_core.drift.compare.values import UNKNOWN, Elements, as_list, tag_map, tag_text
@@ -44,7 +45,7 @@ def apply(
         result.update(changed)
     for root in effect.roots:
         _convention(effect, evaluate(root, scope), result, block)
-    for path, expression in effect.set.given(scope["request"]):
+    for path, expression in effect.set.given(scope.request):
         value = evaluate(expression, scope)
         if value is not None and _has(path, result, block):
             _assign(result, parse_path(path), value, block, below(effect.rename, path))
@@ -57,7 +58,7 @@ def apply(
     for name, expression in effect.remove.items():
         if _has(name, result, block):
             result[name] = _remove(result, name, evaluate(expression, scope), block, effect)
-    for name, condition in effect.unknown.given(scope["request"]):
+    for name, condition in effect.unknown.given(scope.request):
         if _has(name, result, block) and evaluate(condition, scope):
             result[name] = UNKNOWN
     if effect.tags:
@@ -191,7 +192,7 @@ def _tags(tags: Tags, scope: Scope, result: Mapping[str, Any], block: Block | No
     """
     own = tag_map(result.get("tags"))
     everything = tag_map(result.get("tags_all")) or dict(own)
-    wanted = scope.get("baseline", result)
+    wanted = scope.baseline or result
     wanted_own = tag_map(wanted.get("tags"))
     defaults = {key: value for key, value in tag_map(wanted.get("tags_all")).items() if key not in wanted_own}
     replacement = evaluate(tags.replace, scope) if tags.replace else None

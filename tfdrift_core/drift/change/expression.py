@@ -16,12 +16,8 @@ import jmespath.exceptions
 import jmespath.functions
 import jmespath.visitor
 
+from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.values import tag_map
-
-Scope = Mapping[str, Any]
-"""Names that an expression may use: ``request``, ``response``, ``record``, ``item``, ``state`` (the attributes), and
-``created``: what was logged when the unmanaged resource was made that the request names."""
-
 
 _Step = Callable[[Any], Any]
 
@@ -129,10 +125,10 @@ def check(text: str) -> None:
     _parse(text)
 
 
-def evaluate(text: str, scope: Scope) -> Any:
+def evaluate(text: str, scope: Scope | Mapping[str, Any]) -> Any:
     """The value of an expression; ``None`` where it names nothing or the record's types do not fit it."""
     try:
-        return _compiled(text)(scope)
+        return _compiled(text)(scope if isinstance(scope, dict) else vars(scope))
     except (jmespath.exceptions.JMESPathError, TypeError, ValueError):
         # The library applies Python to values whose types do not fit, where the specification says null or an error.
         return None

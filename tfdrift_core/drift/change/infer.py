@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfdrift_core.drift.change.convert import convert, snake_case
-from tfdrift_core.drift.change.expression import Scope
+from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import schema_for
 from tfdrift_core.drift.event import Resource
 from tfdrift_core.records.record import Record
@@ -35,7 +35,7 @@ def infer(index: StateIndex, record: Record, scope: Scope) -> Iterator[Guess]:
     """
     operation = record.operation
     if operation.startswith(_CREATES):
-        created = _created_id(scope["response"])
+        created = _created_id(scope.response)
         if created:
             resource = Resource(
                 id=created,
@@ -55,13 +55,13 @@ def infer(index: StateIndex, record: Record, scope: Scope) -> Iterator[Guess]:
                 return
     for instance in named:
         reason = f"{operation} is not in the catalog; it names this resource"
-        yield Guess(instance, _by_convention(instance, scope["request"]), Resource(), reason)
+        yield Guess(instance, _by_convention(instance, scope.request), Resource(), reason)
 
 
 def _named(index: StateIndex, record: Record, scope: Scope) -> list[Instance]:
     found: dict[tuple[str, str], Instance] = {}
     resources = record.raw.get("resources")
-    for text in _texts((resources if isinstance(resources, list) else [], scope["request"])):
+    for text in _texts((resources if isinstance(resources, list) else [], scope.request)):
         for instance in index.find_any(text, account=record.account, region=record.region):
             found.setdefault((instance.state, instance.address), instance)
     return list(found.values())

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfdrift_core.drift.change.apply import Transform
-from tfdrift_core.drift.change.expression import Scope, evaluate
+from tfdrift_core.drift.change.expression import evaluate
+from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import as_list
 from tfdrift_core.terraform.model import Attributes

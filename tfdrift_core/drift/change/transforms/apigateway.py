@@ -5,7 +5,7 @@ from typing import Any
 
 from tfdrift_core.drift.change.apply import Transform, put
 from tfdrift_core.drift.change.convert import convert, merge, snake_case
-from tfdrift_core.drift.change.expression import Scope
+from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import Block, Node
 from tfdrift_core.drift.compare.values import as_list, same
 from tfdrift_core.terraform.model import Attributes
@@ -13,7 +13,7 @@ from tfdrift_core.terraform.model import Attributes
 
 def _operations(scope: Scope) -> Iterator[tuple[str, list[str], Any]]:
     """Operation, path segments and value; a segment's ``~1`` is a slash (RFC 6901)."""
-    for operation in as_list((scope["request"].get("input") or {}).get("patchOperations")):
+    for operation in as_list((scope.request.get("input") or {}).get("patchOperations")):
         if isinstance(operation, dict) and isinstance(operation.get("path"), str):
             segments = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
             if segments:

@@ -5,7 +5,8 @@ from typing import Any
 
 from tfdrift_core.drift.change.apply import Transform
 from tfdrift_core.drift.change.convert import convert
-from tfdrift_core.drift.change.expression import Scope, evaluate
+from tfdrift_core.drift.change.expression import evaluate
+from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import as_list, same, tag_map, tag_text
 from tfdrift_core.terraform.model import Attributes
@@ -44,7 +45,7 @@ def _block_again(
     """The blocks ``block`` with the one of which state has the member ``key`` as ``equals``, ``set`` laid over it."""
     name, key = options["block"], options["key"]
     wanted = evaluate(options["equals"], scope)
-    known = [e for e in as_list(scope["baseline"].get(name)) if isinstance(e, dict) and same(e.get(key), wanted)]
+    known = [e for e in as_list(scope.baseline.get(name)) if isinstance(e, dict) and same(e.get(key), wanted)]
     if not known:
         return {}
     values = {member: evaluate(expression, scope) for member, expression in options.get("set", {}).items()}

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfdrift_core.drift.change.apply import Transform
-from tfdrift_core.drift.change.expression import Scope, evaluate
+from tfdrift_core.drift.change.expression import evaluate
+from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import UNKNOWN, as_json, as_list, render
 from tfdrift_core.terraform.model import Attributes
@@ -63,7 +64,7 @@ def _item(
         and all(name in key and _bare(key[name]) == _bare(item.get(name)) for name in names)
     )
     if not same_item:
-        return None if scope["gone"] else {}
+        return None if scope.gone else {}
     return None if options.get("delete") else {"item": UNKNOWN}
 
 

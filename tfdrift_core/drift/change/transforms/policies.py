@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfdrift_core.drift.change.apply import Transform
-from tfdrift_core.drift.change.expression import Scope, evaluate
+from tfdrift_core.drift.change.expression import evaluate
+from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.diff import PRIVATE
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import UNKNOWN, as_json, as_list
@@ -77,7 +78,7 @@ def _version_made(
     version = evaluate(options["version"], scope)
     known = dict(attributes.get(_VERSIONS) or {})
     if version == "v2" and not known:
-        known["v1"] = scope["baseline"].get("policy")
+        known["v1"] = scope.baseline.get("policy")
     known[version] = document
     return {_VERSIONS: known, **({"policy": document} if evaluate(options["default"], scope) else {})}
 

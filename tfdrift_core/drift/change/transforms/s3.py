@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from tfdrift_core.drift.change.apply import Transform
-from tfdrift_core.drift.change.expression import Scope
+from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import UNKNOWN, as_list
 from tfdrift_core.terraform.model import Attributes
@@ -107,7 +107,7 @@ def _bucket_grants(
         for entry in blocks
         if entry.get("type") == "CanonicalUser" and "FULL_CONTROL" in as_list(entry.get("permissions"))
     ]
-    grants = _grants(scope["request"], owners[0] if len(owners) == 1 else "")
+    grants = _grants(scope.request, owners[0] if len(owners) == 1 else "")
     if grants is None:
         return {"grant": UNKNOWN}
     merged: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -130,7 +130,7 @@ def _access_control_policy(
     """``access_control_policy`` of an ``aws_s3_bucket_acl``; its ``acl`` is never read back."""
     before = next((entry for entry in as_list(attributes.get("access_control_policy")) if isinstance(entry, dict)), {})
     owner = next((entry for entry in as_list(before.get("owner")) if isinstance(entry, dict)), {})
-    grants = _grants(scope["request"], str(owner.get("id") or ""))
+    grants = _grants(scope.request, str(owner.get("id") or ""))
     if grants is None:
         return {"access_control_policy": UNKNOWN}
     names = {
@@ -162,7 +162,7 @@ def _object_tags(
     scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """The tags of an object that was written anew: those of the header, or none; a copy keeps its source's."""
-    request = scope["request"]
+    request = scope.request
     source = _text(request.get("x-amz-copy-source")).lstrip("/")
     if source and request.get("x-amz-tagging-directive") != "REPLACE":
         if unquote(source) == f"{request.get('bucketName')}/{request.get('key')}":

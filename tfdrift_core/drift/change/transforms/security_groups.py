@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfdrift_core.drift.change.apply import Transform
-from tfdrift_core.drift.change.expression import Scope
+from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import UNKNOWN, as_list, as_number
 from tfdrift_core.terraform.model import Attributes
@@ -98,7 +98,7 @@ def _rule_atom(rule: Mapping[str, Any], owner: str) -> Atom | None:
 
 def call_atoms(scope: Scope, owner: str) -> list[Atom] | None:
     """The rules that a call names; ``None`` where it gives only ids and the response does not spell them out."""
-    request, response = scope["request"], scope["response"]
+    request, response = scope.request, scope.response
     named = _named_atoms(request, owner)
     for name in ("securityGroupRuleSet", "revokedSecurityGroupRuleSet"):
         rules = [_rule_atom(rule, owner) for rule in as_list(response.get(name)) if isinstance(rule, dict)]
@@ -217,7 +217,7 @@ def _group_rules(
             after[atom.rule] = atom
     if after == present:
         return {}
-    wanted = [entry for entry in as_list(scope["baseline"].get(direction)) if isinstance(entry, dict)]
+    wanted = [entry for entry in as_list(scope.baseline.get(direction)) if isinstance(entry, dict)]
     return {direction: _as_read(after.values(), wanted, group)}
 
 
@@ -231,11 +231,11 @@ def _separate_rule(
     rules = {atom.rule for atom in own}
     hit = [atom for atom in named if atom.rule in rules]
     if not hit:
-        return None if scope["gone"] else {}
+        return None if scope.gone else {}
     if options["action"] == "describe":
         return {"description": hit[0].description}
     if options["action"] == "authorize":
-        return {"description": hit[0].description} if scope["gone"] else {}
+        return {"description": hit[0].description} if scope.gone else {}
     return None
 
 
@@ -262,7 +262,7 @@ def _rule_item(
     named_ids = {
         _text(entry, "securityGroupRuleId") if isinstance(entry, dict) else str(entry)
         for key in ("securityGroupRuleIds", "securityGroupRuleId")
-        for entry in as_list(_get(scope["request"], key))
+        for entry in as_list(_get(scope.request, key))
     }
     hit = [atom for atom in call_atoms(scope, "") or [] if own is not None and atom.rule == own.rule]
     if not hit and identifier not in named_ids:
@@ -274,7 +274,7 @@ def _rule_item(
 
 def _modified(scope: Scope, owner: str) -> Atom | None:
     """The whole new rule that ModifySecurityGroupRules puts under an old id."""
-    item = scope["item"]
+    item = scope.item
     rule = _get(item, "securityGroupRule") if isinstance(item, dict) else None
     return _rule_atom(rule, owner) if isinstance(rule, dict) else None
 

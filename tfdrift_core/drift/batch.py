@@ -1,0 +1,247 @@
+"""One batch: for each record classify, resolve, change; then, for each resource, compare and tell."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tfdrift_core.drift.change.apply import Transform, apply
+from tfdrift_core.drift.change.catalog import Catalog, Create, Effect
+from tfdrift_core.drift.change.expression import evaluate
+from tfdrift_core.drift.change.infer import infer
+from tfdrift_core.drift.change.plan import Plans, Step
+from tfdrift_core.drift.change.scope import Scope
+from tfdrift_core.drift.change.shape import canonical_request, canonical_response
+from tfdrift_core.drift.classify.classify import Expectations, Outcome, Verdict, classify, tool_of
+from tfdrift_core.drift.compare.schema import schema_of
+from tfdrift_core.drift.compare.values import as_list, render
+from tfdrift_core.drift.event import Confidence, DriftEvent, Resource
+from tfdrift_core.drift.memory import Memory
+from tfdrift_core.drift.resolve import Resolver
+from tfdrift_core.drift.tell import Teller
+from tfdrift_core.drift.track import Known, Net, Touch, Track
+from tfdrift_core.records.record import Record, once
+from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
+
+_MAX_KNOWN: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What decides how every batch is worked on."""
+
+    catalog: Catalog
+    expectations: Expectations
+    transforms: Mapping[str, Transform]
+    emit_expected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a batch gave: events in the order of their records, and counts for the metrics."""
+
+    events: tuple[DriftEvent, ...] = ()
+    relevant: int = 0
+    expected: Mapping[str, int] = field(default_factory=dict)
+    terraform_ran: bool = False
+
+
+class View:
+    """One version of state, and what is found out about it as records come."""
+
+    def __init__(self, index: StateIndex) -> None:
+        self.index = index
+        self.plans = Plans(index)
+        self.resolver = Resolver(index)
+        self._known: dict[Instance, Known] = {}
+
+    def known(self, instance: Instance) -> Known:
+        """What only state decides of an instance: kept, for it takes long to find out."""
+        known = self._known.get(instance)
+        if known is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            attributes, key = instance.attributes, (instance.state, instance.address)
+            known = self._known[instance] = Known(key, instance, attributes, schema_of(instance.type, attributes))
+        return known
+
+
+@dataclass(frozen=True)
+class Call:
+    """One record and its judgement, which is made only once the record is seen to touch something: few do."""
+
+    record: Record
+    expectations: Expectations
+
+    @once
+    def verdict(self) -> Verdict:
+        return classify(self.record, self.expectations)
+
+    @property
+    def judged(self) -> bool:
+        return "verdict" in vars(self)
+
+    @property
+    def is_no_change(self) -> bool:
+        return self.verdict.outcome is Outcome.NOT_A_CHANGE
+
+
+class Batch:
+    """Works on records in their order; ``now`` stamps the events, in nanoseconds since the epoch."""
+
+    def __init__(self, settings: Settings, view: View, memory: Memory, now: int) -> None:
+        self._settings, self._view, self._memory = settings, view, memory
+        self._teller = Teller(settings.expectations, settings.emit_expected, now)
+        self._tracks: dict[Instance, Track] = {}
+        self._verdicts: list[Verdict] = []
+        self._terraform_ran = False
+
+    def run(self, records: Sequence[Record]) -> Result:
+        """Take every record, then tell the net change of every resource and remember what they are now."""
+        for record in records:
+            self._take(record)
+        for track in self._tracks.values():
+            self._tell(track)
+            self._memory.remember(track.known.key, track.overlay)
+        judged = [verdict for verdict in self._verdicts if verdict.outcome is not Outcome.NOT_A_CHANGE]
+        expected = Counter(str(verdict.cause) for verdict in judged if verdict.outcome is Outcome.EXPECTED)
+        return Result(self._teller.events, len(judged), expected, self._terraform_ran)
+
+    def _take(self, record: Record) -> None:
+        event = self._settings.catalog.event(record)
+        if event is not None and event.ignored:
+            return
+        self._terraform_ran = self._terraform_ran or bool(tool_of(record.user_agent, self._settings.expectations))
+        plan = self._view.plans.of(event) if event is not None else ()
+        if event is not None and not plan:
+            return
+        self._teller.begin(record)
+        call = Call(record, self._settings.expectations)
+        request = canonical_request(record)
+        scope = Scope(request=request, record=record.raw, created=self._memory.created(request))
+        if event is not None:
+            self._apply(call, plan, scope)
+        elif record.raw.get("eventCategory") != "Data":
+            # Writes to what a resource stores say nothing of the resource, though they name it.
+            self._infer(call, scope.having(response=canonical_response(record)))
+        if call.judged:
+            self._verdicts.append(call.verdict)
+
+    def _apply(self, call: Call, plan: Sequence[Step], scope: Scope) -> None:
+        """Every effect of a call, until it is seen to be no change."""
+        handled = answered = False
+        for step in plan:
+            if step.asked is not None and step.asked.isdisjoint(scope.request):
+                continue
+            if step.answered and not answered:
+                scope, answered = scope.having(response=canonical_response(call.record)), True
+            told = step.effect.fallback and handled
+            for item in self._items(step.effect, scope):
+                handled = self._effect(call, step, scope.having(item=item), told) or handled
+                if call.judged and call.is_no_change:
+                    return
+
+    def _items(self, effect: Effect, scope: Scope) -> Sequence[Any]:
+        return as_list(evaluate(effect.each, scope)) if effect.each else [None]
+
+    def _effect(self, call: Call, step: Step, scope: Scope, told: bool) -> bool:
+        """Apply one effect; whether it found its resource or reported a new one, which it does not if that is told."""
+        effect = step.effect
+        if effect.other:
+            scope = scope.having(other=self._other(call, effect, scope))
+        if effect.when and not evaluate(effect.when, scope):
+            return False
+        confidence = Confidence.INFERRED if effect.inferred else Confidence.EXACT
+        handled = False
+        for instance, names in self._touched(call, step, scope):
+            if call.is_no_change:
+                return False
+            handled = self._change(call, effect, names, self._track(instance), confidence) or handled
+        if effect.create is None or handled or told or not self._parent_managed(call, effect, scope):
+            return handled
+        if call.is_no_change:
+            return False
+        self._create(call, effect, effect.create, scope, confidence)
+        return True
+
+    def _touched(self, call: Call, step: Step, scope: Scope) -> Iterator[tuple[Instance, Scope]]:
+        """The instances that an effect touches, each with what its expressions may ask for."""
+        for type in step.types:
+            instances = self._view.resolver.find(type, step.matches, scope, call.record)
+            if step.effect.inferred:
+                scope = scope.having(found=[instance.attributes for instance in instances])
+            for instance in instances:
+                yield instance, scope
+
+    def _change(self, call: Call, effect: Effect, scope: Scope, track: Track, confidence: Confidence) -> bool:
+        gone = track.current is None
+        if gone and effect.create is None and not effect.restore:
+            return False
+        before = track.current if track.current is not None else {**track.baseline, **effect.defaults}
+        scope = scope.having(state=before, baseline=track.baseline, gone=gone)
+        after = apply(effect, scope, before, track.known.block, self._settings.transforms)
+        self._make(track, after, Touch(call.record, call.verdict, confidence, call.verdict.reason))
+        return True
+
+    def _make(self, track: Track, after: Attributes | None, touch: Touch) -> None:
+        self._teller.withheld(track, track.change(after, touch))
+
+    def _other(self, call: Call, effect: Effect, scope: Scope) -> Attributes | None:
+        """The attributes, as they are by now, of the other resource that an effect asks for."""
+        for type, match in effect.other:
+            for instance in self._view.resolver.find(type, (match,), scope, call.record):
+                return self._track(instance).current
+        return None
+
+    def _parent_managed(self, call: Call, effect: Effect, scope: Scope) -> bool:
+        if not effect.parents:
+            return True
+        find = self._view.resolver.find
+        return any(find(type, (match,), scope, call.record) for type, match in effect.parents)
+
+    def _track(self, instance: Instance) -> Track:
+        track = self._tracks.get(instance)
+        if track is None:
+            known = self._view.known(instance)
+            track = self._tracks[instance] = Track(known, self._memory.overlay(known.key, known.attributes))
+        return track
+
+    def _infer(self, call: Call, scope: Scope) -> None:
+        if call.is_no_change:
+            return
+        record, verdict = call.record, call.verdict
+        for guess in infer(self._view.index, record, scope):
+            if guess.instance is None:
+                self._teller.unmanaged(record, verdict, guess.resource, Confidence.INFERRED, guess.reason)
+                continue
+            track = self._track(guess.instance)
+            touch = Touch(record, verdict, Confidence.INFERRED, guess.reason)
+            if track.current is None:
+                continue
+            if guess.attributes == track.current and verdict.outcome is Outcome.CHANGE:
+                self._teller.touched(track, Net(touch, None))
+            else:
+                self._make(track, guess.attributes, touch)
+
+    def _create(self, call: Call, effect: Effect, create: Create, scope: Scope, confidence: Confidence) -> None:
+        id, arn, name = (
+            render(evaluate(text, scope)) or "" if text else "" for text in (create.id, create.arn, create.name)
+        )
+        resource = Resource(
+            type=effect.types[0],
+            id=id or arn or name,
+            arn=arn or (id if id.startswith("arn:") else ""),
+            name=name,
+            account=call.record.account,
+            region=call.record.region,
+        )
+        self._memory.remember_created(resource.id, {**scope.request, **scope.response})
+        self._teller.unmanaged(call.record, call.verdict, resource, confidence)
+
+    def _tell(self, track: Track) -> None:
+        """The net change of one resource; what calls put back is shown where expected events are."""
+        nets = list(track.net())
+        for net in nets:
+            self._teller.drift(track, net)
+        told = frozenset(net.difference.attribute for net in nets if net.difference is not None)
+        self._teller.withheld(track, list(track.put_back(told)), "changed and put back to what Terraform wants")

@@ -1,0 +1,140 @@
+"""From what a call did to the event that tells of it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from tfdrift_core.drift.classify.classify import Change, Expectations, Outcome, Verdict, expected_change
+from tfdrift_core.drift.compare.diff import Difference, path_text
+from tfdrift_core.drift.compare.ignore import ignored
+from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
+from tfdrift_core.drift.present.hint import hint
+from tfdrift_core.drift.present.present import present
+from tfdrift_core.drift.track import Net, Track
+from tfdrift_core.records.record import Record
+from tfdrift_core.terraform.model import Instance
+
+
+@dataclass
+class Teller:
+    """The events of one batch, in the order of their records.
+
+    ``now`` stamps them, in nanoseconds since the epoch.  What is expected is told only with ``emit_expected``.
+    """
+
+    expectations: Expectations
+    emit_expected: bool
+    now: int
+    _events: list[tuple[int, DriftEvent]] = field(default_factory=list)
+    _order: dict[int, int] = field(default_factory=dict)
+
+    def begin(self, record: Record) -> None:
+        """Events of this record come behind those of the records before it."""
+        self._order[id(record)] = len(self._order)
+
+    @property
+    def events(self) -> tuple[DriftEvent, ...]:
+        return tuple(event for _, event in sorted(self._events, key=lambda pair: pair[0]))
+
+    def drift(self, track: Track, net: Net) -> None:
+        """A difference or a deletion, unless configuration or a rule expects just that."""
+        instance, (touch, difference) = track.instance, net
+        if difference is not None and ignored(instance.ignore_changes, difference.path):
+            reason = "lifecycle.ignore_changes"
+        else:
+            change = _change_of(touch.record, instance, difference)
+            reason = expected_change(touch.record, change, self.expectations)
+        if reason:
+            self.withheld(track, [net], reason)
+        else:
+            self._emit(self._event(track, net, Kind.DELETED if difference is None else Kind.MODIFIED, touch.reason))
+
+    def touched(self, track: Track, net: Net) -> None:
+        """A resource that a call changed in a way that nobody can tell."""
+        self._emit(self._event(track, net, Kind.MODIFIED, net.touch.reason))
+
+    def withheld(self, track: Track, nets: Sequence[Net], reason: str = "") -> None:
+        """What a call did as expected."""
+        if self.emit_expected:
+            for net in nets:
+                self._emit(self._event(track, net, Kind.EXPECTED, reason or net.touch.reason))
+
+    def unmanaged(
+        self, record: Record, verdict: Verdict, resource: Resource, confidence: Confidence, reason: str = ""
+    ) -> None:
+        """What was made beside Terraform."""
+        expected = verdict.outcome is Outcome.EXPECTED or expected_change(record, Change(resource), self.expectations)
+        if expected and not self.emit_expected:
+            return
+        self._emit(
+            DriftEvent(
+                record=record,
+                kind=Kind.EXPECTED if expected else Kind.UNMANAGED,
+                resource=resource,
+                id=_event_id(record, resource.type, resource.id, ""),
+                confidence=confidence,
+                reason=verdict.reason or reason or f"{record.operation} created it outside Terraform",
+                time=self.now,
+            )
+        )
+
+    def _emit(self, event: DriftEvent) -> None:
+        self._events.append((self._order[id(event.record)], replace(event, hint=hint(event))))
+
+    def _event(self, track: Track, net: Net, kind: Kind, reason: str) -> DriftEvent:
+        instance, (touch, difference) = track.instance, net
+        path = path_text(difference.path) if difference else ""
+        shown = present(instance, difference, track.known.secrets) if difference else None
+        return DriftEvent(
+            record=touch.record,
+            kind=kind,
+            resource=_resource(instance, touch.record, path),
+            id=_event_id(touch.record, instance.address, path, kind),
+            attribute=difference.attribute if difference else "",
+            path=path,
+            old_value=shown.old if shown else None,
+            new_value=shown.new if shown else None,
+            added=shown.added if shown else (),
+            removed=shown.removed if shown else (),
+            attributes=touch.attributes,
+            confidence=touch.confidence,
+            reason=reason,
+            redacted=track.secrets(touch),
+            time=self.now,
+        )
+
+
+def _change_of(record: Record, instance: Instance, difference: Difference | None) -> Change:
+    attributes = instance.attributes
+    tags = attributes.get("tags_all") or attributes.get("tags")
+    path = path_text(difference.path) if difference else ""
+    return Change(
+        resource=_resource(instance, record, path),
+        attribute=difference.attribute if difference else "",
+        path=path,
+        tags={str(k): str(v) for k, v in tags.items()} if isinstance(tags, dict) else {},
+    )
+
+
+def _event_id(record: Record, *parts: str) -> str:
+    origin = record.id or hashlib.sha256(json.dumps(record.raw, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256("\0".join((origin, *parts)).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _resource(instance: Instance, record: Record, path: str) -> Resource:
+    attributes = instance.attributes
+    return Resource(
+        type=instance.type,
+        address=instance.address,
+        name=instance.name,
+        module=instance.module,
+        workspace=instance.workspace,
+        state=instance.state,
+        file=instance.file,
+        line=(instance.attribute_line(path) if path else 0) or instance.line,
+        id=str(attributes.get("id") or ""),
+        arn=str(attributes.get("arn") or ""),
+        account=instance.account or record.account,
+        region=instance.region or record.region,
+    )

@@ -1,0 +1,146 @@
+"""One resource while a batch is worked on: what it was, what each call made of it, and what that comes to."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from tfdrift_core.drift.classify.classify import Cause, Outcome, Verdict
+from tfdrift_core.drift.compare.diff import Difference, diff
+from tfdrift_core.drift.compare.patch import patched
+from tfdrift_core.drift.compare.schema import Block, schema_for
+from tfdrift_core.drift.compare.values import member, same
+from tfdrift_core.drift.event import Confidence
+from tfdrift_core.drift.memory import Key, Overlay
+from tfdrift_core.drift.present.present import secrets_of
+from tfdrift_core.records.record import Record, once
+from tfdrift_core.terraform.model import Attributes, Instance
+
+
+@dataclass(frozen=True)
+class Known:
+    """What only state decides of an instance.
+
+    ``block`` is the schema of the provider that wrote the attributes, ``secrets`` are their sensitive values.
+    """
+
+    key: Key
+    instance: Instance
+    attributes: Attributes
+    block: Block | None
+
+    @once
+    def secrets(self) -> frozenset[str]:
+        return secrets_of(self.instance, self.attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """What one call did to one resource: ``attributes`` names all that it changed, ``after`` is what it left."""
+
+    record: Record
+    verdict: Verdict
+    confidence: Confidence
+    reason: str
+    attributes: tuple[str, ...] = ()
+    after: Attributes = field(default_factory=dict, repr=False)
+
+
+class Net(NamedTuple):
+    """One difference that a batch leaves, or, without one, that the resource is gone; and who made it last."""
+
+    touch: Touch
+    difference: Difference | None
+
+
+class Track:
+    """A resource's versions within a batch.
+
+    ``baseline`` is what Terraform wants.  ``start`` is what the batch is compared with: what was there before it, moved
+    on by what expected calls did.  ``current`` is what the last call left.  ``None`` is a resource that is gone.
+    """
+
+    def __init__(self, known: Known, overlay: Overlay) -> None:
+        self.known = known
+        self.baseline = overlay.baseline
+        self.start = self.current = overlay.current
+        self._block = schema_for(known.instance.type)
+        self._touched: dict[str, Touch] = {}
+        self._deleted: Touch | None = None
+        self._left: tuple[Attributes, frozenset[str]] | None = None
+
+    @property
+    def instance(self) -> Instance:
+        return self.known.instance
+
+    @property
+    def overlay(self) -> Overlay:
+        """What is to be remembered of it."""
+        return Overlay(self.known.attributes, self.baseline, self.current)
+
+    def secrets(self, touch: Touch) -> frozenset[str]:
+        """Those of state and those that a call left; one call often makes several events."""
+        left = self._left
+        if left is None or left[0] is not touch.after:
+            left = self._left = touch.after, self.known.secrets | secrets_of(self.instance, touch.after)
+        return left[1]
+
+    def change(self, after: Attributes | None, touch: Touch) -> Sequence[Net]:
+        """Take what a call left; gives the differences that are withheld because the call was expected.
+
+        Only what an expected call itself changed is expected: what another call did to the same attribute stays drift.
+        """
+        before = self.current
+        differences = [] if after is None else diff(self.baseline if before is None else before, after, self._block)
+        names = tuple(dict.fromkeys([difference.attribute for difference in differences]))
+        touch = replace(touch, attributes=names, after=after or {})
+        self.current = after
+        if touch.verdict.outcome is not Outcome.EXPECTED:
+            self._note(touch, differences, gone=after is None and before is not None)
+            return ()
+        self.start = None if after is None else patched(self.start or self.baseline, differences)
+        if touch.verdict.cause is Cause.TERRAFORM and after is not None:
+            self.baseline = patched(self.baseline, differences)
+        if after is None and before is not None:
+            return (Net(touch, None),)
+        return [Net(touch, difference) for difference in differences]
+
+    def _note(self, touch: Touch, differences: Sequence[Difference], gone: bool) -> None:
+        if gone:
+            self._deleted = touch
+            return
+        for difference in differences:
+            earlier = self._touched.get(difference.attribute)
+            same_call = earlier is not None and earlier.record is touch.record
+            names = (*earlier.attributes, *touch.attributes) if earlier and same_call else touch.attributes
+            self._touched[difference.attribute] = replace(touch, attributes=tuple(dict.fromkeys(names)))
+
+    def net(self) -> Iterator[Net]:
+        """What the batch comes to, apart from what is as Terraform wants it."""
+        if self.current is None:
+            if self.start is not None and self._deleted is not None:
+                yield Net(self._deleted, None)
+            return
+        if not self._touched:
+            return
+        for difference in diff(self.start or self.baseline, self.current, self._block):
+            touch = self._touched.get(difference.attribute)
+            if touch is not None and not _as_wanted(self.baseline, difference):
+                yield Net(touch, difference)
+
+    def put_back(self, told: frozenset[str]) -> Iterator[Net]:
+        """The attributes that calls touched and that are not among those told of: they are as Terraform wants them."""
+        if self.current is None:
+            return
+        for name, touch in self._touched.items():
+            if name not in told:
+                value = self.current.get(name)
+                yield Net(touch, Difference((name,), value, value))
+
+
+def _as_wanted(baseline: Attributes, difference: Difference) -> bool:
+    """Whether the new value is what Terraform wants; a key that a map lacks is not a key with an empty value."""
+    *outer, last = difference.path
+    holder = member(baseline, outer)
+    if difference.old is None and isinstance(holder, Mapping) and last not in holder and difference.new is not None:
+        return False
+    return same(member(baseline, difference.path), difference.new)
