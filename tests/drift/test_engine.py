@@ -288,3 +288,12 @@ def test_policies_are_compared_by_meaning() -> None:
 def test_mistyped_parameters_are_harmless(request_parameters: Any) -> None:
     change = Record({**timeout(60).raw, "requestParameters": request_parameters})
     assert engine().process(index(), [change]).events == ()
+
+
+def test_an_expected_call_hides_nobody_elses_element_of_the_same_attribute() -> None:
+    mine = record("TagQueue", {"queueUrl": URL, "tags": {"Open": "yes"}})
+    theirs = record("TagQueue", {"queueUrl": URL, "tags": {"Deployed": "today"}}, agent=TERRAFORM)
+    for order in ([mine, theirs], [theirs, mine]):
+        events = engine().process(index(), order).events
+        assert {event.path for event in events} == {"tags.Open", "tags_all.Open"}
+        assert all(event.record is mine for event in events)
