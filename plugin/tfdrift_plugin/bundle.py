@@ -9,7 +9,6 @@ import gzip
 import io
 import json
 import os
-import pickle
 import platform
 import re
 import shutil
@@ -23,7 +22,6 @@ from importlib import metadata
 from pathlib import Path
 
 import tfdrift_core
-from tfdrift_core.terraform.hcl import TABLES
 from tfdrift_plugin.build import API_VERSION, NAME, BuildError, Python, compile_library, runtime_conf
 
 SERVICES = ("cloudtrail", "ec2", "kms", "organizations", "s3", "sqs", "sso", "sso-oidc", "sts")
@@ -86,7 +84,6 @@ def bundle(dist: Path, work: Path) -> Path:
     _standard_library(python, runtime / "python")
     _dependencies(runtime / "site")
     _own_code(runtime / "site")
-    _parser_tables(runtime / "site" / TABLES.relative_to(Path(tfdrift_core.__file__ or "").parents[1]))
     _compile(runtime)
     shutil.copy(python.library, library / python.library.name)
     compile_library(
@@ -191,58 +188,6 @@ def _own_code(target: Path) -> None:
 
 def _core(path: Path) -> bool:
     return path.parts[0] != "cli"
-
-
-def _parser_tables(target: Path) -> None:
-    program = "import sys; from tfdrift_plugin.bundle import write_parser_tables; write_parser_tables(sys.argv[1])"
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", program, str(target)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode != 0:
-        raise BuildError(f"making the tables of the HCL parser failed: {done.stderr}")
-
-
-def write_parser_tables(target: str) -> None:
-    """Write `tfdrift_core.terraform.hcl.TABLES`.
-
-    Lark numbers tokens and states differently each time; here they are numbered by name, and as they are met from the
-    start.
-    """
-    from hcl2 import parser
-    from hcl2.postlexer import PostLexer
-    from lark import Lark
-
-    memory = io.BytesIO()
-    lark = Lark.open("hcl2.lark", rel_to=parser.__file__, parser="lalr", propagate_positions=True, postlex=PostLexer())
-    lark.save(memory)
-    saved = pickle.loads(memory.getvalue())  # noqa: S301 - made a line before
-    tables = saved["data"]["parser"]["parser"]
-    names: dict[int, str] = tables["tokens"]
-    tokens = {old: new for new, old in enumerate(sorted(names, key=names.__getitem__))}
-    states = dict.fromkeys(tables["start_states"].values())
-    waiting = list(states)
-    for state in waiting:
-        found = tables["states"][state]
-        for token in sorted(found, key=tokens.__getitem__):
-            action, argument = found[token]
-            if action == 0 and argument not in states:
-                states[argument] = None
-                waiting.append(argument)
-    numbers = {old: new for new, old in enumerate(states)}
-    tables["tokens"] = {new: names[old] for old, new in tokens.items()}
-    tables["states"] = {
-        number: {
-            tokens[token]: (action, numbers[argument] if action == 0 else argument)
-            for token, (action, argument) in sorted(tables["states"][old].items(), key=lambda i: tokens[i[0]])
-        }
-        for old, number in numbers.items()
-    }
-    for ends in ("start_states", "end_states"):
-        tables[ends] = {name: numbers[state] for name, state in tables[ends].items()}
-    with Path(target).open("wb") as file:
-        pickler = pickle.Pickler(file, protocol=5)
-        pickler.fast = True  # without references between equal objects, of which there are now more, now fewer
-        pickler.dump(saved)
 
 
 def _compile(runtime: Path) -> None:
