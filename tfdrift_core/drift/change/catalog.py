@@ -1,7 +1,7 @@
 """The catalog: what each API call does to which Terraform resource, as data.
 
-One YAML file per AWS service in ``tfdrift_core/catalog``; ``catalog.schema.json`` beside them describes the form, and
-CONTRIBUTING.md shows how to add a service.
+YAML in ``tfdrift_core/catalog``: a file per AWS service, or per family of a large one.  ``catalog.schema.json`` beside
+them describes the form, and CONTRIBUTING.md shows how to add a service.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
