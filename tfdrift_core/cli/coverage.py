@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdrift_core.drift.change.catalog import Catalog, CatalogError, Effect, Event, load
+from tfdrift_core.drift.change.transforms.blocks import Gone
 
 BY_NAME = "(by name)"
 """Every parameter that is named as an attribute of the resource."""
@@ -100,12 +101,8 @@ def _changes(effect: Effect) -> Iterator[str]:
         yield BY_NAME
     if effect.tags:
         yield "tags"
-    if effect.transform:
-        yield (
-            DELETED
-            if effect.transform == "gone"
-            else str(effect.options.get("block") or effect.options.get("direction") or f"({effect.transform})")
-        )
+    if effect.transform is not None:
+        yield DELETED if isinstance(effect.transform, Gone) else effect.transform.changes
     if effect.restore:
         yield CREATED
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tfdrift_core.drift.change.apply import Transform, apply
+from tfdrift_core.drift.change.apply import apply
 from tfdrift_core.drift.change.catalog import Catalog, Create, Effect
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.infer import infer
@@ -32,7 +32,6 @@ class Settings:
 
     catalog: Catalog
     expectations: Expectations
-    transforms: Mapping[str, Transform]
     emit_expected: bool = False
 
 
@@ -179,7 +178,7 @@ class Batch:
             return False
         before = track.current if track.current is not None else {**track.baseline, **effect.defaults}
         scope = scope.having(state=before, baseline=track.baseline, gone=gone)
-        after = apply(effect, scope, before, track.known.block, self._settings.transforms)
+        after = apply(effect, scope, before, track.known.block)
         self._make(track, after, Touch(call.record, call.verdict, confidence, call.verdict.reason))
         return True
 

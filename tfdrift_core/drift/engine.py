@@ -4,12 +4,10 @@ Every stage has a room of its own and ``batch.py`` calls them in order; this mod
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from tfdrift_core.drift.batch import Batch, Result, Settings, View
-from tfdrift_core.drift.change.apply import Transform
 from tfdrift_core.drift.change.catalog import Catalog
-from tfdrift_core.drift.change.transforms import TRANSFORMS
 from tfdrift_core.drift.classify.classify import Expectations
 from tfdrift_core.drift.memory import Memory, Snapshot
 from tfdrift_core.records.record import Record
@@ -40,9 +38,8 @@ class Engine:
         *,
         emit_expected: bool = False,
         coalesce: bool = True,
-        transforms: Mapping[str, Transform] = TRANSFORMS,
     ) -> None:
-        self._settings = Settings(catalog, expectations, transforms, emit_expected)
+        self._settings = Settings(catalog, expectations, emit_expected)
         self._coalesce = coalesce
         self._memory = Memory()
         self._view: View | None = None

@@ -1,30 +1,16 @@
 """Applies what a call did to the attributes of a resource."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfdrift_core.drift.change.assign import assign, node_of, parse_path
 from tfdrift_core.drift.change.catalog import Effect, Tags
-from tfdrift_core.drift.change.convert import attribute_name, below, blank, convert, like, merge
+from tfdrift_core.drift.change.convert import attribute_name, below, convert, like, merge
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.scope import Scope
-from tfdrift_core.drift.compare.diff import Path
 from tfdrift_core.drift.compare.schema import Block, Node
 from tfdrift_core.drift.compare.values import UNKNOWN, Elements, as_list, tag_map, tag_text
 from tfdrift_core.terraform.model import Attributes
-
-Transform = Callable[[Scope, Attributes, Block | None, Mapping[str, Any]], Mapping[str, Any] | None]
-"""Gives the attributes that change, with their new values, from scope, attributes, schema and the effect's options;
-``None`` when the resource is gone."""
-
-_STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
-
-
-@lru_cache(maxsize=4096)
-def parse_path(text: str) -> Path:
-    """``root_block_device[0].volume_size`` as steps."""
-    return tuple(name or int(index) for name, index in _STEP.findall(text))
 
 
 def apply(
@@ -32,14 +18,13 @@ def apply(
     scope: Scope,
     attributes: Attributes,
     block: Block | None,
-    transforms: Mapping[str, Transform],
 ) -> dict[str, Any] | None:
     """The attributes after the call; ``None`` when the call deleted the resource."""
     if effect.delete:
         return None
     result = {**attributes, **{name: value for name, value in effect.clear.items() if name in attributes}}
-    if effect.transform:
-        changed = transforms[effect.transform](scope, attributes, block, effect.options)
+    if effect.transform is not None:
+        changed = effect.transform(scope, attributes, block)
         if changed is None:
             return None
         result.update(changed)
@@ -48,10 +33,10 @@ def apply(
     for path, expression in effect.set.given(scope.request):
         value = evaluate(expression, scope)
         if value is not None and _has(path, result, block):
-            _assign(result, parse_path(path), value, block, below(effect.rename, path))
+            assign(result, path, value, block, below(effect.rename, path))
     for path, value in effect.const.items():
         if _has(path, result, block):
-            _assign(result, parse_path(path), value, block, None)
+            assign(result, path, value, block)
     for name, expression in effect.add.items():
         if _has(name, result, block):
             result[name] = _add(result, name, evaluate(expression, scope), block, effect)
@@ -72,10 +57,6 @@ def _has(path: str, attributes: Attributes, block: Block | None) -> bool:
     return top in attributes or (block is not None and top in block.attributes)
 
 
-def _node(block: Block | None, name: str) -> Node | None:
-    return block.attributes.get(name) if block else None
-
-
 def _convention(effect: Effect, logged: Any, result: dict[str, Any], block: Block | None) -> None:
     """Every member of ``logged`` whose attribute the resource has."""
     if not isinstance(logged, dict):
@@ -84,43 +65,8 @@ def _convention(effect: Effect, logged: Any, result: dict[str, Any], block: Bloc
         attribute = attribute_name(name, effect.rename)
         if attribute is None or value is None:
             continue
-        path = parse_path(attribute)
-        top = str(path[0])
-        if _has(top, result, block):
-            _assign(result, path, value, block, below(effect.rename, name))
-
-
-def put(result: dict[str, Any], path: str, value: Any, block: Block | None) -> None:
-    """Set the attribute at ``path``; blocks on the way are made when they are missing."""
-    _assign(result, parse_path(path), value, block, None)
-
-
-def _assign(
-    result: dict[str, Any], path: Path, value: Any, block: Block | None, renames: Mapping[str, str | None] | None
-) -> None:
-    top = str(path[0])
-    result[top] = _assigned(result.get(top), path[1:], value, _node(block, top), renames)
-
-
-def _assigned(current: Any, path: Path, value: Any, node: Node | None, renames: Mapping[str, str | None] | None) -> Any:
-    """``current`` with ``value`` put at ``path``; blocks on the way are made when they are missing."""
-    if not path:
-        return convert(node, value, current, renames)
-    step, rest = path[0], path[1:]
-    if isinstance(step, int):
-        elements = list(current) if isinstance(current, list) else []
-        if step >= len(elements):
-            elements.append(blank(node.block) if node and node.block else {} if rest else None)
-            step = len(elements) - 1
-        element = node if node and node.block else node.element if node else None
-        elements[step] = _assigned(elements[step], rest, value, element, renames)
-        return elements
-    if isinstance(current, list) or (current is None and node and node.kind in ("block_list", "block_set")):
-        return _assigned(current, (0, *path), value, node, renames)
-    members = dict(current) if isinstance(current, dict) else {}
-    inner = node.nested.attributes.get(step) if node and node.nested else node.element if node else None
-    members[step] = _assigned(members.get(step), rest, value, inner, renames)
-    return members
+        if _has(attribute, result, block):
+            assign(result, attribute, value, block, below(effect.rename, name))
 
 
 def _elements(node: Node | None, values: Any, current: Any, effect: Effect, name: str) -> list[Any]:
@@ -141,7 +87,7 @@ def _key(element: Any, keys: Sequence[str]) -> Any:
 
 
 def _add(result: Mapping[str, Any], name: str, values: Any, block: Block | None, effect: Effect) -> Any:
-    current, node = result.get(name), _node(block, name)
+    current, node = result.get(name), node_of(block, name)
     if current == UNKNOWN or values is None:
         return current
     if isinstance(values, dict) and (node.kind == "map" if node else isinstance(current, dict)):
@@ -173,7 +119,7 @@ def _remove(result: Mapping[str, Any], name: str, values: Any, block: Block | No
         for made in (
             [value]
             if keys and not isinstance(value, dict)
-            else _elements(_node(block, name), value, current, effect, name)
+            else _elements(node_of(block, name), value, current, effect, name)
         )
     )
     return [element for element in current if known.place(_key(element, keys)) is None]
@@ -206,7 +152,7 @@ def _tags(tags: Tags, scope: Scope, result: Mapping[str, Any], block: Block | No
         own.pop(key, None)
         everything.pop(key, None)
     changed: dict[str, Any] = {}
-    if "tags" in result or _node(block, "tags"):
+    if "tags" in result or node_of(block, "tags"):
         changed["tags"] = own
     if "tags_all" in result:
         changed["tags_all"] = everything

@@ -17,6 +17,8 @@ import yaml
 
 from tfdrift_core import yaml_data
 from tfdrift_core.drift.change.expression import ExpressionError, Expressions, check
+from tfdrift_core.drift.change.transforms import make
+from tfdrift_core.drift.change.transforms.base import Transform
 from tfdrift_core.records.record import Record
 
 Match = Mapping[str, str]
@@ -72,8 +74,7 @@ class Effect:
     parents: tuple[tuple[str, Match], ...] = ()
     other: tuple[tuple[str, Match], ...] = ()
     fallback: bool = False
-    transform: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    transform: Transform | None = None
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     clear: Mapping[str, Any] = field(default_factory=dict)
     inferred: bool = False
@@ -232,8 +233,7 @@ def _effect(entry: Mapping[str, Any]) -> Effect:
         parents=tuple(entry.get("parent", {}).items()),
         other=tuple(entry.get("other", {}).items()),
         fallback=entry.get("fallback", False),
-        transform=entry.get("transform", ""),
-        options=entry.get("with", {}),
+        transform=make(entry["transform"], entry.get("with", {})) if "transform" in entry else None,
         keys={name: _tuple(members) for name, members in entry.get("key", {}).items()},
         clear=dict.fromkeys(clear) if isinstance(clear, list) else clear,
         inferred=entry.get("inferred", False),

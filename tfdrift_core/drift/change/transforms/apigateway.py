@@ -1,11 +1,13 @@
 """API Gateway's patch operations (https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html)."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from tfdrift_core.drift.change.apply import Transform, put
+from tfdrift_core.drift.change.assign import assign
 from tfdrift_core.drift.change.convert import convert, merge, snake_case
 from tfdrift_core.drift.change.scope import Scope
+from tfdrift_core.drift.change.transforms.base import Attribute, Transform
 from tfdrift_core.drift.compare.schema import Block, Node
 from tfdrift_core.drift.compare.values import as_list, same
 from tfdrift_core.terraform.model import Attributes
@@ -20,28 +22,35 @@ def _operations(scope: Scope) -> Iterator[tuple[str, list[str], Any]]:
                 yield str(operation.get("op", "replace")), segments, operation.get("value")
 
 
-def _patch(scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class Patch(Transform):
     """The attributes that the operations name: by ``paths`` (a slash path to an attribute path), else by convention.
 
     What follows the named path is the key of a map or an element of a list.
     """
-    paths: Mapping[str, str] = options.get("paths", {})
-    result = dict(attributes)
-    for operation, segments, value in _operations(scope):
-        target, rest = _target(segments, paths)
-        name = target.partition("[")[0]
-        node = block.attributes.get(name) if block else None
-        if name not in result and node is None:
-            continue
-        if name == target and not rest and value is None and operation == "remove":
-            result[name] = (
-                [] if isinstance(result.get(name), list) else {} if isinstance(result.get(name), dict) else None
-            )
-        elif name == target and (rest or operation != "replace") and isinstance(result.get(name), (list, dict)):
-            result[name] = _edited(result[name], node, operation, rest, value)
-        elif not rest:
-            put(result, target, None if operation == "remove" else value, block)
-    return {name: value for name, value in result.items() if value is not attributes.get(name)}
+
+    name = "patch"
+
+    paths: Mapping[str, Attribute] = field(default_factory=dict)
+    """Slash path of an operation to the attribute."""
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        result = dict(attributes)
+        for operation, segments, value in _operations(scope):
+            target, rest = _target(segments, self.paths)
+            name = target.partition("[")[0]
+            node = block.attributes.get(name) if block else None
+            if name not in result and node is None:
+                continue
+            if name == target and not rest and value is None and operation == "remove":
+                result[name] = (
+                    [] if isinstance(result.get(name), list) else {} if isinstance(result.get(name), dict) else None
+                )
+            elif name == target and (rest or operation != "replace") and isinstance(result.get(name), (list, dict)):
+                result[name] = _edited(result[name], node, operation, rest, value)
+            elif not rest:
+                assign(result, target, None if operation == "remove" else value, block)
+        return {name: value for name, value in result.items() if value is not attributes.get(name)}
 
 
 def _target(segments: list[str], paths: Mapping[str, str]) -> tuple[str, str]:
@@ -72,20 +81,23 @@ def _blocks(current: list[Any], block: Block, operation: str, rest: str, value: 
     return kept if operation == "remove" else [*kept, merge(block, {"apiId": api, "stage": stage}, None)]
 
 
-def _method_settings(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class MethodSettings(Transform):
     """The settings of the methods that a stage's operations name: ``/{resource}/{method}/{setting}``."""
-    own = str(attributes.get("method_path") or "").strip("/")
-    result = {"settings": attributes.get("settings")}
-    for operation, segments, value in _operations(scope):
-        if len(segments) < 4:
-            continue
-        path = "/".join((segments[0].strip("/"), segments[1])) if segments[0].strip("/") else segments[1]
-        setting = options["paths"].get("/" + "/".join(segments[2:]))
-        if setting and own in (path, f"/{path}"):
-            put(result, f"settings[0].{setting}", None if operation == "remove" else value, block)
-    return result
 
+    name = "method_settings"
 
-TRANSFORMS: Mapping[str, Transform] = {"patch": _patch, "method_settings": _method_settings}
+    paths: Mapping[str, str]
+    """What follows resource and method in the path of an operation, to the member of ``settings``."""
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        own = str(attributes.get("method_path") or "").strip("/")
+        result = {"settings": attributes.get("settings")}
+        for operation, segments, value in _operations(scope):
+            if len(segments) < 4:
+                continue
+            path = "/".join((segments[0].strip("/"), segments[1])) if segments[0].strip("/") else segments[1]
+            setting = self.paths.get("/" + "/".join(segments[2:]))
+            if setting and own in (path, f"/{path}"):
+                assign(result, f"settings[0].{setting}", None if operation == "remove" else value, block)
+        return result

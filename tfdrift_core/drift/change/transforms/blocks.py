@@ -1,90 +1,133 @@
 """Changes inside one of several nested blocks."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from tfdrift_core.drift.change.apply import Transform
 from tfdrift_core.drift.change.convert import convert
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.scope import Scope
+from tfdrift_core.drift.change.transforms.base import Attribute, Expression, Transform
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import as_list, same, tag_map, tag_text
 from tfdrift_core.terraform.model import Attributes
 
 
-def _block_element(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """The blocks ``block`` of a resource with the one whose member ``key`` is ``equals`` changed.
+@dataclass(frozen=True)
+class BlockElement(Transform):
+    """The blocks ``block`` of a resource with the one whose member ``key`` is ``equals`` changed."""
 
-    ``set`` lays members over it, ``put_tags`` and ``remove_tags`` edit its tags, ``remove`` takes it out.
-    """
-    name, key = options["block"], options["key"]
-    wanted = evaluate(options["equals"], scope)
-    node = block.attributes.get(name) if block else None
-    members = node.nested.attributes if node is not None and node.nested is not None else {}
-    result = []
-    for element in as_list(attributes.get(name)):
-        if not isinstance(element, dict) or not same(element.get(key), wanted):
-            result.append(element)
-        elif not options.get("remove"):
-            changed = dict(element)
-            for member, expression in options.get("set", {}).items():
-                value = evaluate(expression, scope)
-                if value is not None:
-                    changed[member] = convert(members.get(member), value, element.get(member))
-            if "tags" in changed and ("put_tags" in options or "remove_tags" in options):
-                changed["tags"] = _tags(changed["tags"] or {}, scope, options)
-            result.append(changed)
-    return {name: result}
+    name = "block_element"
+    one_of = ("set", "put_tags", "remove_tags", "remove")
+
+    block: Attribute
+    """The attribute that holds the blocks."""
+    key: str
+    """The member that tells them apart."""
+    equals: Expression
+    """The value of that member in the block to change."""
+    set: Mapping[str, Expression] = field(default_factory=dict)
+    """Members to lay over the block; null means that the call did not say."""
+    put_tags: Expression = ""
+    """Tags to lay over those of the block."""
+    remove_tags: Expression = ""
+    """Tags, or keys of tags, to take from it."""
+    remove: bool = False
+    """The block is taken out."""
+
+    @property
+    def changes(self) -> str:
+        return self.block
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        name, key = self.block, self.key
+        wanted = evaluate(self.equals, scope)
+        node = block.attributes.get(name) if block else None
+        members = node.nested.attributes if node is not None and node.nested is not None else {}
+        result = []
+        for element in as_list(attributes.get(name)):
+            if not isinstance(element, dict) or not same(element.get(key), wanted):
+                result.append(element)
+            elif not self.remove:
+                changed = dict(element)
+                for member, expression in self.set.items():
+                    value = evaluate(expression, scope)
+                    if value is not None:
+                        changed[member] = convert(members.get(member), value, element.get(member))
+                if "tags" in changed and (self.put_tags or self.remove_tags):
+                    changed["tags"] = self._tags(changed["tags"] or {}, scope)
+                result.append(changed)
+        return {name: result}
+
+    def _tags(self, current: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+        put = tag_map(evaluate(self.put_tags, scope)) if self.put_tags else {}
+        gone = as_list(evaluate(self.remove_tags, scope)) if self.remove_tags else []
+        names = {tag_text(entry.get("key") if isinstance(entry, dict) else entry) for entry in gone}
+        return {k: v for k, v in {**current, **put}.items() if k not in names and not k.startswith("aws:")}
 
 
-def _block_again(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class BlockAgain(Transform):
     """The blocks ``block`` with the one of which state has the member ``key`` as ``equals``, ``set`` laid over it."""
-    name, key = options["block"], options["key"]
-    wanted = evaluate(options["equals"], scope)
-    known = [e for e in as_list(scope.baseline.get(name)) if isinstance(e, dict) and same(e.get(key), wanted)]
-    if not known:
-        return {}
-    values = {member: evaluate(expression, scope) for member, expression in options.get("set", {}).items()}
-    others = [e for e in as_list(attributes.get(name)) if not (isinstance(e, dict) and same(e.get(key), wanted))]
-    return {name: [*others, {**known[0], **{k: v for k, v in values.items() if v is not None}}]}
+
+    name = "block_again"
+
+    block: Attribute
+    """The attribute that holds the blocks."""
+    key: str
+    """The member that tells them apart."""
+    equals: Expression
+    """The value of that member in the block that comes back."""
+    set: Mapping[str, Expression] = field(default_factory=dict)
+    """Members to lay over the block; null means that the call did not say."""
+
+    @property
+    def changes(self) -> str:
+        return self.block
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        name, key = self.block, self.key
+        wanted = evaluate(self.equals, scope)
+        known = [e for e in as_list(scope.baseline.get(name)) if isinstance(e, dict) and same(e.get(key), wanted)]
+        if not known:
+            return {}
+        values = {member: evaluate(expression, scope) for member, expression in self.set.items()}
+        others = [e for e in as_list(attributes.get(name)) if not (isinstance(e, dict) and same(e.get(key), wanted))]
+        return {name: [*others, {**known[0], **{k: v for k, v in values.items() if v is not None}}]}
 
 
-def _tags(current: Mapping[str, Any], scope: Scope, options: Mapping[str, Any]) -> dict[str, Any]:
-    put = tag_map(evaluate(options["put_tags"], scope)) if "put_tags" in options else {}
-    gone = as_list(evaluate(options["remove_tags"], scope)) if "remove_tags" in options else []
-    names = {tag_text(entry.get("key") if isinstance(entry, dict) else entry) for entry in gone}
-    return {k: v for k, v in {**current, **put}.items() if k not in names and not k.startswith("aws:")}
-
-
-def _single_tag(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any] | None:
+@dataclass(frozen=True)
+class SingleTag(Transform):
     """A resource that stands for one tag of another (``aws_ec2_tag``), after tags were put or removed there."""
-    name, value = str(attributes.get("key") or ""), attributes.get("value")
-    if "put" in options:
-        put = tag_map(evaluate(options["put"], scope))
-        return {"value": put[name]} if name in put else {}
-    for entry in as_list(evaluate(options["remove"], scope)):
-        removed = tag_map(entry) if isinstance(entry, dict) else {tag_text(entry): ""}
-        if name in removed and removed[name] in ("", value):
-            return None
-    return {}
+
+    name = "single_tag"
+    one_of = ("put", "remove")
+
+    put: Expression = ""
+    """The tags that the call puts on the other resource."""
+    remove: Expression = ""
+    """The tags, or keys of tags, that it takes away."""
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any] | None:
+        name, value = str(attributes.get("key") or ""), attributes.get("value")
+        if self.put:
+            put = tag_map(evaluate(self.put, scope))
+            return {"value": put[name]} if name in put else {}
+        for entry in as_list(evaluate(self.remove, scope)):
+            removed = tag_map(entry) if isinstance(entry, dict) else {tag_text(entry): ""}
+            if name in removed and removed[name] in ("", value):
+                return None
+        return {}
 
 
-def _gone(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any] | None:
+@dataclass(frozen=True)
+class Gone(Transform):
     """A resource that the call deleted if the expression ``if`` holds, which may ask for its ``state``."""
-    return None if evaluate(options["if"], scope) else {}
 
+    name = "gone"
 
-TRANSFORMS: Mapping[str, Transform] = {
-    "block_again": _block_again,
-    "block_element": _block_element,
-    "gone": _gone,
-    "single_tag": _single_tag,
-}
+    if_: Expression
+    """The condition."""
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any] | None:
+        return None if evaluate(self.if_, scope) else {}

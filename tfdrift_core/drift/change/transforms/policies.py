@@ -7,11 +7,12 @@ of IAM names a version: https://docs.aws.amazon.com/IAM/latest/APIReference/API_
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from tfdrift_core.drift.change.apply import Transform
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.scope import Scope
+from tfdrift_core.drift.change.transforms.base import Expression, Transform
 from tfdrift_core.drift.compare.diff import PRIVATE
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import UNKNOWN, as_json, as_list
@@ -37,62 +38,101 @@ def _text(policy: Mapping[str, Any], statements: list[Any], *, keep: bool = Fals
     return json.dumps({**policy, "Statement": statements}, separators=(",", ":")) if statements or keep else ""
 
 
-def _add(scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    policy, label = _policy(attributes), evaluate(options["label"], scope)
-    if policy is None:
-        return {"policy": UNKNOWN}
-    resource = evaluate(options["resource"], scope)
-    if not attributes.get("policy") and "id" in options:
-        policy["Id"] = f"{resource}/{options['id']}"
-    statement = {
-        "Sid": label,
-        "Effect": "Allow",
-        "Principal": {"AWS": [f"arn:aws:iam::{a}:root" for a in as_list(evaluate(options["accounts"], scope))]},
-        "Action": [f"{options['service']}:{action}" for action in as_list(evaluate(options["actions"], scope))],
-        "Resource": resource,
-    }
-    return {"policy": _text(policy, [*_statements(policy, label), statement])}
+@dataclass(frozen=True)
+class PolicyAddPermission(Transform):
+    """The policy with one more statement, which allows accounts actions."""
+
+    name = "policy_add_permission"
+
+    label: Expression
+    """The name of the statement."""
+    accounts: Expression
+    """The accounts that are allowed."""
+    actions: Expression
+    """What they are allowed, without the service."""
+    resource: Expression
+    """The ARN that they are allowed it on."""
+    service: str
+    """The service that the actions are of, as a policy writes it."""
+    id: str = ""
+    """The id of a policy that the call makes, below the ARN."""
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        policy, label = _policy(attributes), evaluate(self.label, scope)
+        if policy is None:
+            return {"policy": UNKNOWN}
+        resource = evaluate(self.resource, scope)
+        if not attributes.get("policy") and self.id:
+            policy["Id"] = f"{resource}/{self.id}"
+        statement = {
+            "Sid": label,
+            "Effect": "Allow",
+            "Principal": {"AWS": [f"arn:aws:iam::{a}:root" for a in as_list(evaluate(self.accounts, scope))]},
+            "Action": [f"{self.service}:{action}" for action in as_list(evaluate(self.actions, scope))],
+            "Resource": resource,
+        }
+        return {"policy": _text(policy, [*_statements(policy, label), statement])}
 
 
-def _remove(scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    policy = _policy(attributes)
-    if policy is None:
-        return {"policy": UNKNOWN}
-    statements = _statements(policy, evaluate(options["label"], scope))
-    if len(statements) == len(as_list(policy.get("Statement"))):
-        return {}
-    return {"policy": _text(policy, statements, keep=bool(options.get("keep")))}
+@dataclass(frozen=True)
+class PolicyRemovePermission(Transform):
+    """The policy without one of its statements."""
+
+    name = "policy_remove_permission"
+
+    label: Expression
+    """The name of the statement."""
+    keep: bool = False
+    """A policy without any statement stays; else there is none then."""
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        policy = _policy(attributes)
+        if policy is None:
+            return {"policy": UNKNOWN}
+        statements = _statements(policy, evaluate(self.label, scope))
+        if len(statements) == len(as_list(policy.get("Statement"))):
+            return {}
+        return {"policy": _text(policy, statements, keep=self.keep)}
 
 
 _VERSIONS = f"{PRIVATE}policy_versions"
 
 
-def _version_made(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class PolicyVersionMade(Transform):
     """The policy after CreatePolicyVersion, and what its versions hold, as far as the calls seen tell.
 
     State does not say which version it describes.  It is the first for sure when the call makes the second.
     """
-    document = evaluate(options["document"], scope) or UNKNOWN
-    version = evaluate(options["version"], scope)
-    known = dict(attributes.get(_VERSIONS) or {})
-    if version == "v2" and not known:
-        known["v1"] = scope.baseline.get("policy")
-    known[version] = document
-    return {_VERSIONS: known, **({"policy": document} if evaluate(options["default"], scope) else {})}
+
+    name = "policy_version_made"
+
+    document: Expression
+    """The policy of the new version."""
+    version: Expression
+    """The new version."""
+    default: Expression
+    """Whether it is the one in force."""
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        document = evaluate(self.document, scope) or UNKNOWN
+        version = evaluate(self.version, scope)
+        known = dict(attributes.get(_VERSIONS) or {})
+        if version == "v2" and not known:
+            known["v1"] = scope.baseline.get("policy")
+        known[version] = document
+        return {_VERSIONS: known, **({"policy": document} if evaluate(self.default, scope) else {})}
 
 
-def _version_chosen(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    known = attributes.get(_VERSIONS) or {}
-    return {"policy": known.get(evaluate(options["version"], scope), UNKNOWN)}
+@dataclass(frozen=True)
+class PolicyVersionChosen(Transform):
+    """The policy after SetDefaultPolicyVersion, where the calls seen tell what the version holds."""
 
+    name = "policy_version_chosen"
 
-TRANSFORMS: Mapping[str, Transform] = {
-    "policy_add_permission": _add,
-    "policy_remove_permission": _remove,
-    "policy_version_chosen": _version_chosen,
-    "policy_version_made": _version_made,
-}
+    version: Expression
+    """The version that is in force."""
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        known = attributes.get(_VERSIONS) or {}
+        return {"policy": known.get(evaluate(self.version, scope), UNKNOWN)}

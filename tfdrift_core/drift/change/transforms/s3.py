@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from tfdrift_core.drift.change.apply import Transform
 from tfdrift_core.drift.change.scope import Scope
+from tfdrift_core.drift.change.transforms.base import Transform
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import UNKNOWN, as_list
 from tfdrift_core.terraform.model import Attributes
@@ -50,6 +50,10 @@ class Grant:
 def _text(value: Any) -> str:
     """A header, which very old records log as a list of one."""
     return next((element for element in as_list(value) if isinstance(element, str)), "")
+
+
+def _first_block(value: Any) -> Mapping[str, Any]:
+    return next((entry for entry in as_list(value) if isinstance(entry, dict)), {})
 
 
 def _listed(policy: Mapping[str, Any]) -> Iterator[Grant]:
@@ -94,86 +98,88 @@ def _grants(request: Mapping[str, Any], owner: str) -> list[Grant] | None:
     return [own, *(Grant(permission, "Group", uri=uri) for uri, permission in _CANNED.get(canned, ()))]
 
 
-def _bucket_grants(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class S3BucketGrants(Transform):
     """``grant`` of a bucket, permissions of one grantee together.
 
     Provider 3 writes none where only the owner has any; its state has no ``object_lock_enabled`` either.
     """
-    blocks = [entry for entry in as_list(attributes.get("grant")) if isinstance(entry, dict)]
-    owners = [
-        str(entry.get("id"))
-        for entry in blocks
-        if entry.get("type") == "CanonicalUser" and "FULL_CONTROL" in as_list(entry.get("permissions"))
-    ]
-    grants = _grants(scope.request, owners[0] if len(owners) == 1 else "")
-    if grants is None:
-        return {"grant": UNKNOWN}
-    merged: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for grant in grants:
-        entry = merged.setdefault(
-            (grant.kind, grant.id, grant.uri),
-            {"id": grant.id, "permissions": [], "type": grant.kind, "uri": grant.uri},
-        )
-        entry["permissions"].append(grant.permission)
-    result = list(merged.values())
-    if "object_lock_enabled" in attributes or len(result) != 1:
-        return {"grant": result}
-    private = result[0]["type"] == "CanonicalUser" and result[0]["permissions"] == ["FULL_CONTROL"]
-    return {"grant": [] if private else result}
+
+    name = "s3_bucket_grants"
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        blocks = [entry for entry in as_list(attributes.get("grant")) if isinstance(entry, dict)]
+        owners = [
+            str(entry.get("id"))
+            for entry in blocks
+            if entry.get("type") == "CanonicalUser" and "FULL_CONTROL" in as_list(entry.get("permissions"))
+        ]
+        grants = _grants(scope.request, owners[0] if len(owners) == 1 else "")
+        if grants is None:
+            return {"grant": UNKNOWN}
+        merged: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for grant in grants:
+            entry = merged.setdefault(
+                (grant.kind, grant.id, grant.uri),
+                {"id": grant.id, "permissions": [], "type": grant.kind, "uri": grant.uri},
+            )
+            entry["permissions"].append(grant.permission)
+        result = list(merged.values())
+        if "object_lock_enabled" in attributes or len(result) != 1:
+            return {"grant": result}
+        private = result[0]["type"] == "CanonicalUser" and result[0]["permissions"] == ["FULL_CONTROL"]
+        return {"grant": [] if private else result}
 
 
-def _access_control_policy(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class S3AccessControlPolicy(Transform):
     """``access_control_policy`` of an ``aws_s3_bucket_acl``; its ``acl`` is never read back."""
-    before = next((entry for entry in as_list(attributes.get("access_control_policy")) if isinstance(entry, dict)), {})
-    owner = next((entry for entry in as_list(before.get("owner")) if isinstance(entry, dict)), {})
-    grants = _grants(scope.request, str(owner.get("id") or ""))
-    if grants is None:
-        return {"access_control_policy": UNKNOWN}
-    names = {
-        grantee.get("id"): grantee.get("display_name")
-        for entry in as_list(before.get("grant"))
-        if isinstance(entry, dict)
-        for grantee in as_list(entry.get("grantee"))
-        if isinstance(grantee, dict)
-    }
-    after = [
-        {
-            "grantee": [
-                {
-                    "display_name": names.get(grant.id) or "",
-                    "email_address": grant.email,
-                    "id": grant.id,
-                    "type": grant.kind,
-                    "uri": grant.uri,
-                }
-            ],
-            "permission": grant.permission,
+
+    name = "s3_access_control_policy"
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        before = _first_block(attributes.get("access_control_policy"))
+        owner = _first_block(before.get("owner"))
+        grants = _grants(scope.request, str(owner.get("id") or ""))
+        if grants is None:
+            return {"access_control_policy": UNKNOWN}
+        names = {
+            grantee.get("id"): grantee.get("display_name")
+            for entry in as_list(before.get("grant"))
+            if isinstance(entry, dict)
+            for grantee in as_list(entry.get("grantee"))
+            if isinstance(grantee, dict)
         }
-        for grant in grants
-    ]
-    return {"access_control_policy": [{**before, "grant": after}]}
+        after = [
+            {
+                "grantee": [
+                    {
+                        "display_name": names.get(grant.id) or "",
+                        "email_address": grant.email,
+                        "id": grant.id,
+                        "type": grant.kind,
+                        "uri": grant.uri,
+                    }
+                ],
+                "permission": grant.permission,
+            }
+            for grant in grants
+        ]
+        return {"access_control_policy": [{**before, "grant": after}]}
 
 
-def _object_tags(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class S3ObjectTags(Transform):
     """The tags of an object that was written anew: those of the header, or none; a copy keeps its source's."""
-    request = scope.request
-    source = _text(request.get("x-amz-copy-source")).lstrip("/")
-    if source and request.get("x-amz-tagging-directive") != "REPLACE":
-        if unquote(source) == f"{request.get('bucketName')}/{request.get('key')}":
-            return {}
-        return {"tags": UNKNOWN, "tags_all": UNKNOWN}
-    tags = dict(parse_qsl(_text(request.get("x-amz-tagging")), keep_blank_values=True, max_num_fields=50))
-    return {name: tags for name in ("tags", "tags_all") if name in attributes}
 
+    name = "s3_object_tags"
 
-TRANSFORMS: Mapping[str, Transform] = {
-    "s3_bucket_grants": _bucket_grants,
-    "s3_access_control_policy": _access_control_policy,
-    "s3_object_tags": _object_tags,
-}
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        request = scope.request
+        source = _text(request.get("x-amz-copy-source")).lstrip("/")
+        if source and request.get("x-amz-tagging-directive") != "REPLACE":
+            if unquote(source) == f"{request.get('bucketName')}/{request.get('key')}":
+                return {}
+            return {"tags": UNKNOWN, "tags_all": UNKNOWN}
+        tags = dict(parse_qsl(_text(request.get("x-amz-tagging")), keep_blank_values=True, max_num_fields=50))
+        return {name: tags for name in ("tags", "tags_all") if name in attributes}

@@ -5,15 +5,16 @@ A rule block of Terraform holds several ranges; EC2 knows one rule for each.  Ev
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from tfdrift_core.drift.change.apply import Transform
 from tfdrift_core.drift.change.scope import Scope
+from tfdrift_core.drift.change.transforms.base import Transform
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import UNKNOWN, as_list, as_number
 from tfdrift_core.terraform.model import Attributes
 
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
+Action = Literal["authorize", "revoke", "describe"]
 _Rule = tuple[str, int, int, str, str]
 _LISTS = {"cidr": "cidr_blocks", "ipv6": "ipv6_cidr_blocks", "prefix": "prefix_list_ids", "group": "security_groups"}
 
@@ -195,48 +196,66 @@ def _as_read(rules: Iterable[Atom], wanted: Iterable[dict[str, Any]], group: str
     return [*whole, *_blocks(left, group)]
 
 
-def _group_rules(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class SecurityGroupRules(Transform):
     """The group's ``ingress`` or ``egress`` after an Authorize, Revoke or UpdateDescriptions call."""
-    direction, action = options["direction"], options["action"]
-    group = str(attributes.get("id") or "")
-    current = attributes.get(direction)
-    atoms = call_atoms(scope, str(attributes.get("owner_id") or ""))
-    if atoms is None or not (current is None or isinstance(current, list)):
-        return {direction: UNKNOWN}
-    blocks = [entry for entry in as_list(current) if isinstance(entry, dict)]
-    present = {atom.rule: atom for entry in blocks for atom in block_atoms(entry, group)}
-    after = dict(present)
-    for atom in atoms:
-        if action == "revoke":
-            after.pop(atom.rule, None)
-        elif action == "authorize":
-            after.setdefault(atom.rule, atom)
-        elif atom.rule in after:
-            after[atom.rule] = atom
-    if after == present:
-        return {}
-    wanted = [entry for entry in as_list(scope.baseline.get(direction)) if isinstance(entry, dict)]
-    return {direction: _as_read(after.values(), wanted, group)}
+
+    name = "security_group_rules"
+
+    direction: Literal["ingress", "egress"]
+    """Which of the group's attributes."""
+    action: Action
+    """What the call does with the rules that it names."""
+
+    @property
+    def changes(self) -> str:
+        return self.direction
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        direction = self.direction
+        group = str(attributes.get("id") or "")
+        current = attributes.get(direction)
+        atoms = call_atoms(scope, str(attributes.get("owner_id") or ""))
+        if atoms is None or not (current is None or isinstance(current, list)):
+            return {direction: UNKNOWN}
+        blocks = [entry for entry in as_list(current) if isinstance(entry, dict)]
+        present = {atom.rule: atom for entry in blocks for atom in block_atoms(entry, group)}
+        after = dict(present)
+        for atom in atoms:
+            if self.action == "revoke":
+                after.pop(atom.rule, None)
+            elif self.action == "authorize":
+                after.setdefault(atom.rule, atom)
+            elif atom.rule in after:
+                after[atom.rule] = atom
+        if after == present:
+            return {}
+        wanted = [entry for entry in as_list(scope.baseline.get(direction)) if isinstance(entry, dict)]
+        return {direction: _as_read(after.values(), wanted, group)}
 
 
-def _separate_rule(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any] | None:
+@dataclass(frozen=True)
+class SecurityGroupRule(Transform):
     """An ``aws_security_group_rule`` after the call: gone as soon as one of its ranges is."""
-    group = str(attributes.get("security_group_id") or "")
-    named = call_atoms(scope, "") or []
-    own = block_atoms(attributes, group)
-    rules = {atom.rule for atom in own}
-    hit = [atom for atom in named if atom.rule in rules]
-    if not hit:
-        return None if scope.gone else {}
-    if options["action"] == "describe":
-        return {"description": hit[0].description}
-    if options["action"] == "authorize":
-        return {"description": hit[0].description} if scope.gone else {}
-    return None
+
+    name = "security_group_rule"
+
+    action: Action
+    """What the call does with the rules that it names."""
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any] | None:
+        group = str(attributes.get("security_group_id") or "")
+        named = call_atoms(scope, "") or []
+        own = block_atoms(attributes, group)
+        rules = {atom.rule for atom in own}
+        hit = [atom for atom in named if atom.rule in rules]
+        if not hit:
+            return None if scope.gone else {}
+        if self.action == "describe":
+            return {"description": hit[0].description}
+        if self.action == "authorize":
+            return {"description": hit[0].description} if scope.gone else {}
+        return None
 
 
 def _item_atom(attributes: Attributes) -> Atom | None:
@@ -253,23 +272,29 @@ def _item_atom(attributes: Attributes) -> Atom | None:
     return _rule_atom(rule, "")
 
 
-def _rule_item(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any] | None:
+@dataclass(frozen=True)
+class SecurityGroupRuleItem(Transform):
     """An ``aws_vpc_security_group_ingress_rule`` (or egress) after the call."""
-    own = _item_atom(attributes)
-    identifier = str(attributes.get("security_group_rule_id") or attributes.get("id") or "")
-    named_ids = {
-        _text(entry, "securityGroupRuleId") if isinstance(entry, dict) else str(entry)
-        for key in ("securityGroupRuleIds", "securityGroupRuleId")
-        for entry in as_list(_get(scope.request, key))
-    }
-    hit = [atom for atom in call_atoms(scope, "") or [] if own is not None and atom.rule == own.rule]
-    if not hit and identifier not in named_ids:
-        return {}
-    if options["action"] == "describe":
-        return {"description": hit[0].description} if hit else {}
-    return None
+
+    name = "security_group_rule_item"
+
+    action: Action
+    """What the call does with the rules that it names."""
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any] | None:
+        own = _item_atom(attributes)
+        identifier = str(attributes.get("security_group_rule_id") or attributes.get("id") or "")
+        named_ids = {
+            _text(entry, "securityGroupRuleId") if isinstance(entry, dict) else str(entry)
+            for key in ("securityGroupRuleIds", "securityGroupRuleId")
+            for entry in as_list(_get(scope.request, key))
+        }
+        hit = [atom for atom in call_atoms(scope, "") or [] if own is not None and atom.rule == own.rule]
+        if not hit and identifier not in named_ids:
+            return {}
+        if self.action == "describe":
+            return {"description": hit[0].description} if hit else {}
+        return None
 
 
 def _modified(scope: Scope, owner: str) -> Atom | None:
@@ -279,81 +304,80 @@ def _modified(scope: Scope, owner: str) -> Atom | None:
     return _rule_atom(rule, owner) if isinstance(rule, dict) else None
 
 
-def _modified_group(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class SecurityGroupModified(Transform):
     """A group after ModifySecurityGroupRules, of which the record tells neither the direction nor the old rule.
 
     People change a rule's description, its peer or its ports.  Where that leaves one rule that the new one can have
     been, it is replaced; else the direction's rules are unknown.
     """
-    group = str(attributes.get("id") or "")
-    new = _modified(scope, str(attributes.get("owner_id") or ""))
-    if new is None:
+
+    name = "security_group_modified"
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        group = str(attributes.get("id") or "")
+        new = _modified(scope, str(attributes.get("owner_id") or ""))
+        if new is None:
+            return {"ingress": UNKNOWN}
+        present = [
+            (direction, atom)
+            for direction in ("ingress", "egress")
+            for entry in as_list(attributes.get(direction))
+            if isinstance(entry, dict)
+            for atom in block_atoms(entry, group)
+        ]
+        likenesses: tuple[Callable[[Atom], bool], ...] = (
+            lambda old: old.rule == new.rule,
+            lambda old: (old.protocol, old.from_port, old.to_port) == (new.protocol, new.from_port, new.to_port),
+            lambda old: (old.kind, old.target) == (new.kind, new.target),
+        )
+        for alike in likenesses:
+            found = [(direction, atom) for direction, atom in present if alike(atom)]
+            if len(found) == 1:
+                direction, old = found[0]
+                blocks = [entry for entry in as_list(attributes[direction]) if isinstance(entry, dict)]
+                kept = [entry for known in blocks if (entry := _without(known, {old.rule}, group)) is not None]
+                return {direction: [*kept, *_blocks([new], group)]}
+            if found:
+                directions = {direction for direction, _ in found}
+                return {directions.pop() if len(directions) == 1 else "ingress": UNKNOWN}
         return {"ingress": UNKNOWN}
-    present = [
-        (direction, atom)
-        for direction in ("ingress", "egress")
-        for entry in as_list(attributes.get(direction))
-        if isinstance(entry, dict)
-        for atom in block_atoms(entry, group)
-    ]
-    likenesses: tuple[Callable[[Atom], bool], ...] = (
-        lambda old: old.rule == new.rule,
-        lambda old: (old.protocol, old.from_port, old.to_port) == (new.protocol, new.from_port, new.to_port),
-        lambda old: (old.kind, old.target) == (new.kind, new.target),
-    )
-    for alike in likenesses:
-        found = [(direction, atom) for direction, atom in present if alike(atom)]
-        if len(found) == 1:
-            direction, old = found[0]
-            blocks = [entry for entry in as_list(attributes[direction]) if isinstance(entry, dict)]
-            kept = [entry for known in blocks if (entry := _without(known, {old.rule}, group)) is not None]
-            return {direction: [*kept, *_blocks([new], group)]}
-        if found:
-            directions = {direction for direction, _ in found}
-            return {directions.pop() if len(directions) == 1 else "ingress": UNKNOWN}
-    return {"ingress": UNKNOWN}
 
 
-def _modified_rule(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any] | None:
+@dataclass(frozen=True)
+class SecurityGroupRuleModified(Transform):
     """An ``aws_security_group_rule`` after ModifySecurityGroupRules: the provider looks for the rule by what it is."""
-    new = _modified(scope, "")
-    if new is None:
-        return {}
-    own = block_atoms(attributes, str(attributes.get("security_group_id") or ""))
-    return {"description": new.description} if any(atom.rule == new.rule for atom in own) else None
+
+    name = "security_group_rule_modified"
+
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any] | None:
+        new = _modified(scope, "")
+        if new is None:
+            return {}
+        own = block_atoms(attributes, str(attributes.get("security_group_id") or ""))
+        return {"description": new.description} if any(atom.rule == new.rule for atom in own) else None
 
 
-def _modified_item(
-    scope: Scope, attributes: Attributes, block: Block | None, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class SecurityGroupRuleItemModified(Transform):
     """An ``aws_vpc_security_group_ingress_rule`` (or egress) after ModifySecurityGroupRules."""
-    atom = _modified(scope, "")
-    if atom is None:
-        return {}
-    targets = {
-        "cidr": "cidr_ipv4",
-        "ipv6": "cidr_ipv6",
-        "prefix": "prefix_list_id",
-        "group": "referenced_security_group_id",
-    }
-    return {
-        "ip_protocol": atom.protocol,
-        "from_port": None if atom.protocol == "-1" else atom.from_port,
-        "to_port": None if atom.protocol == "-1" else atom.to_port,
-        "description": atom.description,
-        **{name: atom.target if kind == atom.kind else None for kind, name in targets.items()},
-    }
 
+    name = "security_group_rule_item_modified"
 
-TRANSFORMS: Mapping[str, Transform] = {
-    "security_group_rules": _group_rules,
-    "security_group_rule": _separate_rule,
-    "security_group_rule_item": _rule_item,
-    "security_group_modified": _modified_group,
-    "security_group_rule_modified": _modified_rule,
-    "security_group_rule_item_modified": _modified_item,
-}
+    def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
+        atom = _modified(scope, "")
+        if atom is None:
+            return {}
+        targets = {
+            "cidr": "cidr_ipv4",
+            "ipv6": "cidr_ipv6",
+            "prefix": "prefix_list_id",
+            "group": "referenced_security_group_id",
+        }
+        return {
+            "ip_protocol": atom.protocol,
+            "from_port": None if atom.protocol == "-1" else atom.from_port,
+            "to_port": None if atom.protocol == "-1" else atom.to_port,
+            "description": atom.description,
+            **{name: atom.target if kind == atom.kind else None for kind, name in targets.items()},
+        }
