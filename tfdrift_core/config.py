@@ -129,6 +129,7 @@ class Config:
     data_dir: str = ""
     emit_expected: bool = False
     coalesce: bool = True
+    remind_after: float = 0.0
 
 
 @cache
@@ -321,7 +322,7 @@ def _build(document: Mapping[str, Any]) -> Config:
     aws = dict(values.get("aws", {}))
     if "timeout" in aws:
         aws["timeout"] = _seconds(aws["timeout"], "aws.timeout")
-    for name in ("refresh_interval", "apply_wait"):
+    for name in ("refresh_interval", "apply_wait", "remind_after"):
         if name in values:
             values[name] = _seconds(values[name], name)
     if "max_state_size" in values:

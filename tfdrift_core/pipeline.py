@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfdrift_core.config import Config, ConfigError
+from tfdrift_core.delivery.drifts import Documents
 from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift.batch import Result
 from tfdrift_core.drift.change import catalog
 from tfdrift_core.drift.classify.classify import Expectations
 from tfdrift_core.drift.engine import Engine, merged
+from tfdrift_core.drift.memory import Memory
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.sink import Sink
 from tfdrift_core.records.record import Record
@@ -26,14 +28,16 @@ from tfdrift_core.terraform.store import StateStore
 log = logging.getLogger("tfdrift.pipeline")
 
 _APPLY_POLL = 0.5
+_LOOK_AFTER = 1_000_000_000  # nanoseconds between two looks at newer states and long open drift
 
 
 @dataclass(frozen=True, slots=True)
 class _Delivered:
-    """A batch that may be acknowledged once ``last`` events have been handed over."""
+    """A batch that may be acknowledged once ``last`` events have been handed over, and what it left."""
 
     batch: Batch
     last: int
+    left: Documents
 
 
 class Pipeline:
@@ -74,6 +78,8 @@ class Pipeline:
         self._delivered: deque[_Delivered] = deque()
         self._sent = 0
         self._lock_is_stale = False
+        self._recalled = False
+        self._looked_at = 0
 
     def open(self, params: str) -> None:
         """Choose what to read: a source's URL or path, or "" for the configured ``sources``.
@@ -107,6 +113,8 @@ class Pipeline:
         source = self._source
         if source is None:
             raise ConfigError("the pipeline was run before it was opened")
+        if not self._recalled:
+            self._recall(source)
         try:
             self._read(source, sink, stop)
         except Exception:
@@ -116,9 +124,16 @@ class Pipeline:
             finally:
                 self._delivered.clear()
                 source.restart()
+                # Batches that come again are compared with what the settled ones left.
+                self._recalled = not self._config.data_dir
             raise
         finally:
             self._acknowledge(source, sink)
+
+    def _recall(self, source: Tracked) -> None:
+        """Begin with what is remembered over restarts."""
+        self._engine.recall(Memory(source.salt), source.remembered())
+        self._recalled = True
 
     def _read(self, source: Tracked, sink: Sink, stop: threading.Event) -> None:
         self.store.refresh(force=True)
@@ -127,9 +142,28 @@ class Pipeline:
                 return
             self._acknowledge(source, sink)
             self.store.refresh(wait=False)
+            if not self._look_after(source, sink):
+                return
             if batch is not None and not self._work(source, batch, sink, stop):
                 return
         self._wait(source, sink, stop)
+
+    def _look_after(self, source: Tracked, sink: Sink) -> bool:
+        """Tell what a newer state ended and what is open for long; False once the sink has closed."""
+        now = self._clock()
+        if 0 <= now - self._looked_at < _LOOK_AFTER:
+            return True
+        self._looked_at = now
+        index, period = self.store.index, int(self._config.remind_after * 1e9)
+        results = [] if self._engine.is_current(index) else [self._engine.process(index, (), now)]
+        if period:
+            results.append(self._engine.remind(now, period, source.silenced()))
+        self._engine.commit()
+        memory = self._engine.memory
+        self.metrics.set("open_drifts", memory.open_drifts)
+        self.metrics.set("open_drift_oldest_seconds", max(now - memory.oldest, 0) // 10**9 if memory.oldest else 0)
+        result = merged(results)
+        return not (result.events or result.touched) or self._deliver(source, source.interim(), result, sink)
 
     def _wait(self, source: Tracked, sink: Sink, stop: threading.Event) -> None:
         """Until the reader has finished with everything that it was given, or ``stop`` is set."""
@@ -141,19 +175,26 @@ class Pipeline:
         done = sink.handed_over()
         source.advance(done)
         while self._delivered and self._delivered[0].last <= done:
-            source.acknowledge(self._delivered.popleft().batch)
+            delivered = self._delivered.popleft()
+            source.acknowledge(delivered.batch, delivered.left)
 
     def _work(self, source: Tracked, batch: Batch, sink: Sink, stop: threading.Event) -> bool:
         """Report the drift of one batch; False once the sink has closed."""
         result = self._process(source.fresh(batch, self._scan(batch)), stop)
+        self._engine.commit()
+        return self._deliver(source, batch, result, sink)
+
+    def _deliver(self, source: Tracked, batch: Batch, result: Result, sink: Sink) -> bool:
         self._count(result)
+        # Now: what the next batch does to the same resources belongs to that batch.
+        left = self._engine.documents(result) if batch.durable else {}
         for event in result.events:
             if not source.offer(batch, event.id):
                 continue
             if not sink.put(event):
                 return False
             self._sent += 1
-        self._delivered.append(_Delivered(batch, self._sent))
+        self._delivered.append(_Delivered(batch, self._sent, left))
         return True
 
     def _scan(self, batch: Batch) -> list[Record]:
@@ -232,7 +273,7 @@ class Pipeline:
     def _count(self, result: Result) -> None:
         self.metrics.add("records_relevant", result.relevant)
         for event in result.events:
-            self.metrics.add(f"drift_{event.kind}")
+            self.metrics.add(f"drift_{event.kind}" if event.resolution is None else f"resolved_{event.resolution}")
         for reason, count in result.expected.items():
             self.metrics.add(f"expected_{reason}", count)
         self.metrics.set("state_resources", len(self.store.index))

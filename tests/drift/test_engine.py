@@ -90,7 +90,11 @@ def engine(**options: Any) -> Engine:
 
 
 def told(events: tuple[DriftEvent, ...]) -> list[tuple[str, str, str | None, str | None]]:
-    return [(event.kind, event.path, event.old_value, event.new_value) for event in events]
+    return [(e.kind, e.path, e.old_value, e.new_value) for e in events if e.kind is not Kind.RESOLVED]
+
+
+def ended(events: tuple[DriftEvent, ...]) -> list[tuple[str, str]]:
+    return [(e.path, str(e.resolution)) for e in events if e.kind is Kind.RESOLVED]
 
 
 def test_later_call_starts_from_what_the_earlier_one_left() -> None:
@@ -103,7 +107,9 @@ def test_later_call_starts_from_what_the_earlier_one_left() -> None:
 def test_back_to_the_value_in_state_is_no_drift() -> None:
     drift, states = engine(), index()
     drift.process(states, [timeout(60)])
-    assert told(drift.process(states, [timeout(30)]).events) == []
+    events = drift.process(states, [timeout(30)]).events
+    assert told(events) == []
+    assert ended(events) == [("visibility_timeout_seconds", "reverted")]
     assert told(drift.process(states, [timeout(60)]).events) == [("modified", "visibility_timeout_seconds", "30", "60")]
 
 
@@ -116,7 +122,8 @@ def test_a_batch_is_reported_as_its_net_change_by_the_last_caller() -> None:
 
 def test_every_step_is_reported_where_batches_are_not_coalesced() -> None:
     events = engine(coalesce=False).process(index(), [timeout(60), timeout(90), timeout(30)]).events
-    assert [(e.old_value, e.new_value) for e in events] == [("30", "60"), ("60", "90")]
+    assert [(old, new) for _, _, old, new in told(events)] == [("30", "60"), ("60", "90")]
+    assert ended(events) == [("visibility_timeout_seconds", "reverted")]
 
 
 def test_what_was_put_back_is_shown_when_asked_for() -> None:
@@ -144,7 +151,9 @@ def test_a_terraform_run_hides_nobody_elses_change_in_the_batch() -> None:
 def test_terraform_putting_a_change_back_ends_it() -> None:
     drift, states = engine(), index()
     drift.process(states, [timeout(60)])
-    assert drift.process(states, [timeout(30, agent=TERRAFORM)]).events == ()
+    events = drift.process(states, [timeout(30, agent=TERRAFORM)]).events
+    assert told(events) == []
+    assert ended(events) == [("visibility_timeout_seconds", "applied")]
     assert told(drift.process(states, [timeout(60)]).events) == [("modified", "visibility_timeout_seconds", "30", "60")]
 
 
@@ -158,7 +167,9 @@ def test_newer_state_replaces_what_was_remembered() -> None:
 def test_newer_state_with_the_drifted_value_is_at_peace() -> None:
     drift = engine()
     drift.process(index(), [timeout(60)])
-    assert drift.process(index(visibility_timeout_seconds=60), [timeout(60)]).events == ()
+    events = drift.process(index(visibility_timeout_seconds=60), [timeout(60)]).events
+    assert told(events) == []
+    assert ended(events) == [("visibility_timeout_seconds", "adopted")]
 
 
 def test_restore_forgets_a_batch() -> None:

@@ -8,7 +8,7 @@ from tests.drift.test_engine import index, timeout
 from tfdrift_core.drift.classify.classify import Cause, Outcome, Verdict
 from tfdrift_core.drift.compare.schema import schema_of
 from tfdrift_core.drift.event import Confidence
-from tfdrift_core.drift.memory import Overlay
+from tfdrift_core.drift.memory import Overlay, Remembered
 from tfdrift_core.drift.track import Known, Touch, Track
 
 CHANGE = Verdict(Outcome.CHANGE)
@@ -20,7 +20,7 @@ def track(**attributes: Any) -> Track:
     (instance,) = index(**attributes).all("aws_sqs_queue")
     state = instance.attributes
     known = Known((instance.state, instance.address), instance, state, schema_of(instance.type, state))
-    return Track(known, Overlay(state, state, state))
+    return Track(known, Remembered(Overlay(state, state, state)))
 
 
 def touch(verdict: Verdict = CHANGE) -> Touch:

@@ -10,7 +10,7 @@ from tfdrift_core.drift.event import DriftEvent, Kind, Resource
 from tfdrift_core.output import fields
 from tfdrift_core.output.fields import BY_NAME, FIELDS, PATH_ROOTS, Type, values
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "fields.md"
 
 
 def test_names_can_be_used_in_conditions() -> None:
@@ -159,5 +159,6 @@ def test_paths_are_offered_where_the_record_has_objects() -> None:
     assert {f.name for f in FIELDS if f.path} == set(PATH_ROOTS)
 
 
-def test_the_readme_shows_this_table() -> None:
-    assert fields.markdown() in README.read_text(encoding="utf-8"), "run: python -m tfdrift_core.output.fields"
+def test_the_page_shows_this_table() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == fields.markdown(), "run: python -m tfdrift_core.output.fields > docs/fields.md"

@@ -1,7 +1,8 @@
 """What has been handed over already, remembered over restarts: nothing is lost, nothing is reported twice.
 
-Three things are kept in ``data_dir``: the ids of records whose batches are done (``seen``), how far each source has
-come (``checkpoint``), and a journal of the events of batches that are not done.  A batch is first settled here and then
+Four things are kept in ``data_dir``: the ids of records whose batches are done (``seen``), how far each source has
+come (``checkpoint``), what the records left of each resource (``remembered``), and a journal of the events of batches
+that are not done.  A batch is first settled here, its ids and what it left in one transaction, and then
 acknowledged to its source.  After a crash at any point the source delivers an unacknowledged batch again: if it was
 settled, its records are dropped; if not, its events are made anew, with the same ids, and those that the journal shows
 as handed over are dropped.
@@ -25,8 +26,10 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
+from tfdrift_core.delivery import drifts
 from tfdrift_core.private import open_private
 from tfdrift_core.records.record import Record
 from tfdrift_core.sources.base import Batch, NotYetError, SourceError
@@ -60,13 +63,16 @@ _JOURNAL_LIMIT = 1 << 20
 _LOCK_SECONDS = 2.0
 _DATABASE_SECONDS = 10.0
 
-_SCHEMA = """
+_SCHEMA = (
+    """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS seen (key BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS seen_at ON seen (at);
 CREATE TABLE IF NOT EXISTS checkpoint (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+    + drifts.SCHEMA
+)
 
 _log = logging.getLogger("tfdrift.ledger")
 
@@ -102,7 +108,7 @@ class Ledger:
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock_fd = _exclusive(self._directory / "lock")
-            self._database = _open(self._directory / "ledger.sqlite")
+            self._database = _open(self._directory / drifts.DATABASE)
             self._journal = _Journal(self._directory / "journal")
         except BlockingIOError as error:
             raise NotYetError(
@@ -151,12 +157,15 @@ class Ledger:
         """Eight bytes in which C may advance instead, in the machine's byte order; None without ``data_dir``."""
         return self._journal.header
 
-    def settle(self, claim: Claim) -> None:
-        """Every event of the batch has been handed over; call before acknowledging the batch to its source."""
+    def settle(self, claim: Claim, left: drifts.Documents = MappingProxyType({})) -> None:
+        """Every event of the batch has been handed over; call before acknowledging the batch to its source.
+
+        ``left`` is what is remembered from now on of the resources that the batch touched, ``None`` for nothing.
+        """
         with self._lock:
-            if claim.durable and claim.keys:
+            if claim.durable and (claim.keys or left):
                 now = int(time.time())
-                self._write("INSERT OR IGNORE INTO seen VALUES (?, ?)", [(key, now) for key in claim.keys])
+                self._write("INSERT OR IGNORE INTO seen VALUES (?, ?)", [(key, now) for key in claim.keys], left)
             elif claim.keys:
                 newer = self._replayed[1]
                 newer.update(claim.keys)
@@ -169,6 +178,23 @@ class Ledger:
             if not self._claimed:
                 # With no batch under way the journal tells nothing that ``seen`` does not.
                 self._journal.shorten()
+
+    @property
+    def salt(self) -> bytes:
+        """See ``drifts.salt``."""
+        with self._lock:
+            return drifts.salt(self._database)
+
+    def remembered(self) -> Sequence[tuple[drifts.Key, bytes]]:
+        """What was left of each resource by the batches that were settled."""
+        with self._lock:
+            return list(drifts.remembered(self._database))
+
+    def silenced(self) -> frozenset[str]:
+        """The ids of drift that somebody acknowledged, and that nobody is to be reminded of."""
+        now = time.time()
+        with self._lock:
+            return frozenset(id for id, note in drifts.acknowledgements(self._database).items() if note.holds(now))
 
     def checkpoint(self, name: str) -> Any:
         """What ``save`` was last given under this name, or None."""
@@ -205,10 +231,16 @@ class Ledger:
             self._unread.failed(error)
             return None
 
-    def _write(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _write(
+        self,
+        statement: str,
+        rows: Sequence[tuple[Any, ...]],
+        left: drifts.Documents = MappingProxyType({}),
+    ) -> None:
         try:
             with self._database:
                 self._database.executemany(statement, rows)
+                drifts.write(self._database, left)
         except sqlite3.Error as error:
             self._unwritten.failed(error)
         else:

@@ -1,8 +1,9 @@
 """A source together with its ledger: what the pipeline reads from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tfdrift_core.delivery.drifts import Documents, Key
 from tfdrift_core.delivery.ledger import Claim, Ledger
 from tfdrift_core.records.record import Record
 from tfdrift_core.sources.base import Batch, Source
@@ -55,11 +56,30 @@ class Tracked:
         """A buffer whose first eight bytes hold that count, for C to move on; None without ``data_dir``."""
         return self._ledger.progress
 
-    def acknowledge(self, batch: Batch) -> None:
+    def interim(self) -> Batch:
+        """A batch of no records, for what time or a newer state gives rise to; its source never hears of it."""
+        batch = Batch("state", (), self)
+        self._claims[id(batch)] = batch, self._ledger.claim(batch, ())
+        return batch
+
+    def acknowledge(self, batch: Batch, left: Documents) -> None:
+        """The reader has finished with a batch; ``left`` is what it left of the resources that it touched."""
         if id(batch) in self._claims:
-            self._ledger.settle(self._claims.pop(id(batch))[1])
-        if self._source is not None:
+            self._ledger.settle(self._claims.pop(id(batch))[1], left)
+        if self._source is not None and batch.token is not self:
             self._source.acknowledge(batch)
+
+    @property
+    def salt(self) -> bytes:
+        return self._ledger.salt
+
+    def remembered(self) -> Sequence[tuple[Key, bytes]]:
+        """What settled batches left of each resource."""
+        return self._ledger.remembered()
+
+    def silenced(self) -> frozenset[str]:
+        """The ids of drift that nobody is to be reminded of."""
+        return self._ledger.silenced()
 
     def close(self) -> None:
         if self._source is not None:

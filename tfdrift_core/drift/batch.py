@@ -1,12 +1,12 @@
 """One batch: for each record classify, resolve, change; then, for each resource, compare and tell."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tfdrift_core.drift.change.apply import apply
-from tfdrift_core.drift.change.catalog import Catalog, Create, Effect
+from tfdrift_core.drift.change.catalog import Catalog, Create, Effect, Event
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.infer import infer
 from tfdrift_core.drift.change.plan import Plans, Step
@@ -15,8 +15,10 @@ from tfdrift_core.drift.change.shape import canonical_request, canonical_respons
 from tfdrift_core.drift.classify.classify import Expectations, Outcome, Verdict, classify, tool_of
 from tfdrift_core.drift.compare.schema import schema_of
 from tfdrift_core.drift.compare.values import as_list, render
-from tfdrift_core.drift.event import Confidence, DriftEvent, Resource
-from tfdrift_core.drift.memory import Memory
+from tfdrift_core.drift.ends import End, by_call, ends
+from tfdrift_core.drift.event import Confidence, DriftEvent, Opening, Resource
+from tfdrift_core.drift.memory import Key, Memory, Overlay, Remembered, outside
+from tfdrift_core.drift.opening import moved, opened
 from tfdrift_core.drift.resolve import Resolver
 from tfdrift_core.drift.tell import Teller
 from tfdrift_core.drift.track import Known, Net, Touch, Track
@@ -37,12 +39,16 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a batch gave: events in the order of their records, and counts for the metrics."""
+    """What a batch gave: events in the order of their records, and counts for the metrics.
+
+    ``touched`` are the resources of which something else is remembered now, without an instance outside of Terraform.
+    """
 
     events: tuple[DriftEvent, ...] = ()
     relevant: int = 0
     expected: Mapping[str, int] = field(default_factory=dict)
     terraform_ran: bool = False
+    touched: Mapping[Key, Instance | None] = field(default_factory=dict)
 
 
 class View:
@@ -92,6 +98,8 @@ class Batch:
         self._settings, self._view, self._memory = settings, view, memory
         self._teller = Teller(settings.expectations, settings.emit_expected, now)
         self._tracks: dict[Instance, Track] = {}
+        self._openings: dict[Instance, list[Opening]] = {}
+        self._touched_keys: dict[Key, Instance | None] = {}
         self._verdicts: list[Verdict] = []
         self._terraform_ran = False
 
@@ -100,11 +108,10 @@ class Batch:
         for record in records:
             self._take(record)
         for track in self._tracks.values():
-            self._tell(track)
-            self._memory.remember(track.known.key, track.overlay)
+            self._settle(track)
         judged = [verdict for verdict in self._verdicts if verdict.outcome is not Outcome.NOT_A_CHANGE]
         expected = Counter(str(verdict.cause) for verdict in judged if verdict.outcome is Outcome.EXPECTED)
-        return Result(self._teller.events, len(judged), expected, self._terraform_ran)
+        return Result(self._teller.events, len(judged), expected, self._terraform_ran, self._touched_keys)
 
     def _take(self, record: Record) -> None:
         event = self._settings.catalog.event(record)
@@ -112,7 +119,8 @@ class Batch:
             return
         self._terraform_ran = self._terraform_ran or bool(tool_of(record.user_agent, self._settings.expectations))
         plan = self._view.plans.of(event) if event is not None else ()
-        if event is not None and not plan:
+        gone = self._deletes_unmanaged(event) if event is not None else ()
+        if event is not None and not plan and not gone:
             return
         self._teller.begin(record)
         call = Call(record, self._settings.expectations)
@@ -120,6 +128,8 @@ class Batch:
         scope = Scope(request=request, record=record.raw, created=self._memory.created(request))
         if event is not None:
             self._apply(call, plan, scope)
+            for effect in gone:
+                self._end_unmanaged(call, effect, scope)
         elif record.raw.get("eventCategory") != "Data":
             # Writes to what a resource stores say nothing of the resource, though they name it.
             self._infer(call, scope.having(response=canonical_response(record)))
@@ -202,7 +212,7 @@ class Batch:
         track = self._tracks.get(instance)
         if track is None:
             known = self._view.known(instance)
-            track = self._tracks[instance] = Track(known, self._memory.overlay(known.key, known.attributes))
+            track = self._tracks[instance] = Track(known, self._memory.recall(known.key, known.attributes))
         return track
 
     def _infer(self, call: Call, scope: Scope) -> None:
@@ -211,14 +221,15 @@ class Batch:
         record, verdict = call.record, call.verdict
         for guess in infer(self._view.index, record, scope):
             if guess.instance is None:
-                self._teller.unmanaged(record, verdict, guess.resource, Confidence.INFERRED, guess.reason)
+                self._made(self._teller.unmanaged(record, verdict, guess.resource, Confidence.INFERRED, guess.reason))
                 continue
             track = self._track(guess.instance)
             touch = Touch(record, verdict, Confidence.INFERRED, guess.reason)
             if track.current is None:
                 continue
             if guess.attributes == track.current and verdict.outcome is Outcome.CHANGE:
-                self._teller.touched(track, Net(touch, None))
+                event = self._teller.touched(track, Net(touch, None))
+                self._openings.setdefault(guess.instance, []).append(opened(event, ()))
             else:
                 self._make(track, guess.attributes, touch)
 
@@ -235,12 +246,66 @@ class Batch:
             region=call.record.region,
         )
         self._memory.remember_created(resource.id, {**scope.request, **scope.response})
-        self._teller.unmanaged(call.record, call.verdict, resource, confidence)
+        self._made(self._teller.unmanaged(call.record, call.verdict, resource, confidence))
 
-    def _tell(self, track: Track) -> None:
+    def _made(self, event: DriftEvent | None) -> None:
+        """Remember what was made outside Terraform as long as it is there."""
+        if event is not None and event.resource.id:
+            key = outside(event.resource.type, event.resource.id)
+            self._memory.remember(key, Remembered(Overlay({}, {}, {}), (opened(event, ()),)))
+            self._touched_keys[key] = None
+
+    def _deletes_unmanaged(self, event: Event) -> Sequence[Effect]:
+        """Those effects of a call that may delete what was made outside Terraform."""
+        return [e for e in event.effects if e.delete and any(self._memory.unmanaged(type) for type in e.types)]
+
+    def _end_unmanaged(self, call: Call, effect: Effect, scope: Scope) -> None:
+        for item in self._items(effect, scope):
+            names = scope.having(item=item)
+            if effect.when and not evaluate(effect.when, names):
+                continue
+            named = {render(evaluate(text, names)) for match in effect.matches for text in match.values()}
+            for key in (key for type in effect.types for key in self._memory.unmanaged(type)):
+                (opening, *_) = self._memory.openings(key)
+                if _is(opening.resource, named, call.record) and not call.is_no_change:
+                    self._teller.end(End(opening, by_call(call.verdict)), call.record, frozenset())
+                    self._memory.forget(key)
+                    self._touched_keys[key] = None
+
+    def _settle(self, track: Track) -> None:
+        """Tell the net change of one resource and what it ends, and remember what it is now."""
+        told = [*self._openings.get(track.instance, ()), *self._tell(track)]
+        if not told and not track.moved:
+            return
+        over = list(ends(track))
+        for end in over:
+            assert end.touch is not None
+            self._teller.end(end, end.touch.record, track.secrets(end.touch))
+        ended = {end.opening.id for end in over}
+        still = {opening.steps: opening for opening in track.openings if opening.id not in ended}
+        for opening in told:
+            earlier = still.get(opening.steps)
+            same_kind = earlier is not None and earlier.kind is opening.kind
+            still[opening.steps] = moved(earlier, opening) if earlier is not None and same_kind else opening
+        self._memory.remember(track.known.key, Remembered(track.overlay, tuple(still.values())))
+        self._touched_keys[track.known.key] = track.instance
+
+    def _tell(self, track: Track) -> list[Opening]:
         """The net change of one resource; what calls put back is shown where expected events are."""
-        nets = list(track.net())
+        nets, openings = list(track.net()), []
         for net in nets:
-            self._teller.drift(track, net)
+            event = self._teller.drift(track, net)
+            if event is not None:
+                openings.append(opened(event, net.difference.path if net.difference is not None else ()))
         told = frozenset(net.difference.attribute for net in nets if net.difference is not None)
         self._teller.withheld(track, list(track.put_back(told)), "changed and put back to what Terraform wants")
+        return openings
+
+
+def _is(resource: Resource, names: Collection[str | None], record: Record) -> bool:
+    """Whether a record names a resource that was made outside Terraform, in its account and region."""
+    return (
+        any(name in names for name in (resource.id, resource.arn, resource.name) if name)
+        and resource.account == record.account
+        and resource.region == record.region
+    )

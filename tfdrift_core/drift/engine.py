@@ -4,14 +4,18 @@ Every stage has a room of its own and ``batch.py`` calls them in order; this mod
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tfdrift_core.drift.batch import Batch, Result, Settings, View
 from tfdrift_core.drift.change.catalog import Catalog
 from tfdrift_core.drift.classify.classify import Expectations
-from tfdrift_core.drift.memory import Memory, Snapshot
+from tfdrift_core.drift.ends import outdated
+from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.drift.memory import Documents, Key, Memory
+from tfdrift_core.drift.opening import reminder, resolved
 from tfdrift_core.records.record import Record
-from tfdrift_core.terraform.model import StateIndex
+from tfdrift_core.terraform.model import Instance, StateIndex
 
 
 def merged(results: Iterable[Result]) -> Result:
@@ -25,7 +29,17 @@ def merged(results: Iterable[Result]) -> Result:
         sum(result.relevant for result in results),
         expected,
         any(result.terraform_ran for result in results),
+        {key: instance for result in results for key, instance in result.touched.items()},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What an engine remembered at one moment."""
+
+    mark: int
+    versions: Mapping[str, object]
+    view: View | None
 
 
 class Engine:
@@ -38,27 +52,87 @@ class Engine:
         *,
         emit_expected: bool = False,
         coalesce: bool = True,
+        memory: Memory | None = None,
     ) -> None:
+        """``memory`` is what an earlier engine left."""
         self._settings = Settings(catalog, expectations, emit_expected)
         self._coalesce = coalesce
-        self._memory = Memory()
+        self.memory = memory or Memory()
         self._view: View | None = None
+        self._versions: Mapping[str, object] = {}
 
     def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Result:
-        """The drift that ``records``, in their order, made; ``now`` is the time to stamp events with, in nanoseconds.
+        """The drift that ``records``, in their order, made or ended; before it, what a newer ``index`` ended.
 
-        With ``coalesce`` what the records of one batch do to a resource is reported as one net change, by the last
-        caller who touched the attribute.
+        ``now`` is the time to stamp events with, in nanoseconds since the epoch.  With ``coalesce`` what the records of
+        one batch do to a resource is reported as one net change, by the last caller who touched the attribute.
         """
+        ended = self._compare_states(index, now)
         if self._view is None or self._view.index is not index:
             self._view = View(index)
         groups = [records] if self._coalesce else [[record] for record in records]
-        return merged(Batch(self._settings, self._view, self._memory, now).run(group) for group in groups)
+        return merged((ended, *(Batch(self._settings, self._view, self.memory, now).run(group) for group in groups)))
+
+    def recall(self, memory: Memory, documents: Iterable[tuple[Key, bytes]]) -> None:
+        """Begin anew with what was kept of each resource."""
+        memory.load(documents)
+        self.memory, self._view, self._versions = memory, None, {}
+
+    def commit(self) -> None:
+        """Keep what was remembered: snapshots that were taken are void."""
+        self.memory.commit()
+
+    def is_current(self, index: StateIndex) -> bool:
+        """Whether this version of the states was compared with what is remembered."""
+        return self._view is not None and self._view.index is index
+
+    def remind(self, now: int, period: int, silenced: Collection[str]) -> Result:
+        """A reminder of each drift that has been open for another ``period``; both are in nanoseconds.
+
+        ``silenced`` are the ids of drift that somebody acknowledged.
+        """
+        events: list[DriftEvent] = []
+        touched: dict[Key, Instance | None] = {}
+        for key in self.memory.drifted():
+            openings = self.memory.openings(key)
+            due = {o.id for o in openings if o.id not in silenced and now >= o.opened + (o.reminded + 1) * period}
+            if not due:
+                continue
+            events += [reminder(opening, now) for opening in openings if opening.id in due]
+            # One reminder for all the periods that a pipeline was not there to count.
+            self.memory.replace_openings(
+                key,
+                [replace(o, reminded=(now - o.opened) // period) if o.id in due else o for o in openings],
+            )
+            touched[key] = self._instance(key)
+        return Result(tuple(events), touched=touched)
+
+    def _instance(self, key: Key) -> Instance | None:
+        state, address = key
+        return self._view.index.at(state, {address}).get(address) if self._view is not None and state else None
+
+    def documents(self, result: Result) -> Documents:
+        """What is to be kept of everything that a result touched."""
+        return {key: self.memory.document(key, instance) for key, instance in result.touched.items()}
 
     def snapshot(self) -> Snapshot:
         """What the engine remembers, for ``restore``."""
-        return self._memory.snapshot()
+        return Snapshot(self.memory.snapshot(), self._versions, self._view)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Forget what was processed since the snapshot."""
-        self._memory.restore(snapshot)
+        self.memory.restore(snapshot.mark)
+        self._versions, self._view = snapshot.versions, snapshot.view
+
+    def _compare_states(self, index: StateIndex, now: int) -> Result:
+        """What a newer version of the states says of what is remembered."""
+        if self.is_current(index):
+            return Result()
+        events: list[DriftEvent] = []
+        touched: dict[Key, Instance | None] = {}
+        for found in outdated(self.memory, index, self._versions):
+            events += [resolved(end.opening, end.resolution, None, now) for end in found.ends]
+            self.memory.forget(found.key)
+            touched[found.key] = None
+        self._versions = dict(index.versions)
+        return Result(tuple(events), touched=touched)

@@ -11,6 +11,21 @@ class Kind(StrEnum):
     DELETED = "deleted"
     UNMANAGED = "unmanaged"
     EXPECTED = "expected"
+    RESOLVED = "resolved"
+    OPEN = "open"
+
+
+class Resolution(StrEnum):
+    """How a drift ended."""
+
+    REVERTED = "reverted"
+    """Somebody put it back by another call."""
+    APPLIED = "applied"
+    """Terraform put it back."""
+    ADOPTED = "adopted"
+    """A newer version of the state holds the new value, or the resource that was made beside Terraform."""
+    REMOVED = "removed"
+    """The resource was deleted, or left the state."""
 
 
 class Confidence(StrEnum):
@@ -37,6 +52,35 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """A drift that was reported and that has not ended.
+
+    ``id`` is the ``drift.id`` of the event that told of it, ``opened`` the time of its call in nanoseconds since the
+    epoch, ``by`` who made that call, and ``record`` what is kept of it: no parameters.  ``steps`` is the path; values
+    are as they were shown, without secrets.  ``reminded`` counts the reminders that were given.
+    """
+
+    id: str
+    kind: Kind
+    resource: Resource
+    opened: int
+    by: str
+    record: Record
+    steps: tuple[str | int, ...] = ()
+    path: str = ""
+    old_value: str | None = None
+    new_value: str | None = None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    confidence: Confidence = Confidence.EXACT
+    reminded: int = 0
+
+    @property
+    def attribute(self) -> str:
+        return str(self.steps[0]) if self.steps else ""
+
+
+@dataclass(frozen=True, slots=True)
 class DriftEvent:
     """One event for Falco.
 
@@ -44,7 +88,8 @@ class DriftEvent:
     (``root_block_device[0].volume_size``).  Values are printed as Terraform prints them: strings bare, everything else
     as JSON; ``None`` is absent.  ``added`` and ``removed`` are the elements of a set.  ``attributes`` names every
     attribute of the resource that the same call changed.  ``id`` is the same for the same record, resource and path
-    however often they are replayed.  ``time`` is when TFDrift made the event, in nanoseconds since the epoch.
+    however often they are replayed.  ``time`` is when TFDrift made the event, in nanoseconds since the epoch.  An event
+    that tells of the end of a drift, or reminds of it, has its ``opening``, and at its end the ``resolution``.
     """
 
     record: Record
@@ -63,3 +108,5 @@ class DriftEvent:
     hint: str = ""
     redacted: frozenset[str] = field(default=frozenset(), repr=False)
     time: int = 0
+    opening: Opening | None = None
+    resolution: Resolution | None = None

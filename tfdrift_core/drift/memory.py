@@ -1,15 +1,39 @@
-"""What earlier calls left: the resources that are not, or not only, what state says."""
+"""What earlier calls left: the resources that are not, or not only, what state says, and the drift that is open.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+What is remembered of a resource has two forms.  In memory it is an ``Overlay`` over the attributes object of state.  On
+disk it is a document of plain data, without any secret, that fits whatever version of state still has the same
+attributes; it is read only when a call or a newer state asks for the resource.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from tfdrift_core.terraform.model import Attributes
+import orjson
+
+from tfdrift_core.drift.compare.sealed import digest_of, seal, unseal
+from tfdrift_core.drift.event import Opening
+from tfdrift_core.drift.opening import from_document, to_document
+from tfdrift_core.drift.present.present import masked
+from tfdrift_core.terraform.model import Attributes, Instance
+
+MAX_RESOURCES: Final = 100_000
+"""Resources that are remembered; beyond that the ones that were touched first are forgotten."""
 
 _MAX_CREATED: Final = 1000
 
 Key = tuple[str, str]
-"""State and address: two workspaces of one configuration have the same addresses."""
+"""State and address: two workspaces of one configuration have the same addresses.  What is outside of Terraform has no
+state; its type and id stand for the address."""
+
+
+def outside(type: str, id: str) -> Key:
+    """The key of a resource that was made outside Terraform."""
+    return "", f"{type} {id}"
+
+
+Documents = Mapping[Key, bytes | None]
+"""What is to be kept of each resource, ``None`` for nothing."""
 
 
 class Overlay(NamedTuple):
@@ -25,31 +49,143 @@ class Overlay(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What the memory held at one moment, for ``Memory.restore``."""
+class Remembered:
+    """All that is known of a resource beyond state: how it was left, and its open drift."""
 
-    overlays: Mapping[Key, Overlay]
+    overlay: Overlay
+    openings: tuple[Opening, ...] = ()
+
+    @property
+    def is_nothing(self) -> bool:
+        state, baseline, current = self.overlay
+        return not self.openings and current is not None and current == state == baseline
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A document that nobody asked for yet."""
+
+    data: bytes
 
 
 class Memory:
-    """Overlays by resource, and what was logged of resources that were made outside Terraform."""
+    """What is remembered of each resource, and what was logged of resources that were made outside Terraform.
 
-    def __init__(self) -> None:
-        self._overlays: dict[Key, Overlay] = {}
+    ``salt`` makes digests of secrets useless to whoever does not have it.
+    """
+
+    def __init__(self, salt: bytes = b"") -> None:
+        self._salt = salt
+        self._resources: dict[Key, Remembered | _Written] = {}
+        self._opened: dict[Key, tuple[int, ...]] = {}
+        self._outside: dict[str, dict[Key, None]] = {}
         self._created: dict[str, Mapping[str, Any]] = {}
+        self._undo: list[tuple[Key, Remembered | _Written | None]] | None = None
+        self.forgotten = 0
 
-    def overlay(self, key: Key, state: Attributes) -> Overlay:
-        """What a resource is now that has these attributes in state."""
-        overlay = self._overlays.get(key)
-        if overlay is None or (overlay.state is not state and overlay.state != state):
-            return Overlay(state, state, state)
-        return overlay
+    def load(self, documents: Iterable[tuple[Key, bytes]]) -> None:
+        """Begin with what was kept, and with nothing else."""
+        self._resources, self._opened, self._outside, self._undo = {}, {}, {}, None
+        for key, data in documents:
+            self._put(key, _Written(data))
 
-    def remember(self, key: Key, overlay: Overlay) -> None:
-        if overlay.current is not None and overlay.current == overlay.state == overlay.baseline:
-            self._overlays.pop(key, None)
+    def resources(self) -> Sequence[Key]:
+        return tuple(self._resources)
+
+    @property
+    def open_drifts(self) -> int:
+        return sum(map(len, self._opened.values()))
+
+    @property
+    def oldest(self) -> int:
+        """When the oldest open drift was made, in nanoseconds since the epoch; 0 when none is open."""
+        return min((moment for moments in self._opened.values() for moment in moments), default=0)
+
+    def drifted(self) -> Sequence[Key]:
+        """The resources that have open drift."""
+        return tuple(self._opened)
+
+    def unmanaged(self, type: str) -> Sequence[Key]:
+        """The open drifts of this type that were made outside Terraform."""
+        return tuple(self._outside.get(type, ()))
+
+    def recall(self, key: Key, state: Attributes) -> Remembered:
+        """What is known of a resource that has these attributes in state.
+
+        What does not fit them any more is left to ``outdated``, which whoever brings a newer state asks first.
+        """
+        found = self._resources.get(key)
+        if isinstance(found, _Written):
+            found = self._read(found, state)
+        if found is None or not _fits(found, state):
+            return Remembered(Overlay(state, state, state))
+        return found
+
+    def openings(self, key: Key) -> tuple[Opening, ...]:
+        """The open drift of a resource, whatever state says of it by now."""
+        found = self._resources.get(key)
+        if isinstance(found, _Written):
+            return _openings(_document(found.data))
+        return found.openings if found is not None else ()
+
+    def outdated(self, key: Key, state: Attributes) -> Remembered | None:
+        """What was remembered of a resource whose attributes in state are others by now; ``None`` where they are not.
+
+        ``current`` then holds what is known: of a document that was never read, the attributes that calls left.
+        """
+        found = self._resources.get(key)
+        if isinstance(found, _Written):
+            document = _document(found.data)
+            if document.get("state") == digest_of(state, self._salt):
+                return None
+            current = document.get("current")
+            left = None if current is None else unseal(current, self._salt)
+            return Remembered(Overlay({}, {}, left), _openings(document))
+        return None if found is None or _fits(found, state) else found
+
+    def remember(self, key: Key, remembered: Remembered) -> None:
+        if remembered.is_nothing:
+            self.forget(key)
+            return
+        self._note(key)
+        self._put(key, remembered)
+        if len(self._resources) > MAX_RESOURCES:
+            self.forgotten += 1
+            self.forget(next(iter(self._resources)))
+
+    def replace_openings(self, key: Key, openings: Iterable[Opening]) -> None:
+        """Other openings of a resource of which everything else stays as it was remembered."""
+        found = self._resources.get(key)
+        if found is None:
+            return
+        self._note(key)
+        if isinstance(found, _Written):
+            document = {**_document(found.data), "openings": [to_document(opening) for opening in openings]}
+            self._put(key, _Written(orjson.dumps(document, default=str)))
         else:
-            self._overlays[key] = overlay
+            self._put(key, replace(found, openings=tuple(openings)))
+
+    def forget(self, key: Key) -> None:
+        if key in self._resources:
+            self._note(key)
+            self._put(key, None)
+
+    def document(self, key: Key, instance: Instance | None) -> bytes | None:
+        """What is to be kept of a resource, ``None`` for nothing; ``instance`` knows what of it is secret."""
+        found = self._resources.get(key)
+        if isinstance(found, _Written):
+            return found.data
+        if found is None:
+            return None
+        overlay = found.overlay
+        document: dict[str, Any] = {"openings": [to_document(opening) for opening in found.openings]}
+        if instance is not None:
+            document["state"] = digest_of(overlay.state, self._salt)
+            document["baseline"] = self._sealed(instance, overlay.state, overlay.baseline)
+            document["current"] = (
+                None if overlay.current is None else self._sealed(instance, overlay.state, overlay.current)
+            )
+        return orjson.dumps(document, default=str)
 
     def remember_created(self, id: str, parameters: Mapping[str, Any]) -> None:
         """Keep what is known of a resource outside Terraform, for calls that tie it to a managed one."""
@@ -64,9 +200,80 @@ class Memory:
                 return self._created[value]
         return {}
 
-    def snapshot(self) -> Snapshot:
-        return Snapshot(dict(self._overlays))
+    def snapshot(self) -> int:
+        """A mark to come back to with ``restore``; ``commit`` makes it void."""
+        if self._undo is None:
+            self._undo = []
+        return len(self._undo)
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Forget what was remembered since the snapshot."""
-        self._overlays = dict(snapshot.overlays)
+    def restore(self, mark: int) -> None:
+        """Forget what was remembered since the mark."""
+        undo = self._undo or []
+        while len(undo) > mark:
+            self._put(*undo.pop())
+
+    def commit(self) -> None:
+        """Keep what was remembered."""
+        self._undo = None
+
+    def _note(self, key: Key) -> None:
+        if self._undo is not None:
+            self._undo.append((key, self._resources.get(key)))
+
+    def _put(self, key: Key, found: Remembered | _Written | None) -> None:
+        self._resources.pop(key, None)
+        self._opened.pop(key, None)
+        outside, type = key[0] == "", key[1].partition(" ")[0]
+        if outside:
+            self._outside.get(type, {}).pop(key, None)
+        if found is None:
+            return
+        self._resources[key] = found
+        openings = _openings(_document(found.data)) if isinstance(found, _Written) else found.openings
+        if openings:
+            self._opened[key] = tuple(opening.opened for opening in openings)
+            if outside:
+                self._outside.setdefault(type, {})[key] = None
+
+    def _read(self, written: _Written, state: Attributes) -> Remembered | None:
+        document = _document(written.data)
+        if document.get("state") != digest_of(state, self._salt):
+            return None
+        current = document.get("current")
+        overlay = Overlay(
+            state,
+            _laid_over(state, unseal(document.get("baseline", {}), self._salt)),
+            None if current is None else _laid_over(state, unseal(current, self._salt)),
+        )
+        return Remembered(overlay, _openings(document))
+
+    def _sealed(self, instance: Instance, state: Attributes, attributes: Attributes) -> dict[str, Any]:
+        """The attributes that differ from state, without secrets."""
+        names = [name for name in dict.fromkeys((*attributes, *state)) if attributes.get(name) != state.get(name)]
+        changed = {name: attributes.get(name) for name in names}
+        shown = masked(instance, changed)
+        return {name: seal(value, shown[name], self._salt) for name, value in changed.items()}
+
+
+def _laid_over(state: Attributes, difference: Mapping[str, Any]) -> Attributes:
+    return {**state, **difference} if difference else state
+
+
+def _fits(remembered: Remembered, state: Attributes) -> bool:
+    return remembered.overlay.state is state or remembered.overlay.state == state
+
+
+def _document(data: bytes) -> Mapping[str, Any]:
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _openings(document: Mapping[str, Any]) -> tuple[Opening, ...]:
+    try:
+        return tuple(map(from_document, document.get("openings", ())))
+    except (KeyError, TypeError, ValueError):
+        # Written by another version, or damaged: the drift is reported anew when it is seen again.
+        return ()

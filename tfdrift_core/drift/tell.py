@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from tfdrift_core.drift.classify.classify import Change, Expectations, Outcome, Verdict, expected_change
 from tfdrift_core.drift.compare.diff import Difference, path_text
 from tfdrift_core.drift.compare.ignore import ignored
+from tfdrift_core.drift.ends import End
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
+from tfdrift_core.drift.opening import resolved
 from tfdrift_core.drift.present.hint import hint
 from tfdrift_core.drift.present.present import present
 from tfdrift_core.drift.track import Net, Track
@@ -37,8 +39,8 @@ class Teller:
     def events(self) -> tuple[DriftEvent, ...]:
         return tuple(event for _, event in sorted(self._events, key=lambda pair: pair[0]))
 
-    def drift(self, track: Track, net: Net) -> None:
-        """A difference or a deletion, unless configuration or a rule expects just that."""
+    def drift(self, track: Track, net: Net) -> DriftEvent | None:
+        """A difference or a deletion; ``None`` where configuration or a rule expects just that."""
         instance, (touch, difference) = track.instance, net
         if difference is not None and ignored(instance.ignore_changes, difference.path):
             reason = "lifecycle.ignore_changes"
@@ -47,12 +49,17 @@ class Teller:
             reason = expected_change(touch.record, change, self.expectations)
         if reason:
             self.withheld(track, [net], reason)
-        else:
-            self._emit(self._event(track, net, Kind.DELETED if difference is None else Kind.MODIFIED, touch.reason))
+            return None
+        kind = Kind.DELETED if difference is None else Kind.MODIFIED
+        return self._emit(self._event(track, net, kind, touch.reason))
 
-    def touched(self, track: Track, net: Net) -> None:
+    def touched(self, track: Track, net: Net) -> DriftEvent:
         """A resource that a call changed in a way that nobody can tell."""
-        self._emit(self._event(track, net, Kind.MODIFIED, net.touch.reason))
+        return self._emit(self._event(track, net, Kind.MODIFIED, net.touch.reason))
+
+    def end(self, end: End, record: Record, secrets: frozenset[str]) -> None:
+        """A drift that the call of ``record`` ended."""
+        self._emit(resolved(end.opening, end.resolution, record, self.now, secrets))
 
     def withheld(self, track: Track, nets: Sequence[Net], reason: str = "") -> None:
         """What a call did as expected."""
@@ -62,12 +69,12 @@ class Teller:
 
     def unmanaged(
         self, record: Record, verdict: Verdict, resource: Resource, confidence: Confidence, reason: str = ""
-    ) -> None:
-        """What was made beside Terraform."""
+    ) -> DriftEvent | None:
+        """What was made beside Terraform; ``None`` where that was expected."""
         expected = verdict.outcome is Outcome.EXPECTED or expected_change(record, Change(resource), self.expectations)
         if expected and not self.emit_expected:
-            return
-        self._emit(
+            return None
+        event = self._emit(
             DriftEvent(
                 record=record,
                 kind=Kind.EXPECTED if expected else Kind.UNMANAGED,
@@ -78,9 +85,12 @@ class Teller:
                 time=self.now,
             )
         )
+        return None if expected else event
 
-    def _emit(self, event: DriftEvent) -> None:
-        self._events.append((self._order[id(event.record)], replace(event, hint=hint(event))))
+    def _emit(self, event: DriftEvent) -> DriftEvent:
+        event = replace(event, hint=hint(event))
+        self._events.append((self._order[id(event.record)], event))
+        return event
 
     def _event(self, track: Track, net: Net, kind: Kind, reason: str) -> DriftEvent:
         instance, (touch, difference) = track.instance, net

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from tfdrift_core.drift.classify.classify import Cause, Outcome, Verdict
-from tfdrift_core.drift.compare.diff import Difference, diff
+from tfdrift_core.drift.compare.diff import Difference, Path, diff
 from tfdrift_core.drift.compare.patch import patched
 from tfdrift_core.drift.compare.schema import Block, schema_for
 from tfdrift_core.drift.compare.values import member, same
 from tfdrift_core.drift.event import Confidence
-from tfdrift_core.drift.memory import Key, Overlay
+from tfdrift_core.drift.memory import Key, Overlay, Remembered
 from tfdrift_core.drift.present.present import secrets_of
 from tfdrift_core.records.record import Record, once
 from tfdrift_core.terraform.model import Attributes, Instance
@@ -59,18 +59,26 @@ class Track:
     on by what expected calls did.  ``current`` is what the last call left.  ``None`` is a resource that is gone.
     """
 
-    def __init__(self, known: Known, overlay: Overlay) -> None:
+    def __init__(self, known: Known, remembered: Remembered) -> None:
         self.known = known
-        self.baseline = overlay.baseline
-        self.start = self.current = overlay.current
+        self.openings = remembered.openings
+        self.baseline = remembered.overlay.baseline
+        self.start = self.current = remembered.overlay.current
         self._block = schema_for(known.instance.type)
         self._touched: dict[str, Touch] = {}
         self._deleted: Touch | None = None
+        self._last: dict[str, Touch] = {}
+        self._latest: Touch | None = None
         self._left: tuple[Attributes, frozenset[str]] | None = None
 
     @property
     def instance(self) -> Instance:
         return self.known.instance
+
+    @property
+    def moved(self) -> bool:
+        """Whether any call of the batch touched it."""
+        return self._latest is not None
 
     @property
     def overlay(self) -> Overlay:
@@ -93,7 +101,8 @@ class Track:
         differences = [] if after is None else diff(self.baseline if before is None else before, after, self._block)
         names = tuple(dict.fromkeys([difference.attribute for difference in differences]))
         touch = replace(touch, attributes=names, after=after or {})
-        self.current = after
+        self.current, self._latest = after, touch
+        self._last.update(dict.fromkeys(names, touch))
         if touch.verdict.outcome is not Outcome.EXPECTED:
             self._note(touch, differences, gone=after is None and before is not None)
             return ()
@@ -126,6 +135,14 @@ class Track:
             touch = self._touched.get(difference.attribute)
             if touch is not None and not _as_wanted(self.baseline, difference):
                 yield Net(touch, difference)
+
+    def differing(self) -> Sequence[Path]:
+        """Where the resource is not as Terraform wants it by now."""
+        return [] if self.current is None else [d.path for d in diff(self.baseline, self.current, self._block)]
+
+    def toucher(self, attribute: str) -> Touch | None:
+        """The call of this batch that changed an attribute last; without an attribute, the last call of all."""
+        return self._last.get(attribute) if attribute else self._latest
 
     def put_back(self, told: frozenset[str]) -> Iterator[Net]:
         """The attributes that calls touched and that are not among those told of: they are as Terraform wants them."""

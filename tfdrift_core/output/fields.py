@@ -1,7 +1,7 @@
 """The field table: the only place where a Falco field is defined.
 
-The C field list, the payload's numbers, ``plugin_get_fields``, ``event_to_string`` and the README's table are made from
-it (``python -m tfdrift_core.output.fields`` prints that table).  Numbers are part of the capture-file format: never
+The C field list, the payload's numbers, ``plugin_get_fields``, ``event_to_string`` and ``docs/fields.md`` are made from
+it (``python -m tfdrift_core.output.fields`` prints that page).  Numbers are part of the capture-file format: never
 change or reuse one.  An alias shares the number of the field that it stands for.
 """
 
@@ -197,6 +197,13 @@ def _latency(event: DriftEvent) -> Value:
     return max(event.time - event.record.time, 0) if event.time and event.record.time else None
 
 
+def _duration(event: DriftEvent) -> Value:
+    if event.opening is None or not event.opening.opened:
+        return None
+    until = event.record.time if event.resolution is not None and event.record.time else event.time
+    return max(until - event.opening.opened, 0) if until else None
+
+
 def _numbered(first: int, rows: Iterable[tuple[str, str, Callable[[DriftEvent], Value]]]) -> tuple[Field, ...]:
     return tuple(Field(first + i, name, Type.STRING, desc, get) for i, (name, desc, get) in enumerate(rows))
 
@@ -205,7 +212,11 @@ _S, _B, _N = Type.STRING, Type.BOOL, Type.UINT64
 
 _DRIFT = (
     Field(
-        1, "drift.kind", _S, "What happened: `modified`, `deleted`, `unmanaged` or `expected`.", lambda e: e.kind.value
+        1,
+        "drift.kind",
+        _S,
+        "What happened: `modified`, `deleted`, `unmanaged`, `expected`, or, to an earlier drift: `resolved` or `open`.",
+        lambda e: e.kind.value,
     ),
     Field(2, "drift.attribute", _S, "The top-level Terraform attribute that changed.", lambda e: e.attribute),
     Field(
@@ -264,6 +275,36 @@ _DRIFT = (
     Field(23, "drift.latency", Type.RELTIME, "Time from the call to this event.", _latency),
     Field(24, "drift.hint", _S, "What to do about it.", lambda e: e.hint),
     Field(25, "drift.link", _S, "The record in the CloudTrail console.", lambda e: _link(e)),
+    Field(
+        30,
+        "drift.opened",
+        Type.ABSTIME,
+        "Of a drift that ended or is still open: when the call was made that opened it.",
+        lambda e: e.opening.opened or None if e.opening else None,
+    ),
+    Field(31, "drift.duration", Type.RELTIME, "How long the drift was open, or has been open by now.", _duration),
+    Field(
+        32,
+        "drift.opened_by",
+        _S,
+        "Who made the call that opened the drift.",
+        lambda e: e.opening.by if e.opening else None,
+    ),
+    Field(
+        33,
+        "drift.opened_id",
+        _S,
+        "The `drift.id` of the event that told of the drift first.",
+        lambda e: e.opening.id if e.opening else None,
+    ),
+    Field(
+        34,
+        "drift.resolution",
+        _S,
+        "How the drift ended: `reverted` by another call, `applied` by Terraform, `adopted` by a newer state, or "
+        "`removed` with its resource.",
+        lambda e: e.resolution.value if e.resolution else None,
+    ),
     Field(
         67,
         "drift.resource",
@@ -418,13 +459,20 @@ def values(event: DriftEvent) -> dict[str, Value]:
     return {f.name: value for f in FIELDS if (value := f.get(safe)) not in (None, "", (), [])}
 
 
+_INTRODUCTION = """# Fields
+
+Fields that start with `ct.` have the names and meanings of Falco's own cloudtrail plugin, so that conditions written
+for it move over. `ct.request[a.b.c]` and `ct.response[a.b.c]` give one value inside.
+"""
+
+
 def markdown() -> str:
-    """The field table for the README."""
-    rows = ["| field | type | argument | meaning |", "|---|---|---|---|"]
+    """``docs/fields.md``."""
+    rows = [_INTRODUCTION, "| field | type | argument | meaning |", "|---|---|---|---|"]
     for f in FIELDS:
         kind = f"{f.type} list" if f.is_list else str(f.type)
         rows.append(f"| `{f.name}` | {kind} | {'path' if f.path else ''} | {f.desc} |")
-    return "\n".join(rows)
+    return "\n".join(rows) + "\n"
 
 
 __all__ = [
@@ -442,4 +490,4 @@ __all__ = [
 ]
 
 if __name__ == "__main__":
-    print(markdown())
+    print(markdown(), end="")

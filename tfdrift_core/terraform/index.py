@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -333,6 +333,15 @@ class Index:
 
     def has_type(self, type: str) -> bool:
         return type in self._types
+
+    @property
+    def versions(self) -> Mapping[str, State]:
+        return {state.origin: state for state in self.states}
+
+    def at(self, state: str, addresses: Collection[str]) -> Mapping[str, StateInstance]:
+        loaded = self.versions.get(state)
+        found = ((instance.address, instance) for instance in loaded.instances) if loaded is not None else ()
+        return {address: instance for address, instance in found if address in addresses}
 
     def __len__(self) -> int:
         return sum(self._types.values())

@@ -1,6 +1,6 @@
 """Terraform resource instances as the drift engine sees them, wherever they were loaded from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 Attributes = Mapping[str, Any]
@@ -63,6 +63,15 @@ class StateIndex(Protocol):
 
     def has_type(self, type: str) -> bool:
         """Whether any instance of the type is managed; false lets the caller skip the work."""
+        ...
+
+    @property
+    def versions(self) -> Mapping[str, object]:
+        """Where each loaded state was read from, and an object that is another one when that state was read anew."""
+        ...
+
+    def at(self, state: str, addresses: Collection[str]) -> Mapping[str, Instance]:
+        """The instances of one state that have these addresses."""
         ...
 
     def __len__(self) -> int: ...

@@ -39,6 +39,16 @@ def present(instance: Instance, difference: Difference, secrets: Collection[str]
     )
 
 
+def masked(instance: Instance, attributes: Attributes) -> dict[str, Any]:
+    """A resource's attributes without anything sensitive: what differs from them may not be kept either."""
+    mask = _Mask(instance)
+    redactor = Redactor.of(secrets_of(instance, attributes))
+    return {
+        name: redactor.value(instance.type, (name,), mask.value(value, _node(instance.type, (name,)), (name,)))
+        for name, value in attributes.items()
+    }
+
+
 def secrets_of(instance: Instance, attributes: Attributes) -> frozenset[str]:
     """The secret values among a resource's attributes: as state holds them, or as a call has left them."""
     return secret_values(instance.type, attributes, (*instance.sensitive, *_sensitive_paths(instance.type)))

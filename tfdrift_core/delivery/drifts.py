@@ -1,0 +1,132 @@
+"""Open drift in ``data_dir``: the pipeline writes it, ``tfdrift open`` shows it, and people acknowledge it."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+DATABASE: Final = "ledger.sqlite"
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS remembered (
+    state TEXT NOT NULL, address TEXT NOT NULL, document BLOB NOT NULL, PRIMARY KEY (state, address)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS acknowledged (
+    id TEXT PRIMARY KEY, reason TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER
+) WITHOUT ROWID;
+"""
+
+_WAIT_SECONDS: Final = 5.0
+
+Key = tuple[str, str]
+"""State and address, as ``drift.memory`` has them."""
+
+Documents = Mapping[Key, bytes | None]
+"""What is to be kept of each resource, ``None`` for nothing."""
+
+
+_Answer = TypeVar("_Answer")
+
+
+class StoreError(Exception):
+    """Open drift cannot be read or written; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Somebody knows of a drift: no reminders, until ``until`` (seconds since the epoch; ``None`` is for good)."""
+
+    id: str
+    reason: str
+    by: str
+    at: int
+    until: int | None = None
+
+    def holds(self, now: float) -> bool:
+        return self.until is None or now < self.until
+
+
+def salt(database: sqlite3.Connection) -> bytes:
+    """What makes digests of secrets in this directory comparable with each other and with nothing else."""
+    with database:
+        database.execute("INSERT OR IGNORE INTO secret VALUES ('salt', ?)", (os.urandom(16),))
+    (value,) = database.execute("SELECT value FROM secret WHERE name = 'salt'").fetchone()
+    return bytes(value)
+
+
+def remembered(database: sqlite3.Connection) -> Iterator[tuple[Key, bytes]]:
+    for state, address, document in database.execute("SELECT state, address, document FROM remembered"):
+        yield (state, address), bytes(document)
+
+
+def write(database: sqlite3.Connection, documents: Documents) -> None:
+    """Keep or drop what is remembered; the caller owns the transaction."""
+    gone = [key for key, document in documents.items() if document is None]
+    kept = [(*key, document) for key, document in documents.items() if document is not None]
+    database.executemany("DELETE FROM remembered WHERE state = ? AND address = ?", gone)
+    database.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)", kept)
+
+
+def acknowledgements(database: sqlite3.Connection) -> Mapping[str, Acknowledgement]:
+    """Every acknowledgement by the id of its drift, those that have run out as well."""
+    rows = database.execute("SELECT id, reason, by, at, until FROM acknowledged")
+    return {row[0]: Acknowledgement(*row) for row in rows}
+
+
+class OpenDrift:
+    """The open drift of a ``data_dir``, while a pipeline may be using it.
+
+    :raises StoreError: when there is none, or it cannot be used.
+    """
+
+    def __init__(self, data_dir: str) -> None:
+        self._path = Path(data_dir) / DATABASE
+        if not self._path.is_file():
+            raise StoreError(f"{self._path}: no such file; check data_dir, and that TFDrift has run with it")
+
+    def documents(self) -> list[tuple[Key, bytes]]:
+        return self._ask(lambda database: list(remembered(database)))
+
+    def acknowledgements(self) -> Mapping[str, Acknowledgement]:
+        return self._ask(acknowledgements)
+
+    def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        row = (
+            acknowledgement.id,
+            acknowledgement.reason,
+            acknowledgement.by,
+            acknowledgement.at,
+            acknowledgement.until,
+        )
+        self._change("INSERT OR REPLACE INTO acknowledged VALUES (?, ?, ?, ?, ?)", [row])
+
+    def withdraw(self, id: str) -> bool:
+        """Remind of a drift again; whether it was acknowledged."""
+        known = id in self.acknowledgements()
+        self._change("DELETE FROM acknowledged WHERE id = ?", [(id,)])
+        return known
+
+    def _ask(self, question: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        try:
+            with closing(
+                sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
+            ) as found:
+                return question(found)
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+
+    def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        try:
+            with closing(sqlite3.connect(self._path, timeout=_WAIT_SECONDS)) as found, found:
+                found.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: sqlite3.Error) -> StoreError:
+        if "no such table" in str(error):
+            return StoreError(f"{self._path}: was written by an older TFDrift; run this version once with it")
+        return StoreError(f"{self._path}: {error}; run this command as the user that Falco runs as")

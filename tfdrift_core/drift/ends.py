@@ -1,0 +1,113 @@
+"""Which open drift is over: after the calls of a batch, and when a newer version of a state comes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tfdrift_core.drift.classify.classify import Cause, Verdict
+from tfdrift_core.drift.compare.diff import Path
+from tfdrift_core.drift.compare.values import member, render, same
+from tfdrift_core.drift.event import Kind, Opening, Resolution
+from tfdrift_core.drift.memory import Key, Memory, Remembered
+from tfdrift_core.drift.track import Touch, Track
+from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
+
+
+class End(NamedTuple):
+    """A drift that is over, how, and by which call; without one, by a version of the state."""
+
+    opening: Opening
+    resolution: Resolution
+    touch: Touch | None = None
+
+
+def ends(track: Track) -> Iterator[End]:
+    """The drift of a resource that the calls of a batch have ended."""
+    if not track.openings:
+        return
+    gone, differing = track.current is None, track.differing()
+    for opening in track.openings:
+        if opening.kind is Kind.DELETED:
+            touch = None if gone else track.toucher("")
+        elif gone:
+            touch = track.toucher("")
+        elif not opening.steps or any(_related(path, opening.steps) for path in differing):
+            continue
+        else:
+            touch = track.toucher(opening.attribute)
+        if touch is not None:
+            removed = gone and opening.kind is not Kind.DELETED
+            yield End(opening, Resolution.REMOVED if removed else by_call(touch.verdict), touch)
+
+
+def by_call(verdict: Verdict) -> Resolution:
+    return Resolution.APPLIED if verdict.cause is Cause.TERRAFORM else Resolution.REVERTED
+
+
+def _related(one: Path, other: Path) -> bool:
+    """Whether one path leads to the other, or into it."""
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """A resource of which state says something newer than what is remembered, and the drift that is over by that."""
+
+    key: Key
+    ends: tuple[End, ...]
+
+
+def outdated(memory: Memory, index: StateIndex, before: Mapping[str, object]) -> Iterator[Outdated]:
+    """What versions of states that are newer than ``before`` make of what is remembered.
+
+    A state that is not loaded says nothing: that of a restart may only be out of reach.
+    """
+    versions = index.versions
+    by_state: dict[str, list[Key]] = {}
+    for key in memory.resources():
+        by_state.setdefault(key[0], []).append(key)
+    for key in by_state.pop("", ()):
+        if (opening := next(iter(memory.openings(key)), None)) is not None and _is_managed(index, opening):
+            yield Outdated(key, (End(opening, Resolution.ADOPTED),))
+    for state, keys in by_state.items():
+        if versions.get(state) is before.get(state):
+            continue
+        instances = index.at(state, {address for _, address in keys})
+        for key in keys:
+            yield from _outdated(memory, key, instances.get(key[1]), state in versions or state in before)
+
+
+def _outdated(memory: Memory, key: Key, instance: Instance | None, known: bool) -> Iterator[Outdated]:
+    if instance is None:
+        if known:
+            yield Outdated(key, tuple(End(opening, Resolution.REMOVED) for opening in memory.openings(key)))
+        return
+    remembered = memory.outdated(key, instance.attributes)
+    if remembered is not None:
+        yield Outdated(key, _by_state(remembered, instance.attributes))
+
+
+def _by_state(remembered: Remembered, state: Attributes) -> tuple[End, ...]:
+    current = remembered.overlay.current
+    return tuple(End(opening, _said(opening, current, state)) for opening in remembered.openings)
+
+
+def _said(opening: Opening, current: Attributes | None, state: Attributes) -> Resolution:
+    """What a newer version of the state did with a drift: it has what Terraform wanted before, or something else."""
+    if opening.kind is Kind.DELETED:
+        return Resolution.APPLIED
+    value = member(state, opening.steps)
+    if current is not None and same(member(current, opening.steps), value):
+        return Resolution.ADOPTED
+    return Resolution.APPLIED if render(value) == opening.old_value else Resolution.ADOPTED
+
+
+def _is_managed(index: StateIndex, opening: Opening) -> bool:
+    """Whether a resource that was made outside Terraform is in a state by now."""
+    resource = opening.resource
+    return any(
+        index.find(resource.type, attribute, value, account=resource.account, region=resource.region)
+        for attribute, value in (("id", resource.id), ("arn", resource.arn))
+        if value
+    )

@@ -1,0 +1,169 @@
+"""Drift that is open: from the event that told of it to the event that tells of its end."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from tfdrift_core.drift.classify.identity import identify
+from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Opening, Resolution, Resource
+from tfdrift_core.drift.present.redact import Redactor
+from tfdrift_core.records.record import Record
+
+_KEPT: Final = (
+    "eventVersion",
+    "eventID",
+    "eventTime",
+    "eventSource",
+    "eventName",
+    "awsRegion",
+    "recipientAccountId",
+    "sourceIPAddress",
+    "userAgent",
+    "userIdentity",
+)
+"""Members of a record that say who did what, when and where; the parameters are not kept."""
+
+_REASONS: Final[Mapping[Resolution, str]] = {
+    Resolution.REVERTED: "put back by another call",
+    Resolution.APPLIED: "Terraform put it back",
+    Resolution.ADOPTED: "a newer version of the state has it",
+    Resolution.REMOVED: "the resource is gone",
+}
+
+
+def opened(event: DriftEvent, steps: tuple[str | int, ...]) -> Opening:
+    """The opening of a drift that ``event`` tells of, without the event's secrets."""
+    event = Redactor.of(event.redacted).event(event)
+    raw = event.record.raw
+    return Opening(
+        id=event.id,
+        kind=event.kind,
+        resource=event.resource,
+        opened=event.record.time,
+        by=identify(event.record).user,
+        record=Record({name: raw[name] for name in _KEPT if name in raw}),
+        steps=steps,
+        path=event.path,
+        old_value=event.old_value,
+        new_value=event.new_value,
+        added=event.added,
+        removed=event.removed,
+        confidence=event.confidence,
+    )
+
+
+def resolved(
+    opening: Opening,
+    resolution: Resolution,
+    record: Record | None,
+    now: int,
+    secrets: frozenset[str] = frozenset(),
+) -> DriftEvent:
+    """The end of a drift; ``record`` is of the call that ended it, ``None`` where a version of the state did.
+
+    ``secrets`` are those that the record may hold.
+    """
+    closing = record.id if record is not None else ""
+    return _event(
+        opening,
+        Kind.RESOLVED,
+        record or _no_call(opening.resource),
+        now,
+        id=_id(opening.id, Kind.RESOLVED, resolution, closing),
+        reason=_REASONS[resolution],
+        resolution=resolution,
+        redacted=secrets,
+    )
+
+
+def reminder(opening: Opening, now: int) -> DriftEvent:
+    """A drift that is still open, told once more."""
+    return _event(
+        opening,
+        Kind.OPEN,
+        opening.record,
+        now,
+        id=_id(opening.id, Kind.OPEN, str(opening.reminded)),
+        reason="still open",
+    )
+
+
+def _event(opening: Opening, kind: Kind, record: Record, now: int, **members: Any) -> DriftEvent:
+    return DriftEvent(
+        record=record,
+        kind=kind,
+        resource=opening.resource,
+        attribute=opening.attribute,
+        path=opening.path,
+        old_value=opening.old_value,
+        new_value=opening.new_value,
+        added=opening.added,
+        removed=opening.removed,
+        confidence=opening.confidence,
+        time=now,
+        opening=opening,
+        **members,
+    )
+
+
+def _no_call(resource: Resource) -> Record:
+    return Record({"awsRegion": resource.region, "recipientAccountId": resource.account})
+
+
+def _id(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def to_document(opening: Opening) -> dict[str, Any]:
+    """An opening as plain data, for ``from_document``."""
+    resource = {name: value for name in Resource.__slots__ if (value := getattr(opening.resource, name))}
+    members = {
+        "id": opening.id,
+        "kind": opening.kind.value,
+        "resource": resource,
+        "opened": opening.opened,
+        "by": opening.by,
+        "record": dict(opening.record.raw),
+        "steps": list(opening.steps),
+        "path": opening.path,
+        "old": opening.old_value,
+        "new": opening.new_value,
+        "added": list(opening.added),
+        "removed": list(opening.removed),
+        "confidence": opening.confidence.value,
+        "reminded": opening.reminded,
+    }
+    return {name: value for name, value in members.items() if value not in (None, "", [], 0)}
+
+
+def from_document(document: Mapping[str, Any]) -> Opening:
+    """:raises KeyError, TypeError, ValueError: when it is not what ``to_document`` gives."""
+    return Opening(
+        id=document["id"],
+        kind=Kind(document["kind"]),
+        resource=Resource(**document["resource"]),
+        opened=document.get("opened", 0),
+        by=document.get("by", ""),
+        record=Record(document["record"]),
+        steps=tuple(document.get("steps", ())),
+        path=document.get("path", ""),
+        old_value=document.get("old"),
+        new_value=document.get("new"),
+        added=tuple(document.get("added", ())),
+        removed=tuple(document.get("removed", ())),
+        confidence=Confidence(document["confidence"]),
+        reminded=document.get("reminded", 0),
+    )
+
+
+def moved(opening: Opening, later: Opening) -> Opening:
+    """A drift that was changed once more: open since the first call, with the value that the later one left."""
+    return replace(
+        opening,
+        new_value=later.new_value,
+        added=later.added,
+        removed=later.removed,
+        confidence=later.confidence,
+        resource=later.resource,
+    )
