@@ -1,5 +1,6 @@
 """The CloudTrail record."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,6 +65,12 @@ def base_name(event_name: str) -> str:
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
+    """An object, which tables of records keep as its JSON text."""
+    if isinstance(value, str) and value.lstrip()[:1] == "{":
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
     return value if isinstance(value, dict) else {}
 
 

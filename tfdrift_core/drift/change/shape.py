@@ -9,6 +9,7 @@ except that a one-element list of an XML body is still a bare element, which the
 from collections.abc import Mapping
 from typing import Any
 
+from tfdrift_core.drift.change.partial import may_have_failed, without_failed
 from tfdrift_core.records.record import Record
 
 _MAX_DEPTH = 64
@@ -16,8 +17,10 @@ _WRAPPER_ENDINGS = ("Request", "Response", "Req", "Resp")
 
 
 def canonical_request(record: Record) -> dict[str, Any]:
-    """The request parameters in plain form; an API Gateway body is found under ``input``."""
+    """The request parameters in plain form, without what failed; an API Gateway body is found under ``input``."""
     request = _plain(_unwrap(record.request, record.service))
+    if may_have_failed(record.response):
+        request = without_failed(request, canonical_response(record))
     if record.service == "apigateway":
         body = f"{record.operation[:1].lower()}{record.operation[1:]}Input"
         if isinstance(request.get(body), dict):
