@@ -12,7 +12,6 @@ from tfdrift_core.drift.compare.values import UNKNOWN, as_json, as_list, render
 from tfdrift_core.terraform.model import Attributes
 
 
-@dataclass(frozen=True)
 class DynamoDbUsedAttributes(Transform):
     """``attribute`` without what no key of the table or of an index uses: DynamoDB forgets it with the last index."""
 
@@ -33,7 +32,6 @@ class DynamoDbUsedAttributes(Transform):
 _NO_CAPACITY = {"read_capacity": 0, "write_capacity": 0}
 
 
-@dataclass(frozen=True)
 class DynamoDbOnDemand(Transform):
     """A table, and its indexes, that are paid by the request: DescribeTable answers no capacity for them.
 

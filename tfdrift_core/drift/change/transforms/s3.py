@@ -98,7 +98,6 @@ def _grants(request: Mapping[str, Any], owner: str) -> list[Grant] | None:
     return [own, *(Grant(permission, "Group", uri=uri) for uri, permission in _CANNED.get(canned, ()))]
 
 
-@dataclass(frozen=True)
 class S3BucketGrants(Transform):
     """``grant`` of a bucket, permissions of one grantee together.
 
@@ -131,7 +130,6 @@ class S3BucketGrants(Transform):
         return {"grant": [] if private else result}
 
 
-@dataclass(frozen=True)
 class S3AccessControlPolicy(Transform):
     """``access_control_policy`` of an ``aws_s3_bucket_acl``; its ``acl`` is never read back."""
 
@@ -168,7 +166,6 @@ class S3AccessControlPolicy(Transform):
         return {"access_control_policy": [{**before, "grant": after}]}
 
 
-@dataclass(frozen=True)
 class S3ObjectTags(Transform):
     """The tags of an object that was written anew: those of the header, or none; a copy keeps its source's."""
 

@@ -304,7 +304,6 @@ def _modified(scope: Scope, owner: str) -> Atom | None:
     return _rule_atom(rule, owner) if isinstance(rule, dict) else None
 
 
-@dataclass(frozen=True)
 class SecurityGroupModified(Transform):
     """A group after ModifySecurityGroupRules, of which the record tells neither the direction nor the old rule.
 
@@ -344,7 +343,6 @@ class SecurityGroupModified(Transform):
         return {"ingress": UNKNOWN}
 
 
-@dataclass(frozen=True)
 class SecurityGroupRuleModified(Transform):
     """An ``aws_security_group_rule`` after ModifySecurityGroupRules: the provider looks for the rule by what it is."""
 
@@ -358,7 +356,6 @@ class SecurityGroupRuleModified(Transform):
         return {"description": new.description} if any(atom.rule == new.rule for atom in own) else None
 
 
-@dataclass(frozen=True)
 class SecurityGroupRuleItemModified(Transform):
     """An ``aws_vpc_security_group_ingress_rule`` (or egress) after ModifySecurityGroupRules."""
 
