@@ -14,6 +14,7 @@ from tfdrift_core import pipeline as module
 from tfdrift_core.config import Config, ConfigError, load
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.delivery.tracked import Tracked
+from tfdrift_core.drift.batch import Batch as EngineBatch
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.pipeline import Pipeline
@@ -259,7 +260,7 @@ def test_bad_records_are_counted_and_said(state: Path, caplog: pytest.LogCapture
     assert "bad" in caplog.text
 
 
-def test_a_record_that_the_engine_cannot_take_is_left_out_alone(
+def test_a_record_that_the_engine_cannot_take_is_told_without_values_alone(
     state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     poison = timeout(70)
@@ -274,9 +275,29 @@ def test_a_record_that_the_engine_cannot_take_is_left_out_alone(
     monkeypatch.setattr(Engine, "process", fails)
     source, sink = Script([[timeout(60), poison, timeout(90)]]), Reader()
     pipeline = run(configured(state), source, sink)
-    assert told(sink) == [("30", "60"), ("60", "90")]
+    assert told(sink) == [(None, "(unknown)"), ("30", "60"), ("60", "90")]
     assert source.acknowledged == [0]
     assert pipeline.metrics.counters()["errors_internal"] >= 1
+    assert pipeline.metrics.counters()["records_unknown"] == 1
+    assert f"record {poison.id} (SetQueueAttributes of sqs.amazonaws.com) is not worked out" in caplog.text
+
+
+def test_a_record_that_cannot_even_be_told_is_left_out_alone(
+    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    poison = timeout(70)
+    run_batch = EngineBatch.run
+
+    def fails(self: EngineBatch, records: Any, unknown: str = "") -> Any:
+        if any(record.id == poison.id for record in records):
+            raise KeyError("poison")
+        return run_batch(self, records, unknown)
+
+    monkeypatch.setattr(EngineBatch, "run", fails)
+    source, sink = Script([[timeout(60), poison, timeout(90)]]), Reader()
+    run(configured(state), source, sink)
+    assert told(sink) == [("30", "60"), ("60", "90")]
+    assert source.acknowledged == [0]
     assert f"record {poison.id} (SetQueueAttributes of sqs.amazonaws.com) is left out" in caplog.text
 
 

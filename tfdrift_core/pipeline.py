@@ -232,7 +232,7 @@ class Pipeline:
         return result
 
     def _compare(self, records: Sequence[Record]) -> Result:
-        """What the engine says; a record that it cannot take is left out alone, for a batch comes again and again."""
+        """What the engine says; a record that it cannot take is told alone, for a batch comes again and again."""
         before = self._engine.snapshot()
         try:
             return self._engine.process(self.store.index, records, self._clock())
@@ -241,7 +241,18 @@ class Pipeline:
             if len(records) > 1:
                 return merged(self._compare([record]) for record in records)
             (record,) = records
-            self._defect(f"record {record.id} ({record.event_name} of {record.event_source}) is left out", error)
+            name = f"record {record.id} ({record.event_name} of {record.event_source})"
+            self._defect(f"{name} is not worked out", error)
+            return self._unknown(record, name)
+
+    def _unknown(self, record: Record, name: str) -> Result:
+        """What a record touches, where working on it failed: whoever made it fail must not pass unseen."""
+        before = self._engine.snapshot()
+        try:
+            return self._engine.unknown(self.store.index, record, "working on it failed", self._clock())
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end detection
+            self._engine.restore(before)
+            self._defect(f"{name} is left out", error)
             return Result()
 
     def _defect(self, what: str, error: Exception) -> None:
@@ -272,6 +283,8 @@ class Pipeline:
 
     def _count(self, result: Result) -> None:
         self.metrics.add("records_relevant", result.relevant)
+        if result.unknown:
+            self.metrics.add("records_unknown", result.unknown)
         for event in result.events:
             self.metrics.add(f"drift_{event.kind}" if event.resolution is None else f"resolved_{event.resolution}")
         for reason, count in result.expected.items():

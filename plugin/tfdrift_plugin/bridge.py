@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import traceback
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tfdrift.plugin")
 
-_JOIN_SECONDS = 20.0
-"""How long ``close`` waits for a worker, which a stuck network call can hold up; then the thread is left to itself."""
+_JOIN_SECONDS = 1.5
+"""How long ``close`` waits for a worker, which a record or a stuck network call can hold up.
+
+Then the thread is left to itself; what it had not finished comes again at the next start.
+"""
 _PUBLISH_SECONDS = 1.0
 _RESTART_SECONDS = 30.0
 _STANDBY_SECONDS = 1.0
@@ -148,11 +152,12 @@ class _Worker:
     def end(self) -> bool:
         """Ask the threads to end and wait for them; false if one did not end in time."""
         self._stop.set()
+        until = time.monotonic() + _JOIN_SECONDS
         for thread in self._threads:
-            thread.join(_JOIN_SECONDS)
+            thread.join(max(until - time.monotonic(), 0))
         stuck = [thread.name for thread in self._threads if thread.is_alive()]
         if stuck:
-            log.warning("%s did not end within %.0f s and is left behind", ", ".join(stuck), _JOIN_SECONDS)
+            log.warning("%s did not end within %.1f s and is left behind", ", ".join(stuck), _JOIN_SECONDS)
         self._plugin.publish()
         return not stuck
 

@@ -33,25 +33,27 @@ def state(resources: Mapping[str, Mapping[str, Any]]) -> Index:
     return index_of({"version": 4, "serial": 1, "lineage": "test", "resources": entries})
 
 
+def record_of(service: str, call: Call, id: str = "call-0") -> dict[str, Any]:
+    """The CloudTrail record of a user's call."""
+    return {
+        "eventVersion": "1.09",
+        "eventID": id,
+        "eventTime": "2026-01-05T09:00:00Z",
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": call[0],
+        "eventType": "AwsApiCall",
+        "awsRegion": "us-east-1",
+        "recipientAccountId": ACCOUNT,
+        "userIdentity": {"type": "IAMUser", "accountId": ACCOUNT, "userName": "carol"},
+        "readOnly": False,
+        "requestParameters": dict(call[1]),
+        "responseElements": dict(call[2]) if len(call) > 2 else None,
+    }
+
+
 def changes(service: str, resources: Mapping[str, Mapping[str, Any]], *calls: Call) -> list[Change]:
     """The drift that the calls of one user make, in the order of the addresses and paths."""
-    records = [
-        {
-            "eventVersion": "1.09",
-            "eventID": f"call-{number}",
-            "eventTime": "2026-01-05T09:00:00Z",
-            "eventSource": f"{service}.amazonaws.com",
-            "eventName": call[0],
-            "eventType": "AwsApiCall",
-            "awsRegion": "us-east-1",
-            "recipientAccountId": ACCOUNT,
-            "userIdentity": {"type": "IAMUser", "accountId": ACCOUNT, "userName": "carol"},
-            "readOnly": False,
-            "requestParameters": dict(call[1]),
-            "responseElements": dict(call[2]) if len(call) > 2 else None,
-        }
-        for number, call in enumerate(calls)
-    ]
+    records = [record_of(service, call, f"call-{number}") for number, call in enumerate(calls)]
     return sorted((_change(event) for event in replay(state(resources), records)), key=lambda change: change[:3])
 
 

@@ -194,12 +194,13 @@ def _summary(metrics: Metrics) -> None:
         f"{counters.get(f'drift_{kind}', 0)} {kind}" for kind in (Kind.MODIFIED, Kind.DELETED, Kind.UNMANAGED)
     )
     expected = sum(count for name, count in counters.items() if name.startswith("expected_"))
-    bad = counters.get("records_bad", 0)
+    bad, unknown = counters.get("records_bad", 0), counters.get("records_unknown", 0)
     _log.info(
-        "%d records read, %d were changes: %s, %d expected%s",
+        "%d records read, %d were changes: %s, %d expected%s%s",
         counters.get("records_read", 0),
         counters.get("records_relevant", 0),
         kinds,
         expected,
         f"; {bad} records could not be read" if bad else "",
+        f"; {unknown} records take too much work, what they touch is told without values" if unknown else "",
     )

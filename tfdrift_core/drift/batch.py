@@ -2,19 +2,20 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tfdrift_core.drift.change.apply import apply
 from tfdrift_core.drift.change.catalog import Catalog, Create, Effect, Event
 from tfdrift_core.drift.change.expression import evaluate
-from tfdrift_core.drift.change.infer import infer
+from tfdrift_core.drift.change.infer import infer, named_by
 from tfdrift_core.drift.change.plan import Plans, Step
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.change.shape import canonical_request, canonical_response
 from tfdrift_core.drift.classify.classify import Expectations, Outcome, Verdict, classify, tool_of
 from tfdrift_core.drift.compare.schema import schema_of
 from tfdrift_core.drift.compare.values import as_list, render
+from tfdrift_core.drift.effort import Budget, TooMuchWorkError
 from tfdrift_core.drift.ends import End, by_call, ends
 from tfdrift_core.drift.event import Confidence, DriftEvent, Opening, Resource
 from tfdrift_core.drift.memory import Key, Memory, Overlay, Remembered, outside
@@ -26,6 +27,9 @@ from tfdrift_core.records.record import Record, once
 from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
 
 _MAX_KNOWN: Final = 1000
+_MAX_GIVEN_UP: Final = 1000
+_STEPS_OF_A_LOOK: Final = 8
+"""An expression looks at a part of a record; what is applied may look at all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Result:
     """What a batch gave: events in the order of their records, and counts for the metrics.
 
     ``touched`` are the resources of which something else is remembered now, without an instance outside of Terraform.
+    ``unknown`` counts the records that take too much work: what they touch is told without values.
     """
 
     events: tuple[DriftEvent, ...] = ()
@@ -49,6 +54,7 @@ class Result:
     expected: Mapping[str, int] = field(default_factory=dict)
     terraform_ran: bool = False
     touched: Mapping[Key, Instance | None] = field(default_factory=dict)
+    unknown: int = 0
 
 
 class View:
@@ -82,6 +88,13 @@ class Call:
     def verdict(self) -> Verdict:
         return classify(self.record, self.expectations)
 
+    @once
+    def budget(self) -> Budget:
+        """
+        :raises TooMuchWorkError: when the record is too large to be worked on.
+        """
+        return Budget(self.record.raw)
+
     @property
     def judged(self) -> bool:
         return "verdict" in vars(self)
@@ -102,18 +115,25 @@ class Batch:
         self._touched_keys: dict[Key, Instance | None] = {}
         self._verdicts: list[Verdict] = []
         self._terraform_ran = False
+        self._budgets: dict[int, Budget] = {}
+        self._unknown: dict[int, Record] = {}
 
-    def run(self, records: Sequence[Record]) -> Result:
-        """Take every record, then tell the net change of every resource and remember what they are now."""
+    def run(self, records: Sequence[Record], unknown: str = "") -> Result:
+        """Take every record, then tell the net change of every resource and remember what they are now.
+
+        ``unknown`` says why nothing more can be told of the records than what they touch.
+        """
         for record in records:
-            self._take(record)
+            self._take(record, unknown)
         for track in self._tracks.values():
             self._settle(track)
         judged = [verdict for verdict in self._verdicts if verdict.outcome is not Outcome.NOT_A_CHANGE]
         expected = Counter(str(verdict.cause) for verdict in judged if verdict.outcome is Outcome.EXPECTED)
-        return Result(self._teller.events, len(judged), expected, self._terraform_ran, self._touched_keys)
+        return Result(
+            self._teller.events, len(judged), expected, self._terraform_ran, self._touched_keys, len(self._unknown)
+        )
 
-    def _take(self, record: Record) -> None:
+    def _take(self, record: Record, unknown: str) -> None:
         event = self._settings.catalog.event(record)
         if event is not None and event.ignored:
             return
@@ -123,18 +143,48 @@ class Batch:
         if event is not None and not plan and not gone:
             return
         self._teller.begin(record)
-        call = Call(record, self._settings.expectations)
-        request = canonical_request(record)
-        scope = Scope(request=request, record=record.raw, created=self._memory.created(request))
-        if event is not None:
-            self._apply(call, plan, scope)
-            for effect in gone:
-                self._end_unmanaged(call, effect, scope)
-        elif record.raw.get("eventCategory") != "Data":
+        if event is None and record.raw.get("eventCategory") == "Data":
             # Writes to what a resource stores say nothing of the resource, though they name it.
-            self._infer(call, scope.having(response=canonical_response(record)))
+            return
+        call = Call(record, self._settings.expectations)
+        try:
+            if unknown:
+                raise TooMuchWorkError(unknown)
+            self._budgets[id(record)] = call.budget
+            request = canonical_request(record)
+            scope = Scope(request=request, record=record.raw, created=self._memory.created(request))
+            if event is not None:
+                self._apply(call, plan, scope)
+                for effect in gone:
+                    self._end_unmanaged(call, effect, scope)
+            else:
+                self._infer(call, scope.having(response=canonical_response(record)))
+        except TooMuchWorkError as error:
+            self._give_up(call, plan, str(error))
         if call.judged:
             self._verdicts.append(call.verdict)
+
+    def _give_up(self, call: Call, plan: Sequence[Step], reason: str) -> None:
+        """Tell of every resource that the record names that it has changed, and leave out into what."""
+        record = call.record
+        scope = Scope(request=canonical_request(record), record=record.raw)
+        found = dict.fromkeys(named_by(self._view.index, record, scope.request))
+        for step in plan:
+            if not step.effect.each:
+                scope = scope.having(response=canonical_response(record))
+                found.update(dict.fromkeys(instance for instance, _ in self._touched(call, step, scope)))
+        if call.is_no_change:
+            return
+        self._unknown[id(record)] = record
+        touch = Touch(record, call.verdict, Confidence.INFERRED, f"{record.operation} is not worked out: {reason}")
+        for track in map(self._track, list(found)[:_MAX_GIVEN_UP]):
+            if track.current is not None:
+                self._openings.setdefault(track.instance, []).extend(self._tell_unknown(track, touch))
+        if not found:
+            for step in plan:
+                if step.effect.create is not None:
+                    self._create(call, step.effect, step.effect.create, scope, Confidence.INFERRED)
+                    return
 
     def _apply(self, call: Call, plan: Sequence[Step], scope: Scope) -> None:
         """Every effect of a call, until it is seen to be no change."""
@@ -146,6 +196,7 @@ class Batch:
                 scope, answered = scope.having(response=canonical_response(call.record)), True
             told = step.effect.fallback and handled
             for item in self._items(step.effect, scope):
+                call.budget.spend(call.budget.size // _STEPS_OF_A_LOOK + 1)
                 handled = self._effect(call, step, scope.having(item=item), told) or handled
                 if call.judged and call.is_no_change:
                     return
@@ -165,6 +216,7 @@ class Batch:
         for instance, names in self._touched(call, step, scope):
             if call.is_no_change:
                 return False
+            call.budget.spend(call.budget.size)
             handled = self._change(call, effect, names, self._track(instance), confidence) or handled
         if effect.create is None or handled or told or not self._parent_managed(call, effect, scope):
             return handled
@@ -220,6 +272,7 @@ class Batch:
             return
         record, verdict = call.record, call.verdict
         for guess in infer(self._view.index, record, scope):
+            call.budget.spend(call.budget.size)
             if guess.instance is None:
                 self._made(self._teller.unmanaged(record, verdict, guess.resource, Confidence.INFERRED, guess.reason))
                 continue
@@ -277,7 +330,7 @@ class Batch:
         told = [*self._openings.get(track.instance, ()), *self._tell(track)]
         if not told and not track.moved:
             return
-        over = list(ends(track))
+        over = self._over(track)
         for end in over:
             assert end.touch is not None
             self._teller.end(end, end.touch.record, track.secrets(end.touch))
@@ -290,9 +343,36 @@ class Batch:
         self._memory.remember(track.known.key, Remembered(track.overlay, tuple(still.values())))
         self._touched_keys[track.known.key] = track.instance
 
+    def _over(self, track: Track) -> Sequence[End]:
+        try:
+            return list(ends(track))
+        except TooMuchWorkError:
+            # What is open stays open.
+            return ()
+
+    def _tell_unknown(self, track: Track, touch: Touch) -> list[Opening]:
+        event = self._teller.unknown(track, touch)
+        return [opened(event, ())] if event is not None else []
+
     def _tell(self, track: Track) -> list[Opening]:
-        """The net change of one resource; what calls put back is shown where expected events are."""
-        nets, openings = list(track.net()), []
+        """The net change of one resource; what calls put back is shown where expected events are.
+
+        Every event carries its whole record, so that the budget of a record bounds how many it makes.
+        """
+        nets: list[Net] = []
+        openings: list[Opening] = []
+        try:
+            for net in track.net():
+                nets.append(net)
+                budget = self._budgets[id(net.touch.record)]
+                budget.spend(budget.size)
+        except TooMuchWorkError as error:
+            touch = nets[-1].touch if nets else track.last
+            if touch is not None:
+                self._unknown[id(touch.record)] = touch.record
+                reason = f"{touch.record.operation} is not worked out: {error}"
+                return self._tell_unknown(track, replace(touch, reason=reason, confidence=Confidence.INFERRED))
+            return []
         for net in nets:
             event = self._teller.drift(track, net)
             if event is not None:

@@ -30,6 +30,7 @@ def merged(results: Iterable[Result]) -> Result:
         expected,
         any(result.terraform_ran for result in results),
         {key: instance for result in results for key, instance in result.touched.items()},
+        sum(result.unknown for result in results),
     )
 
 
@@ -68,10 +69,8 @@ class Engine:
         one batch do to a resource is reported as one net change, by the last caller who touched the attribute.
         """
         ended = self._compare_states(index, now)
-        if self._view is None or self._view.index is not index:
-            self._view = View(index)
         groups = [records] if self._coalesce else [[record] for record in records]
-        return merged((ended, *(Batch(self._settings, self._view, self.memory, now).run(group) for group in groups)))
+        return merged((ended, *(self._batch(index, now).run(group) for group in groups)))
 
     def recall(self, memory: Memory, documents: Iterable[tuple[Key, bytes]]) -> None:
         """Begin anew with what was kept of each resource."""
@@ -114,6 +113,15 @@ class Engine:
     def documents(self, result: Result) -> Documents:
         """What is to be kept of everything that a result touched."""
         return {key: self.memory.document(key, instance) for key, instance in result.touched.items()}
+
+    def unknown(self, index: StateIndex, record: Record, why: str, now: int = 0) -> Result:
+        """What a record touches, where ``why`` says that what it did to that cannot be worked out."""
+        return self._batch(index, now).run([record], why)
+
+    def _batch(self, index: StateIndex, now: int) -> Batch:
+        if self._view is None or self._view.index is not index:
+            self._view = View(index)
+        return Batch(self._settings, self._view, self.memory, now)
 
     def snapshot(self) -> Snapshot:
         """What the engine remembers, for ``restore``."""

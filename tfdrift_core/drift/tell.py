@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from tfdrift_core.drift.classify.classify import Change, Expectations, Outcome, Verdict, expected_change
 from tfdrift_core.drift.compare.diff import Difference, path_text
 from tfdrift_core.drift.compare.ignore import ignored
+from tfdrift_core.drift.compare.values import UNKNOWN
 from tfdrift_core.drift.ends import End
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
 from tfdrift_core.drift.opening import resolved
 from tfdrift_core.drift.present.hint import hint
 from tfdrift_core.drift.present.present import present
-from tfdrift_core.drift.track import Net, Track
-from tfdrift_core.records.record import Record
+from tfdrift_core.drift.track import Net, Touch, Track
+from tfdrift_core.records.record import Last, Record
 from tfdrift_core.terraform.model import Instance
 
 
@@ -60,6 +61,14 @@ class Teller:
     def end(self, end: End, record: Record, secrets: frozenset[str]) -> None:
         """A drift that the call of ``record`` ended."""
         self._emit(resolved(end.opening, end.resolution, record, self.now, secrets))
+
+    def unknown(self, track: Track, touch: Touch) -> DriftEvent | None:
+        """A resource that a call may have changed in any way."""
+        if touch.verdict.outcome is Outcome.EXPECTED:
+            self.withheld(track, [Net(touch, None)])
+            return None
+        event = self._event(track, Net(touch, None), Kind.MODIFIED, touch.reason)
+        return self._emit(replace(event, new_value=UNKNOWN))
 
     def withheld(self, track: Track, nets: Sequence[Net], reason: str = "") -> None:
         """What a call did as expected."""
@@ -127,8 +136,20 @@ def _change_of(record: Record, instance: Instance, difference: Difference | None
     )
 
 
+def _origin(record: Record) -> str:
+    """What tells a record without an id from others; one that is nested too deeply is told by its outer members."""
+    try:
+        text = json.dumps(record.raw, sort_keys=True, default=str)
+    except RecursionError:
+        text = repr(sorted((name, value) for name, value in record.raw.items() if isinstance(value, str)))
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+_origins = Last(_origin)
+
+
 def _event_id(record: Record, *parts: str) -> str:
-    origin = record.id or hashlib.sha256(json.dumps(record.raw, sort_keys=True, default=str).encode()).hexdigest()
+    origin = record.id or _origins.of(record)
     return hashlib.sha256("\0".join((origin, *parts)).encode("utf-8", "replace")).hexdigest()[:32]
 
 

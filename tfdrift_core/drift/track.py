@@ -85,6 +85,11 @@ class Track:
         """What is to be remembered of it."""
         return Overlay(self.known.attributes, self.baseline, self.current)
 
+    @property
+    def last(self) -> Touch | None:
+        """The last call that changed it, apart from expected ones."""
+        return next(reversed(self._touched.values()), None)
+
     def secrets(self, touch: Touch) -> frozenset[str]:
         """Those of state and those that a call left; one call often makes several events."""
         left = self._left
@@ -104,7 +109,7 @@ class Track:
         self.current, self._latest = after, touch
         self._last.update(dict.fromkeys(names, touch))
         if touch.verdict.outcome is not Outcome.EXPECTED:
-            self._note(touch, differences, gone=after is None and before is not None)
+            self._note(touch, gone=after is None and before is not None)
             return ()
         self.start = None if after is None else patched(self.start or self.baseline, differences)
         if touch.verdict.cause is Cause.TERRAFORM and after is not None:
@@ -113,15 +118,15 @@ class Track:
             return (Net(touch, None),)
         return [Net(touch, difference) for difference in differences]
 
-    def _note(self, touch: Touch, differences: Sequence[Difference], gone: bool) -> None:
+    def _note(self, touch: Touch, gone: bool) -> None:
         if gone:
             self._deleted = touch
             return
-        for difference in differences:
-            earlier = self._touched.get(difference.attribute)
+        for attribute in touch.attributes:
+            earlier = self._touched.get(attribute)
             same_call = earlier is not None and earlier.record is touch.record
             names = (*earlier.attributes, *touch.attributes) if earlier and same_call else touch.attributes
-            self._touched[difference.attribute] = replace(touch, attributes=tuple(dict.fromkeys(names)))
+            self._touched[attribute] = replace(touch, attributes=tuple(dict.fromkeys(names)))
 
     def net(self) -> Iterator[Net]:
         """What the batch comes to, apart from what is as Terraform wants it."""

@@ -63,7 +63,7 @@ def _convention(effect: Effect, logged: Any, result: dict[str, Any], block: Bloc
         return
     for name, value in logged.items():
         attribute = attribute_name(name, effect.rename)
-        if attribute is None or value is None:
+        if attribute is None or value is None or not parse_path(attribute):
             continue
         if _has(attribute, result, block):
             assign(result, attribute, value, block, below(effect.rename, name))
@@ -109,7 +109,8 @@ def _remove(result: Mapping[str, Any], name: str, values: Any, block: Block | No
     current = result.get(name)
     gone = as_list(values)
     if isinstance(current, dict):
-        return {key: value for key, value in current.items() if key not in gone}
+        names = {key for key in gone if isinstance(key, str)}
+        return {key: value for key, value in current.items() if key not in names}
     if not isinstance(current, list):
         return current
     keys = effect.keys.get(name, ())

@@ -6,6 +6,7 @@ The naming convention lives here: a logged member whose snake_case name is an at
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from tfdrift_core.drift.compare.schema import Block, Node, default
@@ -17,10 +18,17 @@ Renames = Mapping[str, str | None]
 _PLACEHOLDERS = frozenset({"****", "***", "HIDDEN_DUE_TO_SECURITY_REASONS", "<sensitiveDataRemoved>"})
 _WORD = re.compile(r"([a-z0-9])([A-Z])|([A-Z]+)([A-Z][a-z])")
 _PLURAL_ACRONYM = re.compile(r"([A-Z]{2,})s(?=[A-Z]|$)")
+_MAX_NAME = 128
+"""Longer than the name of any parameter or attribute: such a text is somebody's own, as the key of a map is."""
 
 
 def snake_case(name: str) -> str:
     """The attribute name for a logged name: ``dBInstanceClass`` is ``db_instance_class``, ``tTL`` is ``ttl``."""
+    return _snake_case(name) if len(name) <= _MAX_NAME else name.lower()
+
+
+@lru_cache(maxsize=8192)
+def _snake_case(name: str) -> str:
     name = name[:1].upper() + name[1:]
     name = _PLURAL_ACRONYM.sub(lambda m: m[1].capitalize() + "s", name)
     return _WORD.sub(lambda m: f"{m[1] or m[3]}_{m[2] or m[4]}", name).replace("-", "_").lower()
@@ -146,7 +154,7 @@ def attribute_name(name: str, renames: Renames | None) -> str | None:
         for key in (name, name[:1].swapcase() + name[1:]):
             if key in renames:
                 return renames[key]
-    return snake_case(name)
+    return snake_case(name) if len(name) <= _MAX_NAME else None
 
 
 def below(renames: Renames | None, name: str) -> Renames | None:

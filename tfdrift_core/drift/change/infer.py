@@ -45,7 +45,7 @@ def infer(index: StateIndex, record: Record, scope: Scope) -> Iterator[Guess]:
             )
             yield Guess(None, None, resource, f"{operation} is not in the catalog; it created something")
         return
-    named = _named(index, record, scope)
+    named = list(named_by(index, record, scope.request))
     if operation.startswith(_DELETES):
         noun = re.sub("^[A-Z][a-z]+", "", operation).lower().removesuffix("s")
         for instance in named:
@@ -58,13 +58,16 @@ def infer(index: StateIndex, record: Record, scope: Scope) -> Iterator[Guess]:
         yield Guess(instance, _by_convention(instance, scope.request), Resource(), reason)
 
 
-def _named(index: StateIndex, record: Record, scope: Scope) -> list[Instance]:
-    found: dict[tuple[str, str], Instance] = {}
+def named_by(index: StateIndex, record: Record, request: Mapping[str, Any]) -> Iterator[Instance]:
+    """The managed resources that a record names by id or ARN, each once."""
+    known = set()
     resources = record.raw.get("resources")
-    for text in _texts((resources if isinstance(resources, list) else [], scope.request)):
+    for text in _texts((resources if isinstance(resources, list) else [], request)):
         for instance in index.find_any(text, account=record.account, region=record.region):
-            found.setdefault((instance.state, instance.address), instance)
-    return list(found.values())
+            key = instance.state, instance.address
+            if key not in known:
+                known.add(key)
+                yield instance
 
 
 def _texts(value: Any) -> Iterator[str]:

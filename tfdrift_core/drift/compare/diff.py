@@ -51,13 +51,17 @@ def _members(old: Mapping[str, Any], new: Mapping[str, Any], block: Block | None
 
 
 def _value(old: Any, new: Any, node: Node | None, path: Path) -> Iterator[Difference]:
-    if old is new or (is_empty(old) and is_empty(new)):
+    if old is new:
         return
-    if (old is None or isinstance(old, dict)) and (new is None or isinstance(new, dict)):
-        if node is not None and node.kind == "map":
-            yield from _map(old or {}, new or {}, path)
-        else:
-            yield from _members(old or {}, new or {}, node.nested if node else None, path)
+    both_dicts = (old is None or isinstance(old, dict)) and (new is None or isinstance(new, dict))
+    if both_dicts and (node is None or node.kind != "map"):
+        # Emptiness is found out at the leaves: asking at every level would walk what is deep again and again.
+        yield from _members(old or {}, new or {}, node.nested if node else None, path)
+        return
+    if is_empty(old) and is_empty(new):
+        return
+    if both_dicts:
+        yield from _map(old or {}, new or {}, path)
         return
     if (old is None or isinstance(old, list)) and (new is None or isinstance(new, list)):
         yield from _list(old or [], new or [], node, path)

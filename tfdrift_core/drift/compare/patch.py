@@ -13,28 +13,48 @@ def patched(attributes: Mapping[str, Any], differences: Iterable[Difference]) ->
     What stands beside a difference stays as it is, so that what one call did to an attribute never brings with it what
     another did to the same attribute.
     """
-    result: Any = dict(attributes)
-    for difference in differences:
-        result = _put(result, difference.path, difference)
-    return dict(result)
+    return _members(attributes, _by_step((difference.path, difference) for difference in differences))
 
 
-def _put(value: Any, path: Path, change: Difference) -> Any:
-    if not path:
-        return _changed(value, change)
-    step, rest = path[0], path[1:]
-    if isinstance(step, int):
-        elements = list(value) if isinstance(value, list) else []
-        if step >= len(elements):
-            # The other version lacks the element: there is no place for what changed inside it.
-            return value
-        elements[step] = _put(elements[step], rest, change)
-        return elements
+_Changes = list[tuple[Path, Difference]]
+
+
+def _by_step(changes: Iterable[tuple[Path, Difference]]) -> dict[str | int, _Changes]:
+    """Changes by the first step of their paths, each with the rest of its path."""
+    steps: dict[str | int, _Changes] = {}
+    for (step, *rest), change in changes:
+        steps.setdefault(step, []).append((tuple(rest), change))
+    return steps
+
+
+def _put(value: Any, changes: _Changes) -> Any:
+    deeper = [(path, change) for path, change in changes if path]
+    for path, change in changes:
+        if not path:
+            value = _changed(value, change)
+    if not deeper:
+        return value
+    steps = _by_step(deeper)
+    return _elements(value, steps) if any(isinstance(step, int) for step in steps) else _members(value, steps)
+
+
+def _elements(value: Any, steps: Mapping[str | int, _Changes]) -> Any:
+    elements = list(value) if isinstance(value, list) else []
+    for step, changes in steps.items():
+        # Where the other version lacks the element there is no place for what changed inside it.
+        if isinstance(step, int) and step < len(elements):
+            elements[step] = _put(elements[step], changes)
+    return elements if elements else value
+
+
+def _members(value: Any, steps: Mapping[str | int, _Changes]) -> dict[str, Any]:
     members = dict(value) if isinstance(value, Mapping) else {}
-    if not rest and change.new is None and len(change.path) > 1:
-        members.pop(step, None)
-        return members
-    members[step] = _put(members.get(step), rest, change)
+    for step, changes in steps.items():
+        last = next((change for path, change in changes if not path), None)
+        if last is not None and last.new is None and len(last.path) > 1:
+            members.pop(str(step), None)
+        else:
+            members[str(step)] = _put(members.get(str(step)), changes)
     return members
 
 

@@ -6,9 +6,14 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+from tfdrift_core.drift.effort import TooMuchWorkError
+
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(unknown)"
 """Stands for a value that the call changed and CloudTrail does not log."""
+
+MAX_DEPTH = 100
+"""A JSON document with more levels is taken for the text that it is in."""
 
 _EMPTY = (None, "", False, 0)
 _ACCOUNT_ROOT = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):root")
@@ -82,39 +87,63 @@ def as_json(value: Any) -> Any:
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return None
     try:
-        document = json.loads(value)
+        # NaN is no JSON, and equals nothing, not even itself.
+        document = json.loads(value, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
-    return document if isinstance(document, (dict, list)) else None
+    if not isinstance(document, (dict, list)):
+        return None
+    # Few documents have that many brackets, so that few are walked.
+    return document if value.count("{") + value.count("[") <= MAX_DEPTH or not is_deep(document) else None
 
 
-def policy_form(document: Any, key: str = "", depth: int = 0) -> Any:
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def is_deep(value: Any, depth: int = MAX_DEPTH) -> bool:
+    """Whether a value has more levels of objects and lists than that."""
+    level = [value]
+    for _ in range(depth + 1):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (dict, list))
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def policy_form(document: Any, key: str = "", depth: int = 0) -> Hashable:
     """A JSON document in a form that is equal for equal meanings.
 
     IAM policies take one element for a list of one, any order in lists of actions, resources and principals, an account
     id for its root ARN, and ``"*"`` for ``{"AWS": "*"}``
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html).  Other lists keep their order.
     """
-    if depth > 100:
-        return document
+    if depth > MAX_DEPTH:
+        return render(document)
     if key in ("Principal", "NotPrincipal") and document == "*":
         document = {"AWS": "*"}
     if key in _POLICY_SETS:
-        elements = [policy_form(element, "", depth + 1) for element in as_list(document)]
-        if key == "AWS":
-            elements = [_ACCOUNT_ROOT.sub(r"\1", e) if isinstance(e, str) else e for e in elements]
-        if key in ("Action", "NotAction"):
-            elements = [e.lower() if isinstance(e, str) else e for e in elements]
-        return sorted({render(element) or "" for element in elements})
+        return frozenset(_policy_element(element, key, depth) for element in as_list(document))
     if isinstance(document, dict):
-        return {k: policy_form(v, k, depth + 1) for k, v in document.items()}
+        return frozenset((name, policy_form(member, name, depth + 1)) for name, member in document.items())
     if isinstance(document, list):
-        return [policy_form(element, "", depth + 1) for element in document]
+        return tuple(policy_form(element, "", depth + 1) for element in document)
     if isinstance(document, bool):
         return str(document).lower()
-    if isinstance(document, (int, float)):
-        return str(document)
-    return document
+    return None if document is None else str(document)
+
+
+def _policy_element(element: Any, key: str, depth: int) -> Hashable:
+    if isinstance(element, str):
+        if key == "AWS":
+            return _ACCOUNT_ROOT.sub(r"\1", element)
+        return element.lower() if key in ("Action", "NotAction") else element
+    return policy_form(element, "", depth + 1)
 
 
 def _condition_lists(document: Any) -> Any:
@@ -139,13 +168,10 @@ def _condition_lists(document: Any) -> Any:
     return document
 
 
-def _arn_tail(arn: str) -> tuple[str, ...]:
+def _is_arn_of(arn: str, name: str) -> bool:
+    """Whether an ARN ends in a name: all that follows its account, or what follows a ``/`` or ``:`` in that."""
     resource = arn.split(":", 5)[-1]
-    tails = [resource]
-    for index, character in enumerate(resource):
-        if character in "/:":
-            tails.append(resource[index + 1 :])
-    return tuple(tails)
+    return resource == name or resource.endswith((f"/{name}", f":{name}"))
 
 
 def same(left: Any, right: Any) -> bool:
@@ -157,10 +183,10 @@ def same(left: Any, right: Any) -> bool:
         return True
     if isinstance(left, str) and isinstance(right, str):
         return left == right or _same_text(left, right)
-    if is_empty(left) and is_empty(right):
-        return True
     if isinstance(left, dict) and isinstance(right, dict):
         return all(same(left.get(key), right.get(key)) for key in left.keys() | right.keys())
+    if is_empty(left) and is_empty(right):
+        return True
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(same, left, right))
     left_document, right_document = as_json(left), as_json(right)
@@ -179,16 +205,20 @@ def same(left: Any, right: Any) -> bool:
 def _same_text(left: str, right: str) -> bool:
     if left.startswith("arn:") != right.startswith("arn:"):
         arn, name = (left, right) if left.startswith("arn:") else (right, left)
-        return bool(name) and name in _arn_tail(arn)
+        return bool(name) and _is_arn_of(arn, name)
     left_document = as_json(left)
     right_document = as_json(right) if left_document is not None else None
     return right_document is not None and _same_document(left_document, right_document)
 
 
 def _same_document(left: Any, right: Any) -> bool:
-    if all(isinstance(document, dict) and "Statement" in document for document in (left, right)):
+    if _is_policy(left) and _is_policy(right):
         return left == right or bool(policy_form(_condition_lists(left)) == policy_form(_condition_lists(right)))
     return _same_json(left, right)
+
+
+def _is_policy(document: Any) -> bool:
+    return isinstance(document, dict) and "Statement" in document
 
 
 def _same_json(left: Any, right: Any, key: str = "", depth: int = 0) -> bool:
@@ -205,6 +235,29 @@ def _same_json(left: Any, right: Any, key: str = "", depth: int = 0) -> bool:
     return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
+def _number_text(number: float) -> str:
+    """A number as a text that equal numbers share.  A text's hash cannot be chosen, as that of a number can."""
+    return str(int(number) if isinstance(number, float) and number.is_integer() else number)
+
+
+def _exact(value: Any) -> Hashable:
+    """The same for any two elements that are equal to the letter."""
+    if isinstance(value, dict):
+        return frozenset((key, _exact(member)) for key, member in value.items())
+    if isinstance(value, list):
+        return tuple(map(_exact, value))
+    return value if isinstance(value, str) or value is None else (type(value), str(value))
+
+
+def _json_shadow(document: Any, key: str = "") -> Hashable:
+    if isinstance(document, dict):
+        return frozenset((name, _json_shadow(member, name)) for name, member in document.items())
+    if isinstance(document, list):
+        return tuple(_json_shadow(element, key) for element in document)
+    number = as_number(document) if key in _NUMBERS or not isinstance(document, str) else None
+    return document if number is None else (_number_text(number),)
+
+
 def _shadow(value: Any) -> Hashable:
     """The same for any two elements of one collection that mean the same, so that few have to be compared."""
     if is_empty(value):
@@ -213,31 +266,53 @@ def _shadow(value: Any) -> Hashable:
         return frozenset((key, shadow) for key, member in value.items() if (shadow := _shadow(member)) is not None)
     if isinstance(value, list):
         return tuple(map(_shadow, value))
-    if as_json(value) is not None:
-        return "{}"
+    document = as_json(value)
+    if document is not None:
+        return policy_form(_condition_lists(document)) if _is_policy(document) else _json_shadow(document)
     if isinstance(value, str) and not _CIDR.fullmatch(value):
         value = _ARN_STEP.split(value)[-1]
     truth = as_bool(value)
-    number = as_number(value) if truth is None or isinstance(value, (int, float)) else int(truth)
-    return value if number is None else number or None
+    number = as_number(value) if truth is None else int(truth)
+    return value if number is None else _number_text(number) if number else None
 
 
 class Elements:
-    """The elements of a list or set, to be found by what they mean."""
+    """The elements of a list or set, to be found by what they mean.
+
+    :raises TooMuchWorkError: from ``place``, when very many look alike that are not the same.
+    """
+
+    _FREE = 20_000
+    _FOR_EACH = 64
 
     def __init__(self, elements: Iterable[Any]) -> None:
-        self._known: dict[Hashable, list[tuple[int, Any]]] = {}
+        self._exact: dict[Hashable, int] = {}
+        self._alike: dict[Hashable, list[tuple[int, Any]]] = {}
         self._count = 0
+        self._allowed = self._FREE
         for element in elements:
             self.append(element)
 
     def append(self, element: Any) -> None:
-        self._known.setdefault(_shadow(element), []).append((self._count, element))
+        exact = _exact(element)
+        if exact not in self._exact:
+            self._exact[exact] = self._count
+            self._alike.setdefault(_shadow(element), []).append((self._count, element))
         self._count += 1
 
     def place(self, element: Any) -> int | None:
-        """Where the first one is that means the same."""
-        return next((place for place, other in self._known.get(_shadow(element), ()) if same(other, element)), None)
+        """Where one is that means the same, the first that is equal to the letter if there is one."""
+        found = self._exact.get(_exact(element))
+        if found is not None:
+            return found
+        self._allowed += self._FOR_EACH
+        for place, other in self._alike.get(_shadow(element), ()):
+            self._allowed -= 1
+            if self._allowed < 0:
+                raise TooMuchWorkError(f"{self._count} elements of a list look alike and are not the same")
+            if same(other, element):
+                return place
+        return None
 
 
 def difference(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:

@@ -28,6 +28,7 @@ SENSITIVE = "(sensitive)"
 MIN_LENGTH = 6
 """Shorter secrets are not searched for in other fields: they would be found everywhere."""
 
+_MANY = 1000
 _MAX_DEPTH = 60
 _MAX_JSON = 1 << 21
 
@@ -74,15 +75,22 @@ class Redactor:
     """Hides secrets; ``of`` gives one that also knows the secret values themselves."""
 
     known: tuple[str, ...] = field(default=(), repr=False)
+    _beginnings: frozenset[str] = field(default=frozenset(), repr=False)
 
     @classmethod
     def of(cls, secrets: Iterable[str]) -> "Redactor":
         """Each secret is found as it is, escaped, quoted or in base64; those below ``MIN_LENGTH`` are left out."""
-        found = {text for secret in secrets for text in _spellings(secret)}
-        return cls(tuple(sorted(found, key=len, reverse=True)))
+        return _redactor(frozenset(secrets))
 
     def scrub(self, text: str) -> str:
-        """The text without any known secret."""
+        """The text without any known secret.
+
+        Among very many secrets a text that holds the beginning of one is hidden as a whole: looking for each of them
+        in each text of a record that brought them would take the square of its size.
+        """
+        if self._beginnings:
+            found = any(text[n : n + MIN_LENGTH] in self._beginnings for n in range(len(text) - MIN_LENGTH + 1))
+            return SENSITIVE if found else text
         for secret in self.known:
             if secret in text:
                 text = text.replace(secret, SENSITIVE)
@@ -206,6 +214,14 @@ class Redactor:
             if needle in text:
                 text = pattern.sub(_blank, text)
         return self.scrub(text)
+
+
+@lru_cache(maxsize=8)
+def _redactor(secrets: frozenset[str]) -> Redactor:
+    # One call often makes many events of the same secrets.
+    found = {text for secret in secrets for text in _spellings(secret)}
+    beginnings = frozenset(text[:MIN_LENGTH] for text in found) if len(found) > _MANY else frozenset()
+    return Redactor(tuple(sorted(found, key=len, reverse=True)), beginnings)
 
 
 def _shown_record(record: Record, redactor: Redactor) -> Record:

@@ -1,0 +1,67 @@
+"""How much work one record may make: whoever can call AWS can write records that are made to be slow.
+
+CloudTrail cuts parameters off at 100 kB and a record at 256 kB, so that a real one is far below every limit.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+MAX_VALUES: Final = 50_000
+MAX_CHARACTERS: Final = 1_000_000
+MAX_DEPTH: Final = 60
+MAX_WORK: Final = 10_000_000
+
+_CHARACTERS_OF_A_VALUE: Final = 64
+
+
+class TooMuchWorkError(Exception):
+    """A record, or a value in it, takes more work than one record may make; the message says what of it is too much."""
+
+
+class Budget:
+    """What one record may still make of work, counted in values that are looked at.
+
+    ``size`` is what looking at the whole record once takes.
+    """
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        """
+        :raises TooMuchWorkError: when the record is too large to be looked at.
+        """
+        values, characters = _measure(raw)
+        self.size = values + characters // _CHARACTERS_OF_A_VALUE
+        self._left = MAX_WORK
+
+    def spend(self, work: int) -> None:
+        """
+        :raises TooMuchWorkError: when nothing is left.
+        """
+        self._left -= work
+        if self._left < 0:
+            raise TooMuchWorkError("it touches so much that working on it would take too long")
+
+
+def _measure(raw: Mapping[str, Any]) -> tuple[int, int]:
+    values = characters = depth = 0
+    level: list[Any] = [raw]
+    while level:
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below.extend(item.values())
+                characters += sum(map(len, item))
+            elif isinstance(item, list):
+                below.extend(item)
+            elif isinstance(item, str):
+                characters += len(item)
+        values += len(level)
+        depth += 1
+        for what, found, most in (
+            ("values", values + len(below), MAX_VALUES),
+            ("characters", characters, MAX_CHARACTERS),
+            ("levels", depth, MAX_DEPTH),
+        ):
+            if found > most:
+                raise TooMuchWorkError(f"it has more than {most} {what}")
+        level = below
+    return values, characters
