@@ -108,3 +108,20 @@ def test_nor_does_a_state(replay: Replay, capsys: pytest.CaptureFixture[str]) ->
     out = capsys.readouterr().out
     assert "hidden 2026-01-01 all is well" in out
     assert all(char.isprintable() or char == "\n" for char in out)
+
+
+def test_two_workspaces_of_one_configuration_are_told_apart(replay: Replay) -> None:
+    Path("env").mkdir()
+    for name, machine in (("a", "i-0abc"), ("b", "i-0def")):
+        instance = {**INSTANCE, "instances": [{"attributes": {"id": machine, "instance_type": "t3.micro"}}]}
+        Path(f"env/{name}.tfstate").write_text(json.dumps({**STATE, "resources": [instance]}))
+    both = {"instancesSet": {"items": [{"instanceId": "i-0abc"}, {"instanceId": "i-0def"}]}}
+    record = {**RECORD, "eventName": "TerminateInstances", "requestParameters": both}
+    states = ("-s", "env/a.tfstate", "-s", "env/b.tfstate")
+    _, out, _ = replay(*states, "trail.json", record=record)
+    assert "\n    in env/a.tfstate\n" in out
+    assert "\n    in env/b.tfstate\n" in out
+    _, lines, _ = replay("--json", *states, "trail.json", record=record)
+    found = [json.loads(line) for line in lines.splitlines()]
+    assert [event["drift.resource"] for event in found] == ["aws_instance.web"] * 2
+    assert len({event["drift.id"] for event in found}) == 2

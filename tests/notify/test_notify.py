@@ -332,3 +332,18 @@ def test_the_command_without_targets(tmp_path: Path) -> None:
     done = subprocess.run(command, input="", env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "nowhere to send to" in done.stderr
+
+
+def test_state_and_workspace_tell_two_resources_of_one_address_apart() -> None:
+    prod = parse(line(**{"tf.state": "s3://states/env:/prod/app", "tf.workspace": "prod"}))
+    plain = parse(line(**{"tf.state": "s3://states/app", "tf.workspace": "default"}))
+    assert compose([prod]).title.endswith(": aws_security_group.web (workspace prod)")
+    assert "State: `s3://states/env:/prod/app` (workspace prod)" in compose([prod, plain]).body
+    assert "State: `s3://states/app`\n" in compose([prod, plain]).body
+    assert compose([plain]).title.endswith(": aws_security_group.web")
+
+
+def test_a_policy_is_shown_by_what_changed_in_it() -> None:
+    change = "Statement[1].Principal.AWS: role/shop-app → *"
+    policy = {"drift.path": "policy", "drift.added": None, "drift.old_value": "{" * 900, "drift.change": change}
+    assert f"Change: `policy`: `{change}`" in compose([parse(line(**policy))]).body

@@ -16,12 +16,12 @@ from tfdrift_core.output.fields import BY_NAME
 SAMPLES = samples()
 COMMON_OUTPUT = (
     "(resource=%drift.resource type=%tf.type kind=%drift.kind path=%drift.path attribute=%drift.attribute "
-    "from=%drift.old_value to=%drift.new_value added=%drift.added removed=%drift.removed user=%drift.user "
-    "user_arn=%drift.user.arn user_type=%drift.user.type role=%drift.user.role srcip=%drift.srcip "
+    "from=%drift.old_value to=%drift.new_value added=%drift.added removed=%drift.removed change=%drift.change "
+    "user=%drift.user user_arn=%drift.user.arn user_type=%drift.user.type role=%drift.user.role srcip=%drift.srcip "
     "console=%drift.console mfa=%drift.mfa agent=%drift.useragent call=%ct.name service=%cloud.service "
-    "account=%cloud.account region=%cloud.region resource_id=%cloud.resource.id state=%tf.state file=%tf.file "
-    "line=%tf.line confidence=%drift.confidence reason=%drift.reason time=%ct.time record=%ct.id id=%drift.id "
-    "link=%drift.link hint=%drift.hint)"
+    "account=%cloud.account region=%cloud.region resource_id=%cloud.resource.id state=%tf.state "
+    "workspace=%tf.workspace file=%tf.file line=%tf.line confidence=%drift.confidence reason=%drift.reason "
+    "time=%ct.time record=%ct.id id=%drift.id link=%drift.link hint=%drift.hint)"
 )
 
 

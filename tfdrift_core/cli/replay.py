@@ -129,6 +129,9 @@ def _text(event: DriftEvent) -> Text:
     add("  ", resource.address or resource.type or "unknown type", "bold")
     if resource.id:
         add("  ", resource.id, "dim")
+    if resource.state:
+        workspace = "" if resource.workspace in ("", "default") else f" (workspace {resource.workspace})"
+        add("\n    in ", f"{resource.state}{workspace}", "dim")
     if event.path:
         add("\n    ", event.path)
         add(": ")

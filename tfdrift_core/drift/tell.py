@@ -105,11 +105,12 @@ class Teller:
         instance, (touch, difference) = track.instance, net
         path = path_text(difference.path) if difference else ""
         shown = present(instance, difference, track.known.secrets) if difference else None
+        resource = _resource(instance, touch.record, path)
         return DriftEvent(
             record=touch.record,
             kind=kind,
-            resource=_resource(instance, touch.record, path),
-            id=_event_id(touch.record, instance.address, path, kind),
+            resource=resource,
+            id=_event_id(touch.record, resource.address, resource.id, path, kind),
             attribute=difference.attribute if difference else "",
             path=path,
             old_value=shown.old if shown else None,

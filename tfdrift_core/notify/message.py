@@ -31,7 +31,7 @@ def compose(alerts: Sequence[Alert]) -> Message:
     ordered = sorted(alerts, key=lambda alert: (alert.rank, alert.time))
     worst = ordered[0]
     if len(ordered) == 1:
-        title = f"{worst.priority}: {_plain(worst.rule)}: {_plain(worst.resource)}"
+        title = f"{worst.priority}: {_plain(worst.rule)}: {_plain(worst.resource)}{_workspace(worst)}"
     else:
         counts = Counter(alert.priority for alert in ordered)
         parts = (f"{counts[name]} {name}" for name in PRIORITIES if counts[name])
@@ -47,6 +47,7 @@ def _block(alert: Alert) -> str:
     lines = [
         f"**{alert.priority}: {_plain(alert.rule)}**",
         f"Resource: {_code(alert.resource)}" + (f" ({_plain(place)})" if place else ""),
+        *_state(alert),
         *_change(alert),
         _who(alert),
     ]
@@ -55,6 +56,15 @@ def _block(alert: Alert) -> str:
     if link := alert.text("drift.link"):
         lines.append(f"CloudTrail: {_plain(link)}")
     return "\n\n".join(lines)
+
+
+def _workspace(alert: Alert) -> str:
+    return f" (workspace {_plain(alert.workspace)})" if alert.workspace else ""
+
+
+def _state(alert: Alert) -> list[str]:
+    state = alert.text("tf.state")
+    return [f"State: {_code(state)}{_workspace(alert)}"] if state else []
 
 
 def _change(alert: Alert) -> list[str]:
@@ -66,6 +76,8 @@ def _change(alert: Alert) -> list[str]:
     path = alert.text("drift.path") or alert.text("drift.attribute")
     if not path:
         return ["Change: unknown; see the call"]
+    if change := alert.text("drift.change"):
+        return [f"Change: {_code(path)}: {_code(change)}"]
     added, removed = alert.text("drift.added"), alert.text("drift.removed")
     if added or removed:
         sides = [f"{sign} {_code(value)}" for sign, value in (("+", added), ("-", removed)) if value]

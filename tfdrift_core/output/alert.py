@@ -70,6 +70,12 @@ class Alert:
     def resource(self) -> str:
         return self.text("drift.resource") or self.text("tf.address") or self.text("cloud.resource.id")
 
+    @property
+    def workspace(self) -> str:
+        """The workspace of the resource's state, "" for the default one."""
+        name = self.text("tf.workspace")
+        return "" if name == "default" else name
+
     @cached_property
     def when(self) -> datetime | None:
         """When the change was made: the record's time, else the alert's."""

@@ -16,6 +16,7 @@ import orjson
 
 from tfdrift_core.drift.classify.identity import Identity, identify
 from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.drift.present import change
 from tfdrift_core.drift.present.redact import Redactor
 from tfdrift_core.records.record import Last, Record, is_true
 
@@ -193,6 +194,11 @@ def _link(event: DriftEvent) -> Value:
     return f"https://{host}/cloudtrailv2/home?region={query}#/events/{fragment}"
 
 
+def _change(event: DriftEvent) -> Value:
+    found = change.parts(event.old_value, event.new_value, event.added, event.removed)
+    return change.in_words(found, event.resource.account or event.record.account)
+
+
 def _latency(event: DriftEvent) -> Value:
     return max(event.time - event.record.time, 0) if event.time and event.record.time else None
 
@@ -275,6 +281,13 @@ _DRIFT = (
     Field(23, "drift.latency", Type.RELTIME, "Time from the call to this event.", _latency),
     Field(24, "drift.hint", _S, "What to do about it.", lambda e: e.hint),
     Field(25, "drift.link", _S, "The record in the CloudTrail console.", lambda e: _link(e)),
+    Field(
+        26,
+        "drift.change",
+        _S,
+        "What was added and removed, in at most 300 characters: JSON documents by path.",
+        _change,
+    ),
     Field(
         30,
         "drift.opened",
