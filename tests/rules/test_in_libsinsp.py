@@ -16,7 +16,7 @@ from tests.real.fixtures import forky_root
 from tests.real.forky import Root
 from tests.real.sysdig import Sysdig, put
 from tests.rules.example_day import rules
-from tests.rules.sample_events import catalogue, sample_values, samples
+from tests.rules.sample_events import SampleEvent, catalogue, samples
 from tfdrift_core.output.fields import FIELDS
 
 __all__ = ["forky_root"]
@@ -50,7 +50,7 @@ def _event(values: dict[str, Any], paths: set[str]) -> standin.Event:
     known = catalogue()
     event = dict(values)
     for path in paths:
-        found = sample_values(values, known.exact(path))
+        found = SampleEvent(values).get(known.exact(path))
         if found is not None:
             event[path] = [one if isinstance(one, int) else one.decode() for one in found]
     return event

@@ -277,3 +277,8 @@ def _openings(document: Mapping[str, Any]) -> tuple[Opening, ...]:
     except (KeyError, TypeError, ValueError):
         # Written by another version, or damaged: the drift is reported anew when it is seen again.
         return ()
+
+
+def openings_of(data: bytes) -> tuple[Opening, ...]:
+    """The open drift in a document that was kept."""
+    return _openings(_document(data))
