@@ -19,6 +19,8 @@ import pytest
 from tests.delivery.worker import work, work_in_plugin
 from tests.plugin.conftest import library
 from tests.trails import record, shipped_receives, with_dead_letters
+from tfdrift_core.delivery.drifts import OpenDrift
+from tfdrift_core.drift.memory import openings_of
 
 Clients = Callable[..., Any]
 READS = 0.93
@@ -28,14 +30,18 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 _context = multiprocessing.get_context("forkserver")
 
 
-def changes(number: int) -> dict[str, Any]:
+def changes(number: int, *, back: bool = False) -> dict[str, Any]:
+    """A call that makes an instance larger, or one that puts it ``back``."""
     return record(
-        number,
+        f"back-{number}" if back else number,
         eventName="ModifyInstanceAttribute",
         awsRegion=REGION,
         userIdentity={"type": "IAMUser", "userName": "ada", "accountId": ACCOUNT},
         userAgent="console.ec2.amazonaws.com",
-        requestParameters={"instanceId": f"i-{number:017x}", "instanceType": {"value": "t3.large"}},
+        requestParameters={
+            "instanceId": f"i-{number:017x}",
+            "instanceType": {"value": "t3.micro" if back else "t3.large"},
+        },
         responseElements={"_return": True},
     )
 
@@ -73,16 +79,19 @@ __all__ = ["library"]
 class Feeder:
     """Puts the next part of the records into S3 and SQS: one of ten messages twice, an object's records also in SQS."""
 
-    def __init__(self, client: Clients, records: list[dict[str, Any]], parts: int) -> None:
+    def __init__(self, client: Clients) -> None:
         self._s3, self._sqs = client("s3"), client("sqs")
         self._s3.create_bucket(Bucket="trail", CreateBucketConfiguration={"LocationConstraint": REGION})
         self._url, self._dead = with_dead_letters(client, shipped_receives())
+        self._put = 0
+
+    def load(self, records: list[dict[str, Any]], parts: int) -> None:
+        """What to put next, in so many parts."""
         half = len(records) // 2
         self._objects = [records[i : i + IN_OBJECT] for i in range(0, half, IN_OBJECT)]
         self._messages = [records[i : i + IN_MESSAGE] for i in range(half, len(records), IN_MESSAGE)]
         self._messages += [self._objects[0][i : i + IN_MESSAGE] for i in range(0, IN_OBJECT, IN_MESSAGE)]
         self._parts = parts
-        self._put = 0
 
     def feed(self) -> None:
         objects, self._objects = _part(self._objects, self._parts)
@@ -98,6 +107,10 @@ class Feeder:
         for i in range(0, len(bodies), 10):
             entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[i : i + 10])]
             self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
+
+    @property
+    def done(self) -> bool:
+        return not self._objects and not self._messages
 
     def left(self) -> int:
         return self._count(self._url)
@@ -167,12 +180,12 @@ def test_kills_of_the_pipeline_alone(client: Clients, moto_url: str, tmp_path: P
 
 
 def kill(client: Clients, moto_url: str, tmp_path: Path, count: int, kills: int, plugin: Path | None) -> None:
-    """Nothing is lost and nothing is reported twice, whenever the process dies."""
+    """Nothing is lost and nothing is reported twice, whenever the process dies: neither a drift nor its end."""
     seed = int(os.environ.get("TFDRIFT_SEED", time.time_ns() % 1_000_000))
     chance = random.Random(seed)
     records = [reads(number) if chance.random() < READS else changes(number) for number in range(count)]
-    expected = {item["eventID"] for item in records if not item["readOnly"]}
-    (tmp_path / "state.tfstate").write_text(json.dumps(state([int(name[3:]) for name in expected])))
+    numbers = [number for number, item in enumerate(records) if not item["readOnly"]]
+    (tmp_path / "state.tfstate").write_text(json.dumps(state(numbers)))
     settings = {
         "state": [str(tmp_path / "state.tfstate")],
         "data_dir": str(tmp_path / "data"),
@@ -181,28 +194,33 @@ def kill(client: Clients, moto_url: str, tmp_path: Path, count: int, kills: int,
         "aws": {"region": REGION, "endpoint_url": moto_url},
         "sources": ["sqs://trail?visibility=10", "s3://trail?start=2026-01-01&interval=0.2"],
     }
-    output = tmp_path / "events"
-    feeder = Feeder(client, records, kills)
-    in_flow = 0
-    for _ in range(kills):
-        feeder.feed()
-        before, more = len(lines(output)), chance.randrange(40)
+    output, feeder = tmp_path / "events", Feeder(client)
+    put_back = [changes(number, back=True) for number in numbers]
+    in_flow, wanted = 0, 0
+    for part, times in ((records, kills - kills // 3), (put_back, kills // 3)):
+        wanted += len(numbers)
+        feeder.load(part, times)
+        for _ in range(times):
+            feeder.feed()
+            before, more = len(lines(output)), chance.randrange(40)
+            process = started(settings, output, plugin)
+            in_flow += wait_for(lambda before=before, more=more: len(lines(output)) >= before + more, 8)  # type: ignore[misc]
+            time.sleep(chance.random() * 0.02)
+            kill_between_alerts(process, tmp_path / "data" / "journal", output, before)
+            process.join()
+        assert feeder.done
         process = started(settings, output, plugin)
-        in_flow += wait_for(lambda before=before, more=more: len(lines(output)) >= before + more, 8)  # type: ignore[misc]
-        time.sleep(chance.random() * 0.02)
-        kill_between_alerts(process, tmp_path / "data" / "journal", output, before)
-        process.join()
+        wait_for(lambda wanted=wanted: len(lines(output)) >= wanted and feeder.left() == 0, 300)  # type: ignore[misc]
+        process.terminate()
+        process.join(60)
 
-    process = started(settings, output, plugin)
-    wait_for(lambda: len(lines(output)) >= len(expected) and feeder.left() == 0, 300)
-    process.terminate()
-    process.join(60)
-
+    expected = {item["eventID"] for item in (*records, *put_back) if not item["readOnly"]}
     counted = Counter(line.split()[0] for line in lines(output))
     lost, twice = expected - counted.keys(), [name for name, count in counted.items() if count > 1]
     print(f"seed {seed}: {kills} kills, {in_flow} of them in the flow; {len(lost)} lost, {len(twice)} reported twice")
     assert (sorted(lost), twice, feeder.left(), feeder.dead()) == ([], [], 0, 0), f"TFDRIFT_SEED={seed}"
     assert set(counted) == expected
+    assert not [opening for _, data in OpenDrift(settings["data_dir"]).documents() for opening in openings_of(data)]
 
 
 def test_three_processes_share_a_queue(client: Clients, moto_url: str, tmp_path: Path) -> None:
