@@ -6,18 +6,20 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tfdrift_core.terraform import hcl
 from tfdrift_core.terraform.hcl import Body, HclError
+from tfdrift_core.text import one_line
 
 log = logging.getLogger("tfdrift.config")
 
 _LOCAL = ("./", "../")
 _SUFFIXES = (".tf", ".tf.json", ".tofu", ".tofu.json")
 _ROLE = re.compile(r"arn:[^:]*:iam::(\d{12}):role/")
-_STEP = re.compile(r"\[[^\]]*\]")
+_STEP = re.compile(r"\[[^\[\]]*\]")
 _INSTANCE = re.compile(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]')
 
 
@@ -56,17 +58,28 @@ class Module:
     backend: tuple[str, Body] | None = None
 
 
+_MAX_DIRECTORIES = 2000
+_MAX_FILES = 5000
+_MAX_ENTRIES = 100_000
+_MAX_DEPTH = 64
+_MAX_SMALL = 16 << 20
+
+
+NO_MODULE = Module()
+
+
 class Configuration:
     """A root module with the local modules that it calls.
 
     Modules are found by their literal local source, or where ``terraform init`` put them.  ``warn`` is told what cannot
-    be read.
+    be read.  Whatever is written there, reading ends: each real directory is read once, and only so many are.
     """
 
     def __init__(self, directory: str, warn: Callable[[str], None] = log.warning) -> None:
         self.directory = Path(directory).expanduser()
         self.warn = warn
         self._modules: dict[str, Module] = {}
+        self._real_paths: dict[str, str] = {}
         self._installed = _installed(self.directory)
 
     @property
@@ -76,9 +89,12 @@ class Configuration:
     def preload(self) -> None:
         """Read every module now, so that looking for a block does not wait for the parser later."""
         waiting = [self.directory, *self._installed.values()]
-        while waiting:
+        seen: set[str] = set()
+        while waiting and len(seen) <= _MAX_DIRECTORIES:
             directory = waiting.pop()
-            if str(directory) not in self._modules:
+            real = self._real(directory)
+            if real not in seen:
+                seen.add(real)
                 local = [s for s in self._module(directory).calls.values() if s.startswith(_LOCAL)]
                 waiting += [Path(os.path.normpath(directory / source)) for source in local]
 
@@ -97,7 +113,10 @@ class Configuration:
         if path in self._installed:
             return self._installed[path]
         directory = self.directory
-        for name in path.split(".") if path else ():
+        names = path.split(".", _MAX_DEPTH) if path else []
+        if len(names) > _MAX_DEPTH:
+            return None
+        for name in names:
             source = self._module(directory).calls.get(name, "")
             if not source.startswith(_LOCAL):
                 log.debug("%s: module %s is not local; its resources have no file and line", directory, name)
@@ -106,10 +125,34 @@ class Configuration:
         return directory
 
     def _module(self, directory: Path) -> Module:
-        key = str(directory)
+        key = self._real(directory)
         if key not in self._modules:
-            self._modules[key] = read_module(directory, self.warn)
+            if len(self._modules) >= _MAX_DIRECTORIES:
+                self.warn(f"configuration {self.directory}: more than {_MAX_DIRECTORIES} module directories; "
+                          "the others are left out: name the directories that matter under config")  # fmt: skip
+                return NO_MODULE
+            self._modules[key] = read_module(directory, self.warn) if key else NO_MODULE
         return self._modules[key]
+
+    def _real(self, directory: Path) -> str:
+        """What a path leads to, "" where it is none: links may lead to one directory in any number of ways."""
+        path = str(directory)
+        if path not in self._real_paths:
+            try:
+                self._real_paths[path] = os.path.realpath(path)
+            except (OSError, ValueError) as error:
+                self.warn(f"configuration {_shown(directory)}: {_problem(error)}; this module is left out")
+                self._real_paths[path] = ""
+        return self._real_paths[path]
+
+
+def _problem(error: Exception) -> str:
+    return str(error.strerror if isinstance(error, OSError) else error)
+
+
+def _shown(path: Path) -> str:
+    """A path that anybody may have written, as a text that can be printed."""
+    return one_line(str(path).encode("utf-8", "replace").decode())
 
 
 def module_path(module: str) -> str:
@@ -117,12 +160,19 @@ def module_path(module: str) -> str:
     return ".".join(_INSTANCE.sub("", module).split(".")[1::2])
 
 
+def _is_read(name: str) -> bool:
+    return name.endswith(_SUFFIXES) and not name.startswith(".")
+
+
 def module_files(directory: Path, warn: Callable[[str], None] = log.debug) -> Iterable[Path]:
     """The files that Terraform reads, override files last; a ``.tofu`` file hides the ``.tf`` file of its name."""
     try:
-        names = {p.name for p in directory.iterdir() if p.name.endswith(_SUFFIXES) and not p.name.startswith(".")}
-    except OSError as error:
-        warn(f"configuration {directory}: {error.strerror}; check the path")
+        names = {p.name for p in islice(directory.iterdir(), _MAX_ENTRIES) if _is_read(p.name)}
+    except (OSError, ValueError) as error:
+        warn(f"configuration {_shown(directory)}: {_problem(error)}; check the path")
+        return []
+    if len(names) > _MAX_FILES:
+        warn(f"configuration {directory}: more than {_MAX_FILES} files; it is left out: check the path")
         return []
     kept = {n for n in names if ".tofu" in n or n.replace(".tf", ".tofu", 1) not in names}
     return [directory / name for name in sorted(kept, key=lambda n: (_is_override(n), n))]
@@ -218,13 +268,27 @@ def _installed(directory: Path) -> Mapping[str, Path]:
     """Where ``terraform init`` put each module: its manifest maps ``web.db`` to a directory."""
     manifest = directory / ".terraform" / "modules" / "modules.json"
     try:
-        entries = json.loads(manifest.read_text(encoding="utf-8"))["Modules"]
+        entries = json.loads(small_text(manifest))["Modules"]
         return {e["Key"]: Path(os.path.normpath(directory / e["Dir"])) for e in entries if e.get("Key")}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.debug("%s: %r; only local modules are followed", manifest, error)
         return {}
+
+
+def small_text(path: Path) -> str:
+    """What ``terraform init`` wrote.
+
+    :raises OSError, ValueError: when it is not there, no regular file, or larger than Terraform would make it.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no regular file")
+    with path.open("rb") as file:
+        data = file.read(_MAX_SMALL + 1)
+    if len(data) > _MAX_SMALL:
+        raise ValueError(f"it has more than {_MAX_SMALL >> 20} MB")
+    return data.decode("utf-8")
 
 
 def _is_override(name: str) -> bool:

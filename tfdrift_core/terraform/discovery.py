@@ -5,11 +5,12 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tfdrift_core.terraform import hcl
-from tfdrift_core.terraform.configuration import Configuration, literal_blocks, module_files
+from tfdrift_core.terraform.configuration import Configuration, literal_blocks, module_files, small_text
 from tfdrift_core.terraform.hcl import UNKNOWN, Body, HclError
 
 log = logging.getLogger("tfdrift.config")
@@ -78,6 +79,8 @@ _FROM_ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
     "s3": {"region": "AWS_REGION"},
 }
 _TERRAGRUNT = ("terragrunt.hcl", "root.hcl")
+_MAX_FOLDERS = 10_000
+_MAX_LEVELS = 20
 _INITIALISED = Path(".terraform") / "terraform.tfstate"
 
 
@@ -151,17 +154,17 @@ def _nested_names(name: str) -> tuple[str, ...]:
 def _recorded(directory: Path) -> tuple[str, dict[str, Any]] | None:
     path = directory / _INITIALISED
     try:
-        backend = json.loads(path.read_text(encoding="utf-8")).get("backend") or {}
+        backend = json.loads(small_text(path)).get("backend") or {}
         name, config = backend["type"], backend.get("config") or {}
+        if name == "local":
+            return None
+        nested = {block: _maps(config.get(block)) for block in _nested_names(name)}
+        return name, _arguments(name, config, nested)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.debug("%s: %r; the configuration itself is read", path, error)
         return None
-    if name == "local":
-        return None
-    nested = {block: _maps(config.get(block)) for block in _nested_names(name)}
-    return name, _arguments(name, config, nested)
 
 
 def _maps(value: object) -> list[Mapping[str, Any]]:
@@ -171,9 +174,7 @@ def _maps(value: object) -> list[Mapping[str, Any]]:
 
 def _partial(configuration: Configuration, name: str) -> Iterator[dict[str, Any]]:
     """What each ``*.tfbackend`` file adds: each stands for one state, chosen with ``-backend-config``."""
-    for path in sorted(configuration.directory.rglob("*.tfbackend")):
-        if ".terraform" in path.parts:
-            continue
+    for path in sorted(_backend_files(configuration)):
         try:
             body = hcl.read(path)
         except HclError as error:
@@ -181,6 +182,18 @@ def _partial(configuration: Configuration, name: str) -> Iterator[dict[str, Any]
             continue
         nested = {block: list(literal_blocks(body, block)) for block in _nested_names(name)}
         yield _arguments(name, body.literals(), nested)
+
+
+def _backend_files(configuration: Configuration) -> Iterator[Path]:
+    """The ``*.tfbackend`` files below a directory; links to directories are not followed."""
+    top = configuration.directory
+    for count, (folder, folders, files) in enumerate(os.walk(top)):
+        if count > _MAX_FOLDERS:
+            configuration.warn(f"{top}: more than {_MAX_FOLDERS} directories; *.tfbackend files in others are left out")
+            return
+        deep = len(Path(folder).parts) - len(top.parts) >= _MAX_LEVELS
+        folders[:] = [] if deep else sorted(name for name in folders if name != ".terraform")
+        yield from (Path(folder, name) for name in files if name.endswith(".tfbackend"))
 
 
 def _terragrunt(configuration: Configuration) -> tuple[str, Body] | None:
@@ -207,9 +220,13 @@ def _terragrunt(configuration: Configuration) -> tuple[str, Body] | None:
 
 
 def _local(directory: Path, given: Mapping[str, Any]) -> Found:
-    files = [directory / str(given.get("path") or "terraform.tfstate")]
-    files += sorted((directory / str(given.get("workspace_dir") or "terraform.tfstate.d")).glob("*/terraform.tfstate"))
-    existing = [{"path": os.path.normpath(file)} for file in files if file.is_file()]
+    path = str(given.get("path") or "terraform.tfstate")
+    workspaces = str(given.get("workspace_dir") or "terraform.tfstate.d")
+    try:
+        files = [directory / path, *islice((directory / workspaces).glob("*/terraform.tfstate"), _MAX_FOLDERS)]
+        existing = [{"path": os.path.normpath(file)} for file in (files[0], *sorted(files[1:])) if file.is_file()]
+    except (OSError, ValueError) as error:
+        return Found(problem=f"its local backend names {path!r} and {workspaces!r}, which cannot be read: {error}")
     if existing:
         return Found(existing)
     if not list(module_files(directory)) and not (directory / _TERRAGRUNT[0]).is_file():

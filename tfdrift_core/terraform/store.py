@@ -220,6 +220,8 @@ class StateStore:
             state = State(content.data, ref.origin, ref.workspace, self._scopes_of(place), self._block)
         except StateError as error:
             return replace(known, version=content.version, error=str(error), fault=str(error))
+        except Exception as error:  # noqa: BLE001 - see _unforeseen
+            return replace(known, version=content.version, error=_unforeseen(error), fault=_unforeseen(error))
         return Status(ref.origin, ref.workspace, state, content.version, now, now)
 
     def _scopes_of(self, place: _Place) -> Scopes:
@@ -240,11 +242,20 @@ class StateStore:
                 log.warning("%s", problem)
             self._warned.add(problem)
 
-        self._configurations = {directory: Configuration(directory, warn) for directory in self._config.config}
+        configurations: dict[str, Configuration] = {}
         places = [place for place in self._places if not place.directory]
-        for directory, configuration in self._configurations.items():
-            configuration.preload()
-            found = discover(configuration)
+        for directory in self._config.config:
+            try:
+                configuration = Configuration(directory, warn)
+                configuration.preload()
+                found = discover(configuration)
+            except Exception as error:  # noqa: BLE001 - see _unforeseen
+                warn(f"configuration {directory}: {_unforeseen(error)}; what was read of it before stays")
+                if directory in self._configurations:
+                    configurations[directory] = self._configurations[directory]
+                places += [place for place in self._places if place.directory == directory]
+                continue
+            configurations[directory] = configuration
             if found.problem and self._config.state:
                 log.debug("configuration %s: %s", directory, found.problem)  # the user says where the state is
             elif found.problem:
@@ -252,6 +263,7 @@ class StateStore:
             for spec in found.states:
                 same = (p for p in self._places if p.directory == directory and p.spec == spec)
                 places.append(next(same, None) or self._found(spec, directory))
+        self._configurations = configurations
         for gone in self._places:
             if not any(gone is place for place in places):
                 gone.backend.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tfdrift_core.terraform.hcl.model import UNKNOWN, Block, Body, HclError, Value
+from tfdrift_core.terraform.hcl.model import UNKNOWN, Block, Body, HclError, Value, number_of
 from tfdrift_core.yaml_data import LOADER
 
 # Block types of the JSON syntax with the number of their labels: only these are told from attributes.
@@ -19,6 +19,7 @@ _JSON_BLOCKS: dict[tuple[str, ...], dict[str, int]] = {
     ("resource",): {"lifecycle": 0},
     ("provider",): {"assume_role": 0},
 }
+_JSON_WORDS = {"true": True, "false": False, "null": None}
 
 
 def parse_json(text: str) -> Body:
@@ -27,7 +28,7 @@ def parse_json(text: str) -> Body:
     :raises HclError: when it is not a JSON object.
     """
     try:
-        json.loads(text)  # YAML would take more than JSON
+        json.loads(text, parse_int=str)  # YAML would take more than JSON
         node = yaml.compose(text.replace("\t", " "), Loader=LOADER)
         if isinstance(node, yaml.MappingNode):
             return _json_body(node, ())
@@ -78,7 +79,7 @@ def _json_literal(node: yaml.Node) -> Any:
     if isinstance(node, yaml.ScalarNode):
         if node.style == '"':
             return UNKNOWN if re.search(r"(?<![$%])[$%]\{", node.value) else node.value
-        return yaml.SafeLoader("").construct_object(node)
+        return _JSON_WORDS[node.value] if node.value in _JSON_WORDS else number_of(node.value)
     if isinstance(node, yaml.SequenceNode):
         values = [_json_literal(item) for item in node.value]
         return UNKNOWN if any(v is UNKNOWN for v in values) else values

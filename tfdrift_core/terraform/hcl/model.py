@@ -17,6 +17,16 @@ UNKNOWN = _Unknown()
 """The value of an expression that is not a literal."""
 
 
+_MAX_DIGITS = 300
+
+
+def number_of(text: str) -> Any:
+    """A number as it is written; one with more digits than any that means something is ``UNKNOWN``."""
+    if len(text) > _MAX_DIGITS:
+        return UNKNOWN
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
 class HclError(Exception):
     """A file cannot be read; the message says why."""
 

@@ -7,7 +7,7 @@ some day does not hide the rest of the file.
 import re
 from typing import Any
 
-from tfdrift_core.terraform.hcl.model import UNKNOWN, Block, Body, HclError, Value
+from tfdrift_core.terraform.hcl.model import UNKNOWN, Block, Body, HclError, Value, number_of
 from tfdrift_core.terraform.hcl.tokens import NEWLINE, NUMBER, STRING, WORD, Token, closings, tokens
 
 _ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|([$%])\2\{')
@@ -98,12 +98,13 @@ class _Reader:
         if self._is_whole(start, end, "{"):
             return self._object(start + 1, end - 1, depth + 1)
         if first.kind == "-" and end - start == 2 and self._tokens[start + 1].kind == NUMBER:
-            return -_number(self._written(self._tokens[start + 1]))
+            number = number_of(self._written(self._tokens[start + 1]))
+            return UNKNOWN if number is UNKNOWN else -number
         if end - start != 1:
             return UNKNOWN
         match first.kind:
             case "number":
-                return _number(self._written(first))
+                return number_of(self._written(first))
             case "string":
                 return _string(self._written(first))
             case "word":
@@ -172,10 +173,6 @@ class _Reader:
         return HclError(f"line {self._tokens[place].line}: not valid HCL")
 
 
-def _number(text: str) -> int | float:
-    return int(text) if text.isdigit() else float(text)
-
-
 def _string(quoted: str) -> Any:
     inner = quoted[1:-1]
     return UNKNOWN if _TEMPLATE.search(inner) else _ESCAPE.sub(_unescaped, inner)
@@ -188,4 +185,5 @@ def _unescaped(match: re.Match[str]) -> str:
     if code[0] not in "uU":
         return _ESCAPES[code]
     point = int(code[1:], 16)
-    return chr(point) if point < 0x110000 else "\ufffd"
+    # Half of a pair is no character, and no file system takes it for one.
+    return chr(point) if point < 0x110000 and not 0xD800 <= point < 0xE000 else "\ufffd"

@@ -58,6 +58,8 @@ def _next(text: str, position: int, line: int, depth: int) -> Token:
     if match is None:
         raise HclError(f"line {line}: not valid HCL")
     kind, end = match.lastgroup or "", match.end()
+    if text.startswith("/*", position) and kind != "comment":
+        raise HclError(f"line {line}: not valid HCL: the comment has no end")
     if kind == STRING:
         end = _string_end(text, end, line, depth)
     elif kind == HEREDOC:
