@@ -150,10 +150,17 @@ def load(text: str) -> Config:
     :raises ConfigError: with one line for each fault.
     """
     document = parse(text)
+    _check(document)
+    repaired = _repair(document, _schema())
+    # What was null is missing now.
+    _check(repaired)
+    return _build(repaired)
+
+
+def _check(document: object) -> None:
     faults = sorted(Draft7Validator(_schema()).iter_errors(document), key=lambda e: [str(p) for p in e.absolute_path])
     if faults:
         raise ConfigError("\n".join(line for fault in faults for line in _explain(fault)))
-    return _build(_repair(document, _schema()))
 
 
 def duration(value: str | float) -> float:
@@ -216,6 +223,9 @@ def parse(text: str, name: str = "init_config") -> Any:
         raise ConfigError(f"{name}: cannot be read: {_NESTED}") from None
     except ValueError as error:  # a number that no machine word holds, a date that is none
         raise ConfigError(f"{name}: cannot be read: {error}") from None
+    except (LookupError, TypeError, AttributeError, ArithmeticError):
+        # PyYAML does not expect what a tag may stand before: !!bool x, !!int ''.
+        raise ConfigError(f"{name}: cannot be read: a tag does not fit its value; leave the tags (!!...) out") from None
     _check_extent(document, name)
     return {} if document is None else document
 
@@ -254,7 +264,7 @@ def _explain(fault: ValidationError) -> Iterator[str]:
         case "type":
             names = [wanted] if isinstance(wanted, str) else [name for name in wanted if name != "null"]
             yield f"{where}: {_shown(value)} is not allowed here; write {_either(names)}"
-        case "pattern" | "minimum" | "maximum":
+        case "pattern" | "minimum" | "maximum" | "multipleOf":
             shown = "this value" if schema.get("writeOnly") else _shown(value)
             yield f"{where}: {shown} does not fit; write {schema.get('title', fault.message)}"
         case "enum":

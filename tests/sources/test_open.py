@@ -101,6 +101,10 @@ def test_options_in_yaml() -> None:
         ("sqs://queue?receivers=none", "receivers is 'none'; write a whole number from 1"),
         ("lookup://eu-west-1", "write lookup:// alone, and accounts and regions as options"),
         ("file://", "no source: write a path"),
+        ("sqs:/x", "sqs:/x: write sqs://x; a file of this name is ./sqs:/x"),
+        ("lookup:/", "lookup:/: write lookup://; a file"),
+        ("S3:bucket", "S3:bucket: write s3://bucket; a file"),
+        ("file:/var/log/trail.json", "write file:///var/log/trail.json"),
     ],
 )
 def test_what_is_wrong_is_said_with_what_to_write(url: str, message: str) -> None:
@@ -116,6 +120,14 @@ def test_no_source_at_all() -> None:
 def test_without_data_dir_it_says_so(caplog: pytest.LogCaptureFixture) -> None:
     open_sources("sqs://queue", Config(), Metrics()).close()
     assert "no data_dir: checkpoints are kept in memory only, and a restart begins anew" in caplog.text
+
+
+def test_a_relative_data_dir_is_said_to_be_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_sources("sqs://queue", Config(data_dir="data"), Metrics()).close()
+    assert f"data_dir data: is below the directory that the process was started in, so it is {tmp_path}/data" in caplog.text
 
 
 def test_a_replay_needs_no_data_dir_and_leaves_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

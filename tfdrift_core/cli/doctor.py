@@ -305,6 +305,9 @@ def _data_dir(config: Config, sources: Sequence[Location]) -> Findings:
             yield Finding(Level.WARNING, "data_dir", "not set: a restart begins anew; name a directory that stays")
         return
     path = Path(config.data_dir)
+    if not path.is_absolute():
+        where = f"{path}: is taken from Falco's working directory, not from this one; write the whole path"
+        yield Finding(Level.WARNING, "data_dir", where)
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         # Tried as the plugin does it: rights alone do not tell of a file system that is read-only, full or no real one.

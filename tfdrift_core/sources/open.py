@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -49,6 +50,12 @@ def open_sources(open_params: str, config: Config, metrics: Metrics) -> Tracked:
     lasting = not all(_is_replay(entry) for entry in entries)
     if lasting and not config.data_dir:
         _log.warning("no data_dir: checkpoints are kept in memory only, and a restart begins anew")
+    if lasting and config.data_dir and not Path(config.data_dir).is_absolute():
+        _log.warning(
+            "data_dir %s: is below the directory that the process was started in, so it is %s now; write the whole path",
+            config.data_dir,
+            Path(config.data_dir).absolute(),
+        )
     # Reading files once needs no checkpoints, and must not wait for a Falco that uses the same data_dir.
     ledger = Ledger(config.data_dir if lasting else "")
     try:
@@ -93,6 +100,11 @@ def locate(entry: str | Entry) -> "Location":
     entry = Entry(entry) if isinstance(entry, str) else entry
     match = re.match(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://(.*)$", entry.url, re.DOTALL)
     if match is None:
+        scheme, colon, rest = entry.url.strip().partition(":")
+        if colon and scheme.lower() in _OPTIONS:
+            # A file's path keeps its first slash.
+            right = rest if scheme.lower() == "file" else rest.lstrip("/")
+            raise SourceError(f"{entry.url}: write {scheme.lower()}://{right}; a file of this name is ./{entry.url}")
         scheme, rest, query = "", entry.url, ""
     else:
         # A query may follow any of them but a plain path, where ? is part of a pattern.
