@@ -115,6 +115,29 @@ def test_records_without_an_id_are_never_duplicates() -> None:
     assert claimed(Ledger(), record(""), record("")) == ["", ""]
 
 
+def test_a_forged_record_with_the_id_of_a_real_one_does_not_hide_that(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    real = record("a", requestParameters={"groupId": "sg-1", "cidrIp": "0.0.0.0/0"})
+    for forged in (record("a"), record("a", requestParameters={"groupId": "sg-1"}), record("a", errorCode="Denied")):
+        ledger.settle(ledger.claim(BATCH, [forged]))
+    assert claimed(ledger, real, real) == ["a"]
+    assert claimed(ledger, real, durable=False) == []
+
+
+def test_a_forged_record_with_the_request_of_a_global_services_does_not_hide_that() -> None:
+    ledger = Ledger()
+    forged = record("f", eventSource="iam.amazonaws.com", requestID="r1", recipientAccountId="111122223333")
+    ledger.settle(ledger.claim(BATCH, [forged]))
+    real = Record({**forged.raw, "eventID": "a", "requestParameters": {"userName": "root-like"}})
+    assert claimed(ledger, real) == ["a"]
+
+
+def test_the_same_record_is_one_in_whatever_order_its_members_come() -> None:
+    one = record("a", requestParameters={"x": 1, "y": [2, "\ud800"], "z": 1 << 70})
+    other = Record({name: one.raw[name] for name in reversed(one.raw)})
+    assert claimed(Ledger(), one, other) == ["a"]
+
+
 def test_a_global_services_record_from_two_regions_is_one() -> None:
     first = record("a", eventSource="iam.amazonaws.com", requestID="r1", awsRegion="us-east-1")
     second = record("b", eventSource="iam.amazonaws.com", requestID="r1", awsRegion="eu-west-1")

@@ -1,8 +1,8 @@
 """What has been handed over already, remembered over restarts: nothing is lost, nothing is reported twice.
 
-Four things are kept in ``data_dir``: the ids of records whose batches are done (``seen``), how far each source has
+Four things are kept in ``data_dir``: digests of records whose batches are done (``seen``), how far each source has
 come (``checkpoint``), what the records left of each resource (``remembered``), and a journal of the events of batches
-that are not done.  A batch is first settled here, its ids and what it left in one transaction, and then
+that are not done.  A batch is first settled here, its digests and what it left in one transaction, and then
 acknowledged to its source.  After a crash at any point the source delivers an unacknowledged batch again: if it was
 settled, its records are dropped; if not, its events are made anew, with the same ids, and those that the journal shows
 as handed over are dropped.
@@ -31,7 +31,7 @@ from typing import Any, Final
 
 from tfdrift_core.delivery import drifts
 from tfdrift_core.private import open_private
-from tfdrift_core.records.record import Record
+from tfdrift_core.records.record import Record, digest
 from tfdrift_core.sources.base import Batch, NotYetError, SourceError
 
 WINDOW_SECONDS: Final = 7 * 86_400
@@ -55,6 +55,9 @@ GLOBAL_SERVICES: Final = frozenset(
 )
 """Their records may reach every region's trail; https://docs.aws.amazon.com/awscloudtrail/latest/userguide/
 cloudtrail-concepts.html, "Global service events"."""
+
+_OF_ONE_COPY = frozenset({"eventID", "awsRegion"})
+"""What the copies of one record that come through several regions differ in."""
 
 _DIGEST_BYTES = 16
 _HEADER = struct.Struct("=QQ")
@@ -350,11 +353,14 @@ def _digest(text: str) -> bytes:
 
 
 def _keys(record: Record) -> list[bytes]:
-    """What makes two records the same one; a record without an id is never a duplicate."""
-    keys = [_digest(record.id)] if record.id else []
+    """What makes two records the same one: all that they say; a record without an id is never a duplicate.
+
+    By its id alone a forged record would keep the real one from being read.
+    """
+    keys = [record.content] if record.id else []
     request = record.raw.get("requestID")
     if record.event_source in GLOBAL_SERVICES and isinstance(request, str) and request:
-        keys.append(_digest(f"{record.account} {record.event_name} {request}"))
+        keys.append(digest({name: value for name, value in record.raw.items() if name not in _OF_ONE_COPY}))
     return keys
 
 

@@ -1,7 +1,6 @@
 """From what a call did to the event that tells of it."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +14,7 @@ from tfdrift_core.drift.opening import resolved
 from tfdrift_core.drift.present.hint import hint
 from tfdrift_core.drift.present.present import present
 from tfdrift_core.drift.track import Net, Touch, Track
-from tfdrift_core.records.record import Last, Record
+from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.model import Instance
 
 
@@ -137,21 +136,9 @@ def _change_of(record: Record, instance: Instance, difference: Difference | None
     )
 
 
-def _origin(record: Record) -> str:
-    """What tells a record without an id from others; one that is nested too deeply is told by its outer members."""
-    try:
-        text = json.dumps(record.raw, sort_keys=True, default=str)
-    except RecursionError:
-        text = repr(sorted((name, value) for name, value in record.raw.items() if isinstance(value, str)))
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
-_origins = Last(_origin)
-
-
 def _event_id(record: Record, *parts: str) -> str:
-    origin = record.id or _origins.of(record)
-    return hashlib.sha256("\0".join((origin, *parts)).encode("utf-8", "replace")).hexdigest()[:32]
+    # Not of its id: a forged record with the id of a real one would make what is told of that look told already.
+    return hashlib.sha256("\0".join((record.content.hex(), *parts)).encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _resource(instance: Instance, record: Record, path: str) -> Resource:
