@@ -98,11 +98,13 @@ def configured(state: Path, **more: Any) -> Config:
     return load(json.dumps({"state": [str(state)], "apply_wait": "0s", **more}))
 
 
-def run(config: Config, source: Script, sink: Reader, *, now: int = LATER) -> Pipeline:
+def run(
+    config: Config, source: Script, sink: Reader, *, now: int = LATER, stop: threading.Event | None = None
+) -> Pipeline:
     clock = itertools.count(now, 2_000_000_000)
     pipeline = Pipeline(config, clock=lambda: next(clock))
     pipeline._source = Tracked(lambda: source, Ledger(config.data_dir))
-    pipeline.run(sink, threading.Event())
+    pipeline.run(sink, stop or threading.Event())
     pipeline.close()
     return pipeline
 
@@ -220,18 +222,19 @@ def test_state_is_read_anew_when_terraform_ran(state: Path) -> None:
     assert told(sink) == [("45", "60")]
 
 
-def test_drift_waits_for_an_apply_in_progress(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drift_waits_for_an_apply_in_progress(state: Path) -> None:
     lock = state.with_name(f".{state.name}.lock.info")
     lock.write_text("{}")
 
-    def applied(self: threading.Event, seconds: float | None = None) -> bool:
-        write(state, 2, visibility_timeout_seconds=60)
-        lock.unlink(missing_ok=True)
-        return False
+    class Applied(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            write(state, 2, visibility_timeout_seconds=60)
+            lock.unlink(missing_ok=True)
+            return False
 
-    monkeypatch.setattr(threading.Event, "wait", applied)
     sink = Reader()
-    run(configured(state, apply_wait="30s", refresh_interval="1h"), Script([[timeout(60)]]), sink)
+    config = configured(state, apply_wait="30s", refresh_interval="1h")
+    run(config, Script([[timeout(60)]]), sink, stop=Applied())
     assert told(sink) == []
 
 
@@ -245,6 +248,60 @@ def test_a_lock_that_was_left_behind_holds_drift_up_once(
     run(configured(state, apply_wait="30s"), Script([[timeout(60)], [timeout(90)]]), sink)
     assert told(sink) == [("30", "60"), ("60", "90")]
     assert caplog.text.count("has been locked for more than 30 s") == 1
+
+
+def test_a_lock_that_was_left_behind_is_waited_for_once_whatever_other_states_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = Config(apply_wait=30.0)
+    pipeline = Pipeline(config)
+    locked = {"left", "also-left"}
+    monkeypatch.setattr(pipeline.store, "applying", lambda states: bool(locked & set(states)))
+    waits: list[float] = []
+    ticks = iter(range(0, 100_000, 20))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(ticks)))
+    stop = threading.Event()
+    monkeypatch.setattr(stop, "wait", lambda seconds: waits.append(seconds) or False)
+
+    def waited(*states: str) -> int:
+        before = len(waits)
+        pipeline._wait_for_apply(states, stop)
+        return len(waits) - before
+
+    assert waited("left")
+    assert [waited("free"), waited("left"), waited("free", "left"), waited("free"), waited("left")] == [0] * 5
+    assert waited("left", "also-left")
+    assert [waited("left"), waited("also-left"), waited()] == [0] * 3
+    locked.discard("left")
+    assert waited("left") == 0
+    locked.add("left")
+    assert waited("left")
+    assert caplog.text.count("left has been locked for more than 30 s") == 3
+
+
+def test_a_state_server_that_hangs_does_not_keep_it_from_stopping(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline, source = Pipeline(configured(state)), Script([[timeout(60)]])
+    pipeline._source = Tracked(lambda: source, Ledger())
+    entered, go, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def hangs() -> None:
+        entered.set()
+        go.wait(30)
+
+    monkeypatch.setattr(pipeline.store._places[0].backend, "refs", hangs)
+
+    def work() -> None:
+        pipeline.run(Reader(), stop)
+        pipeline.close()
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    assert entered.wait(30)
+    stop.set()
+    worker.join(20)
+    ended = not worker.is_alive()
+    go.set()
+    assert ended
 
 
 def test_bad_records_are_counted_and_said(state: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -77,7 +77,7 @@ class Pipeline:
         self._source: Tracked | None = None
         self._delivered: deque[_Delivered] = deque()
         self._sent = 0
-        self._lock_is_stale = False
+        self._left_locks: set[str] = set()
         self._recalled = False
         self._looked_at = 0
 
@@ -115,6 +115,7 @@ class Pipeline:
             raise ConfigError("the pipeline was run before it was opened")
         if not self._recalled:
             self._recall(source)
+        self.store.heed(stop)
         try:
             self._read(source, sink, stop)
         except Exception:
@@ -224,8 +225,9 @@ class Pipeline:
             self.store.ensure_fresh(self._clock())
         if not result.events:
             return result
-        self._wait_for_apply({event.resource.state for event in result.events if event.resource.state}, stop)
-        self.store.ensure_fresh(max(event.record.time for event in result.events))
+        waited = self._wait_for_apply({event.resource.state for event in result.events if event.resource.state}, stop)
+        # What a run wrote that has ended meanwhile is newer than any copy.
+        self.store.ensure_fresh(self._clock() if waited else max(event.record.time for event in result.events))
         if self.store.index is not index:
             self._engine.restore(before)
             result = self._compare(records)
@@ -259,27 +261,33 @@ class Pipeline:
         self.metrics.add("errors_internal")
         log.error("%s, please report this: %s", what, "".join(traceback.format_exception(error)).rstrip())
 
-    def _wait_for_apply(self, states: Collection[str], stop: threading.Event) -> None:
+    def _wait_for_apply(self, states: Collection[str], stop: threading.Event) -> bool:
         """While Terraform holds a state's lock its next version may explain the change: wait for it, within bounds.
 
-        A lock that outlives the wait was left behind; it is not waited for again until it has gone.
+        Whether there was one to wait for.  A lock that outlives the wait was left behind; that state is not waited for again until its lock has gone.
         """
-        if not states or self._config.apply_wait <= 0 or not self.store.applying(states):
-            self._lock_is_stale = False
-            return
-        if self._lock_is_stale:
-            return
+        if self._config.apply_wait <= 0:
+            return False
+        locked = self._locked(states)
+        self._left_locks -= set(states) - locked
+        awaited = locked - self._left_locks
+        waited = bool(awaited)
         deadline = time.monotonic() + self._config.apply_wait
-        while time.monotonic() < deadline:
+        while awaited and time.monotonic() < deadline:
             if stop.wait(_APPLY_POLL):
-                return
-            if not self.store.applying(states):
-                return
-        self._lock_is_stale = True
-        log.warning(
-            "a state has been locked for more than %g s; drift is reported without waiting for it any longer",
-            self._config.apply_wait,
-        )
+                return True
+            awaited = self._locked(awaited)
+        for state in sorted(awaited):
+            log.warning(
+                "%s has been locked for more than %g s; drift is reported without waiting for it any longer",
+                state,
+                self._config.apply_wait,
+            )
+        self._left_locks |= awaited
+        return waited
+
+    def _locked(self, states: Collection[str]) -> set[str]:
+        return {state for state in states if self.store.applying({state})}
 
     def _count(self, result: Result) -> None:
         self.metrics.add("records_relevant", result.relevant)

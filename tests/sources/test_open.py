@@ -127,7 +127,10 @@ def test_a_relative_data_dir_is_said_to_be_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     open_sources("sqs://queue", Config(data_dir="data"), Metrics()).close()
-    assert f"data_dir data: is below the directory that the process was started in, so it is {tmp_path}/data" in caplog.text
+    assert (
+        f"data_dir data: is below the directory that the process was started in, so it is {tmp_path}/data"
+        in caplog.text
+    )
 
 
 def test_a_replay_needs_no_data_dir_and_leaves_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -217,8 +217,61 @@ class TestFresh:
         assert not store.ensure_fresh(clock.now)
         assert ids(store) == ["i-1"]
         go.set()
+        store._worker.join(30)
         store.close()
         assert ids(store) == ["i-2"]
+
+    @pytest.mark.parametrize("ask", ["refresh", "ensure_fresh", "applying", "close"])
+    def test_nobody_who_is_to_stop_waits_for_a_server(self, tmp_path, clock, monkeypatch, ask):
+        store = make(clock, write(tmp_path / "a.tfstate", one("i-1")))
+        store.refresh()
+        entered, go, stop = threading.Event(), threading.Event(), threading.Event()
+
+        def hangs(*_):
+            entered.set()
+            assert go.wait(30)
+            return ()
+
+        backend = store._places[0].backend
+        for name in ("refs", "locked"):
+            monkeypatch.setattr(backend, name, hangs)
+        clock.now += 600 * SECOND
+        store.heed(stop)
+        calls = {
+            "refresh": lambda: store.refresh(force=True),
+            "ensure_fresh": lambda: store.ensure_fresh(clock.now),
+            "applying": store.applying,
+            "close": lambda: store.refresh(wait=False),
+        }
+        caller = threading.Thread(target=calls[ask], daemon=True)
+        caller.start()
+        assert entered.wait(30)
+        if ask == "close":
+            store.close()
+        else:
+            stop.set()
+        caller.join(30)
+        ended = not caller.is_alive()
+        assert not go.is_set()
+        go.set()
+        assert ended
+        assert ids(store) == ["i-1"]
+
+    @pytest.mark.parametrize("back", [SECOND, 24 * 3600 * SECOND])
+    def test_a_clock_that_is_set_back_stops_nothing(self, tmp_path, clock, back):
+        path = write(tmp_path / "a.tfstate", one("i-1"))
+        clock.now = 2 * 24 * 3600 * SECOND
+        metrics = Metrics()
+        store = make(clock, path, metrics=metrics, refresh_interval="60s")
+        store.refresh()
+        clock.now -= back
+        write(path, one("i-2"))
+        assert store.refresh()
+        clock.now -= back // 2
+        write(path, one("i-3"))
+        assert store.ensure_fresh(clock.now)
+        assert ids(store) == ["i-3"]
+        assert metrics.gauges()["state_age"] == 0
 
     def test_states_come_and_go(self, tmp_path, clock):
         write(tmp_path / "a.tfstate", one("i-a"))

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -18,11 +17,13 @@ from tfdrift_core.terraform.configuration import NO_BLOCK, Block, Configuration
 from tfdrift_core.terraform.discovery import discover
 from tfdrift_core.terraform.index import Index, Scopes, State
 from tfdrift_core.terraform.scan import StateError
+from tfdrift_core.threads import each, unless
 
 log = logging.getLogger("tfdrift.state")
 
 _READERS = 8
 _PATIENCE = 10.0  # seconds
+_CLOSING = 0.5  # seconds
 _LISTED_SECONDS = 1.0  # how long a listing tells which states are locked
 _LEAST_GAP = 1_000_000_000  # a burst of records that are newer than the copy checks it once a second, not once each
 
@@ -96,6 +97,7 @@ class StateStore:
         self._warned: set[str] = set()
         self._told_twins: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
+        self._closed, self._heeded = threading.Event(), threading.Event()
         self._worker: threading.Thread | None = None
         self._index = Index()
 
@@ -125,18 +127,18 @@ class StateStore:
         """Look for new versions where ``refresh_interval`` has passed, or everywhere; whether the index changed.
 
         Without ``wait`` a thread does it, one at a time, and the index changes when it is done: a slow server then
-        does not keep the caller.  ``close`` joins it.
+        does not keep the caller.
         """
         now = self._clock()
 
         def due(place: _Place) -> bool:
-            return force or not place.tried_at or now - place.tried_at >= self._interval
+            return force or not place.tried_at or not self._within(place, now, self._interval)
 
         if wait:
             return self._check(due)
         idle = not (self._worker and self._worker.is_alive())
         if idle and (not self._places or any(map(due, self._places))):
-            self._worker = threading.Thread(target=self._check, args=(due,), name="tfdrift-state", daemon=True)
+            self._worker = threading.Thread(target=self._look, args=(due,), name="tfdrift-state", daemon=True)
             self._worker.start()
         return False
 
@@ -147,29 +149,52 @@ class StateStore:
         for long: the last good copy has to do.
         """
         now = self._clock()
-        return self._check(
-            lambda place: (
-                place.checked_at <= newer_than_ns
-                and now - place.tried_at >= (self._interval if place.failing else _LEAST_GAP)
-            )
-        )
+
+        def due(place: _Place) -> bool:
+            known = newer_than_ns < place.checked_at <= now
+            return not known and not self._within(place, now, self._interval if place.failing else _LEAST_GAP)
+
+        return self._check(due)
 
     def applying(self, origins: Collection[str] = ()) -> bool:
         """Whether a Terraform run holds the lock of one of these states (of any, when none is named).
 
         Backends whose locks cannot be seen cheaply count as not locked.
         """
-        return any(
-            _locked(place, ref) for place in self._places for ref in place.refs if not origins or ref.origin in origins
-        )
+
+        def locked() -> bool:
+            refs = [(place, ref) for place in self._places for ref in place.refs]
+            return any(_locked(place, ref) for place, ref in refs if not origins or ref.origin in origins)
+
+        return bool(unless(self._ended, locked, "tfdrift-lock"))
+
+    def heed(self, stop: threading.Event) -> None:
+        """Once ``stop`` is set nobody waits for a server any more; what is under way ends by itself."""
+        self._heeded = stop
 
     def close(self) -> None:
-        if self._worker:
-            self._worker.join()
-        for place in self._places:
-            place.backend.close()
+        self._closed.set()
+        # A backend that is in use is left to the end of what uses it.
+        if self._lock.acquire(timeout=_CLOSING):
+            for place in self._places:
+                place.backend.close()
+            self._lock.release()
+
+    def _ended(self) -> bool:
+        return self._closed.is_set() or self._heeded.is_set()
+
+    @staticmethod
+    def _within(place: _Place, now: int, gap: int) -> bool:
+        """Whether the place was tried that short a time ago; a clock that was set back says nothing."""
+        return 0 <= now - place.tried_at < gap
 
     def _check(self, due: Callable[[_Place], bool]) -> bool:
+        known = self._configurations or not self._config.config
+        if known and not any(map(due, self._places)):
+            return False
+        return bool(unless(self._ended, lambda: self._look(due), "tfdrift-state"))
+
+    def _look(self, due: Callable[[_Place], bool]) -> bool:
         if not self._lock.acquire(timeout=_PATIENCE):
             return False
         try:
@@ -179,15 +204,16 @@ class StateStore:
             if not places:
                 return False
             started = self._clock()
-            with ThreadPoolExecutor(_READERS, "tfdrift-state") as pool:
-                listed = list(pool.map(_listed, places))
-                seen: set[str] = set()
-                for place, (refs, _) in zip(places, listed, strict=True):
-                    self._links.update({ref.origin: place.directory for ref in refs if place.directory})
-                    place.refs = [ref for ref in refs if ref.origin not in seen]  # two places may name one file
-                    seen.update(ref.origin for ref in place.refs)
-                work = [(place, ref) for place in places for ref in place.refs]
-                results = list(pool.map(lambda item: self._one(*item), work))
+            listed = each(_listed, places, _READERS, "tfdrift-state")
+            seen: set[str] = set()
+            for place, (refs, _) in zip(places, listed, strict=True):
+                self._links.update({ref.origin: place.directory for ref in refs if place.directory})
+                place.refs = [ref for ref in refs if ref.origin not in seen]  # two places may name one file
+                seen.update(ref.origin for ref in place.refs)
+            work = [(place, ref) for place in places for ref in place.refs]
+            results = each(lambda item: self._one(*item), work, _READERS, "tfdrift-state")
+            if self._ended():
+                return False
             for place, (_, error) in zip(places, listed, strict=True):
                 place.tried_at = started
                 if error:
@@ -316,7 +342,7 @@ class StateStore:
         self._metrics.set("states", len(states))
         self._metrics.set("states_failing", sum(1 for s in statuses if s.error))
         oldest = min((s.checked_at for s in statuses if s.checked_at), default=0)
-        self._metrics.set("state_age", (self._clock() - oldest) // 1_000_000_000 if oldest else 0)
+        self._metrics.set("state_age", max(self._clock() - oldest, 0) // 1_000_000_000 if oldest else 0)
         return changed
 
     def _tell_twins(self, index: Index) -> None:
