@@ -90,7 +90,8 @@ def digest(value: object) -> bytes:
             text = json.dumps(value, sort_keys=True, default=str).encode()
         except RecursionError:
             members = value.items() if isinstance(value, dict) else ()
-            text = repr(sorted((name, item) for name, item in members if isinstance(item, str))).encode("utf-8", "replace")
+            outer = sorted((name, item) for name, item in members if isinstance(item, str))
+            text = repr(outer).encode("utf-8", "replace")
     return hashlib.blake2b(text, digest_size=16).digest()
 
 

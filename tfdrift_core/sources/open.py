@@ -52,7 +52,7 @@ def open_sources(open_params: str, config: Config, metrics: Metrics) -> Tracked:
         _log.warning("no data_dir: checkpoints are kept in memory only, and a restart begins anew")
     if lasting and config.data_dir and not Path(config.data_dir).is_absolute():
         _log.warning(
-            "data_dir %s: is below the directory that the process was started in, so it is %s now; write the whole path",
+            "data_dir %s: is below the directory that the process was started in, so it is %s; write the whole path",
             config.data_dir,
             Path(config.data_dir).absolute(),
         )
