@@ -264,7 +264,8 @@ class Pipeline:
     def _wait_for_apply(self, states: Collection[str], stop: threading.Event) -> bool:
         """While Terraform holds a state's lock its next version may explain the change: wait for it, within bounds.
 
-        Whether there was one to wait for.  A lock that outlives the wait was left behind; that state is not waited for again until its lock has gone.
+        Whether there was one to wait for.  A lock that outlives the wait was left behind; that state is not waited for
+        again until its lock has gone.
         """
         if self._config.apply_wait <= 0:
             return False
