@@ -11,6 +11,7 @@ from typing import Any
 
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.delivery.drifts import Documents
+from tfdrift_core.delivery.open import open_sources
 from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift.batch import Result
 from tfdrift_core.drift.change import catalog
@@ -21,8 +22,8 @@ from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.sink import Sink
 from tfdrift_core.records.record import Record
 from tfdrift_core.records.scan import scan
+from tfdrift_core.records.sift import Sifter
 from tfdrift_core.sources.base import Batch
-from tfdrift_core.sources.open import open_sources
 from tfdrift_core.terraform.store import StateStore
 
 log = logging.getLogger("tfdrift.pipeline")
@@ -54,10 +55,12 @@ class Pipeline:
         config: Config,
         metrics: Metrics | None = None,
         *,
+        sifter: Sifter | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.metrics = metrics or Metrics()
         self._config = config
+        self._sifter = sifter
         self._clock = clock
         # From the start: whoever watches them must tell "nothing came" from "not there".
         self.metrics.add("records_read", 0)
@@ -86,7 +89,7 @@ class Pipeline:
 
         :raises ConfigError, SourceError: when there is nothing to read or it cannot be read.
         """
-        self._source = open_sources(params, self._config, self.metrics)
+        self._source = open_sources(params, self._config, self.metrics, self._sifter)
         if not self._config.state and not self._config.config:
             log.warning("no state is configured, so only what is created is drift; add state or config to init_config")
 

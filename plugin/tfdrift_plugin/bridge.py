@@ -1,7 +1,7 @@
 """The Python half of the plugin: starts and ends pipelines for Falco and moves their events into the C queue.
 
-The other half is ``csrc/plugin.c``.  Every function that C calls returns 1 for success; after an exception CFFI logs it
-through ``_failed`` and returns 0, which C takes as failure.
+The other half is in ``csrc``: ``plugin.c`` begins and ends, ``source.c`` opens and closes.  Every function that C calls
+returns 1 for success; after an exception CFFI logs it through ``_failed`` and returns 0, which C takes as failure.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tfdrift_core.output.fields import PATH_ROOTS, select, to_text
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.sources.base import NotYetError, SourceError
 from tfdrift_core.text import message
+from tfdrift_plugin.sifter import CSifter
 
 if TYPE_CHECKING:
     from _tfdrift_cffi import _Pointer
@@ -61,12 +62,16 @@ class _Plugin:
     def take_pipeline(self) -> Pipeline:
         """The pipeline that validated the configuration, or another one when that is already in use."""
         pipeline, self.pipeline = self.pipeline, None
-        return pipeline or Pipeline(self.settings, self.metrics)
+        return pipeline or _new_pipeline(self.settings, self.metrics)
 
     def publish(self) -> None:
         for values, monotonic in ((self.metrics.counters(), 1), (self.metrics.gauges(), 0)):
             for name, value in values.items():
                 lib.tfdrift_set_metric(self.handle, _c(name), max(int(value), 0), monotonic)
+
+
+def _new_pipeline(settings: config.Config, metrics: Metrics) -> Pipeline:
+    return Pipeline(settings, metrics, sifter=CSifter())
 
 
 _plugins: dict[_Pointer, _Plugin] = {}
@@ -245,7 +250,7 @@ def tfdrift_py_init(handle: _Pointer, text: _Pointer) -> int:
     try:
         settings = config.load(ffi.string(text).decode("utf-8", "replace"))
         plugin = _current.plugin = _Plugin(handle, settings, Metrics())
-        plugin.pipeline = Pipeline(settings, plugin.metrics)
+        plugin.pipeline = _new_pipeline(settings, plugin.metrics)
     except config.ConfigError as error:
         lib.tfdrift_set_error(handle, _c(str(error)))
         return 0

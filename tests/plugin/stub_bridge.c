@@ -20,10 +20,9 @@ static struct {
 } workers[WORKERS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-bool tfd_runtime_start(char *error, size_t size) {
-    (void)error, (void)size;
+bool tfd_runtime_start(tfd_load *load, char *error, size_t size) {
     signal(SIGPIPE, SIG_IGN);
-    return true;
+    return load(error, size);
 }
 
 static void *work(void *number) {

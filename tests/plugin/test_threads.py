@@ -14,7 +14,9 @@ from tfdrift_core.output import payload
 def test_no_data_is_shared_without_a_lock(tmp_path: Path, environment: dict[str, str], sanitizer: str) -> None:
     (tmp_path / "generated.h").write_text(build.header(build.Python.running()), encoding="ascii")
     flags = (f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all")
-    sources = [str(build.SOURCES / name) for name in ("plugin.c", "payload.c")]
+    sources = [
+        str(build.SOURCES / name) for name in ("plugin.c", "source.c", "extract.c", "metrics.c", "log.c", "payload.c")
+    ]
     library = compile_program(
         HERE / "stub_bridge.c",
         tmp_path / "stub.so",

@@ -15,8 +15,8 @@ from tests.trails import ids, record, take
 from tfdrift_core.config import Aws, Config
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.metrics import Metrics
+from tfdrift_core.permissions import GRANTS
 from tfdrift_core.sources.open import open_source
-from tfdrift_core.sources.permissions import GRANTS
 
 Clients = Callable[..., Any]
 DEPLOY = Path(__file__).parents[2] / "deploy" / "aws"

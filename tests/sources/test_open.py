@@ -14,12 +14,13 @@ from tfdrift_core import config as settings
 from tfdrift_core.config import Config
 from tfdrift_core.config import Source as Entry
 from tfdrift_core.delivery.ledger import Ledger
+from tfdrift_core.delivery.open import open_sources
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.sources.base import Batch, Source, SourceError
 from tfdrift_core.sources.files import Files, Follow
 from tfdrift_core.sources.lookup import Lookup
 from tfdrift_core.sources.merged import Merged
-from tfdrift_core.sources.open import open_source, open_sources
+from tfdrift_core.sources.open import open_source
 from tfdrift_core.sources.s3 import S3
 from tfdrift_core.sources.sqs import Sqs
 

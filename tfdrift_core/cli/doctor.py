@@ -32,11 +32,12 @@ from tfdrift_core.cli import settings
 from tfdrift_core.config import Aws, Config, ConfigError, load
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.metrics import Metrics
+from tfdrift_core.permissions import optional, policies
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.sources.base import SourceError
 from tfdrift_core.sources.files import Files
-from tfdrift_core.sources.open import Location, locate, open_source, to_read
-from tfdrift_core.sources.permissions import optional, policies
+from tfdrift_core.sources.location import Location, locate, to_read
+from tfdrift_core.sources.open import open_source
 from tfdrift_core.sources.sqs import parse_queue
 from tfdrift_core.terraform.store import StateStore
 from tfdrift_core.text import one_line

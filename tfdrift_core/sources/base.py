@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from tfdrift_core.records.sift import Document
 
@@ -65,6 +65,15 @@ class Source(Protocol):
     def acknowledge(self, batch: Batch) -> None: ...
 
     def close(self) -> None: ...
+
+
+class Checkpoints(Protocol):
+    """Where a source keeps how far it has come."""
+
+    def checkpoint(self, name: str) -> Any:
+        """What ``save`` was last given under this name, or None."""
+
+    def save(self, name: str, value: Any) -> None: ...
 
 
 class SourceError(Exception):

@@ -13,10 +13,9 @@ from typing import BinaryIO, Final
 
 from isal import isal_zlib
 
-from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.metrics import Metrics
-from tfdrift_core.records.sift import AHEAD, AVAILABLE, MAX_PACKED, Ahead, Document, Sifted, sift
-from tfdrift_core.sources.base import Batch, SourceError
+from tfdrift_core.records.sift import AHEAD, MAX_PACKED, Document, Sifted, Sifter
+from tfdrift_core.sources.base import Batch, Checkpoints, SourceError
 from tfdrift_core.sources.pump import Pump
 
 MAX_DOCUMENT: Final = 128 << 20
@@ -164,7 +163,7 @@ def _holds_records(path: Path) -> bool:
 
 def _packed(stream: BinaryIO) -> bytes:
     """The bytes of a compressed file that may be sifted; none of any other."""
-    if not AVAILABLE or os.fstat(stream.fileno()).st_size > MAX_PACKED or stream.read(len(_GZIP)) != _GZIP:
+    if os.fstat(stream.fileno()).st_size > MAX_PACKED or stream.read(len(_GZIP)) != _GZIP:
         return b""
     return _GZIP + stream.read()
 
@@ -174,9 +173,9 @@ class Files:
 
     finite = True
 
-    def __init__(self, pattern: str, metrics: Metrics) -> None:
+    def __init__(self, pattern: str, metrics: Metrics, sifter: Sifter | None = None) -> None:
         self.name = "stdin" if pattern == STDIN else pattern
-        self._pattern, self._metrics = pattern, metrics
+        self._pattern, self._metrics, self._sifter = pattern, metrics, sifter
         self._pump = Pump(self.name)
 
     def files(self) -> list[Path]:
@@ -216,8 +215,12 @@ class Files:
                 return
 
     def _read_all(self, files: list[Path]) -> Iterator[Batch]:
+        if self._sifter is None:
+            for file in files:
+                yield from self._one(file, None)
+            return
         waiting: deque[Path] = deque()
-        with Ahead() as ahead:
+        with self._sifter.ahead() as ahead:
             for file in files:
                 ahead.put(self._packed(file))
                 waiting.append(file)
@@ -277,9 +280,9 @@ class Follow:
 
     finite = False
 
-    def __init__(self, pattern: str, ledger: Ledger, metrics: Metrics) -> None:
+    def __init__(self, pattern: str, checkpoints: Checkpoints, metrics: Metrics, sifter: Sifter | None = None) -> None:
         self.name = pattern
-        self._pattern, self._ledger, self._metrics = pattern, ledger, metrics
+        self._pattern, self._checkpoints, self._metrics, self._sifter = pattern, checkpoints, metrics, sifter
         self._pump = Pump(pattern)
         self._at: dict[str, tuple[int, int]] = {}
         self._size: dict[str, int] = {}
@@ -290,7 +293,7 @@ class Follow:
 
     def acknowledge(self, batch: Batch) -> None:
         if isinstance(place := batch.token, _Place):
-            self._ledger.save(f"files {place.path}", [place.inode, place.offset])
+            self._checkpoints.save(f"files {place.path}", [place.inode, place.offset])
 
     def close(self) -> None:
         self._pump.close()
@@ -324,7 +327,7 @@ class Follow:
 
     def _look(self, file: Path) -> None:
         name, status = str(file.absolute()), file.stat()
-        if name not in self._at and (saved := self._ledger.checkpoint(f"files {name}")):
+        if name not in self._at and (saved := self._checkpoints.checkpoint(f"files {name}")):
             self._at[name] = (saved[0], saved[1])
         inode, offset = self._at.get(name, (status.st_ino, 0))
         if inode != status.st_ino or status.st_size < offset:
@@ -354,7 +357,7 @@ class Follow:
         """One batch for each document, however many there are; only the last tells that the file is read."""
         last: Document = b""
         try:
-            sifted = sift(_packed(stream))
+            sifted = self._sifter.sift(_packed(stream)) if self._sifter is not None else None
             stream.seek(0)
             for document in documents(stream) if sifted is None else (sifted,):
                 if last and not self._pump.put(Batch(place.path, (last,))):

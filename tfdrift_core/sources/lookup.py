@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.metrics import Metrics
-from tfdrift_core.sources.base import Batch, Span
+from tfdrift_core.sources.base import Batch, Checkpoints, Span
 from tfdrift_core.sources.health import AWS_ERRORS, Health
 from tfdrift_core.sources.pump import Pump
 
@@ -56,14 +55,14 @@ class Lookup:
     def __init__(
         self,
         find_places: Callable[[], Mapping[str, Any]],
-        ledger: Ledger,
+        checkpoints: Checkpoints,
         metrics: Metrics,
         span: Span,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = "lookup://"
         self.finite = not span.follow
-        self._find_places, self._ledger, self._metrics, self._clock = find_places, ledger, metrics, clock
+        self._find_places, self._checkpoints, self._metrics, self._clock = find_places, checkpoints, metrics, clock
         self._interval, self._overlap = span.interval, span.overlap
         self._start, self._end = span.start, span.until(clock())
         self._pump = Pump(self.name)
@@ -79,7 +78,7 @@ class Lookup:
         place = self._places[until.place]
         if until.time > place.acknowledged:
             place.acknowledged = until.time
-            self._ledger.save(f"lookup {place.name}", until.time)
+            self._checkpoints.save(f"lookup {place.name}", until.time)
 
     def close(self) -> None:
         self._pump.close()
@@ -95,7 +94,7 @@ class Lookup:
             health.worked()
             for name, client in found.items():
                 own = Health(f"lookup://{name}", "lookup", self._metrics, self._pump.stop)
-                place = _Place(name, client, own, self._ledger.checkpoint(f"lookup {name}"))
+                place = _Place(name, client, own, self._checkpoints.checkpoint(f"lookup {name}"))
                 self._places[name] = place
                 self._pump.start(lambda place=place: self._poll(place), "lookup")  # type: ignore[misc]
             return

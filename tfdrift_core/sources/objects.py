@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from tfdrift_core.records.sift import Document, sift
+from tfdrift_core.records.sift import Document, Sifter
 from tfdrift_core.sources.files import MAX_DOCUMENT, DamagedError, documents
 
 PART: Final = 8 << 20
@@ -66,9 +66,9 @@ def fetch(client: Any, bucket: str, key: str, parts: ThreadPoolExecutor) -> byte
     return b"".join([head, *parts.map(part, range(len(head), total, PART))])
 
 
-def unpack(data: bytes) -> tuple[tuple[Document, ...], str]:
+def unpack(data: bytes, sifter: Sifter | None = None) -> tuple[tuple[Document, ...], str]:
     """The documents of one object, and what is wrong with it if something is."""
-    if (sifted := sift(data)) is not None:
+    if sifter is not None and (sifted := sifter.sift(data)) is not None:
         return (sifted,), ""
     held: list[bytes] = []
     size = 0

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.records.places import Scope, parse_key
-from tfdrift_core.sources.base import Batch, Span
+from tfdrift_core.records.sift import Sifter
+from tfdrift_core.sources.base import Batch, Checkpoints, Span
 from tfdrift_core.sources.files import DamagedError
 from tfdrift_core.sources.health import AWS_ERRORS, Health, code_of, explained
 from tfdrift_core.sources.objects import GONE, fetch, is_refused, unpack
@@ -63,16 +63,17 @@ class S3:
         prefix: str,
         make_client: Callable[[str, str], Any],
         scope: Scope,
-        ledger: Ledger,
+        checkpoints: Checkpoints,
         metrics: Metrics,
         span: Span,
         clock: Callable[[], float] = time.time,
+        sifter: Sifter | None = None,
     ) -> None:
         """Without a start a following source begins at what is new, a finite one at the very first file."""
         self.name = f"s3://{bucket}/{prefix}"
         self.finite = not span.follow
         self._bucket, self._prefix, self._make_client = bucket, prefix, make_client
-        self._scope, self._ledger, self._metrics = scope, ledger, metrics
+        self._scope, self._checkpoints, self._metrics, self._sifter = scope, checkpoints, metrics, sifter
         self._interval, self._overlap = span.interval, span.overlap
         self._start = span.start if span.start is not None else (clock() if span.follow else 0.0)
         self._end = span.until(clock())
@@ -87,9 +88,9 @@ class S3:
 
     def batches(self) -> Iterator[Batch | None]:
         self._client = self._make_client("s3", "")
-        saved = self._ledger.checkpoint(self._key)
+        saved = self._checkpoints.checkpoint(self._key)
         if saved is None:
-            self._ledger.save(self._key, self._start)
+            self._checkpoints.save(self._key, self._start)
         else:
             self._start = saved
         self._pump.start(self._work)
@@ -100,7 +101,7 @@ class S3:
         assert isinstance(item, _Object)
         if item.time > self._acknowledged.get(item.shard, 0.0):
             self._acknowledged[item.shard] = item.time
-            self._ledger.save(f"{self._key} {item.shard}", item.time)
+            self._checkpoints.save(f"{self._key} {item.shard}", item.time)
 
     def close(self) -> None:
         self._pump.close()
@@ -186,7 +187,7 @@ class S3:
         tries = 1 if self._refused.get(item.shard) else TRIES
         while not self._pump.stop.is_set():
             try:
-                documents, problem = unpack(fetch(self._client, self._bucket, item.key, parts))
+                documents, problem = unpack(fetch(self._client, self._bucket, item.key, parts), self._sifter)
             except DamagedError as error:
                 documents, problem = (), str(error)
             except AWS_ERRORS as error:
@@ -234,7 +235,7 @@ class S3:
     def _objects(self, shard: str) -> Iterator[_Object]:
         """The shard's wanted objects that are not read yet, by time."""
         if shard not in self._reached:
-            self._reached[shard] = self._ledger.checkpoint(f"{self._key} {shard}")
+            self._reached[shard] = self._checkpoints.checkpoint(f"{self._key} {shard}")
         reached = self._reached[shard]
         oldest = self._start if reached is None else max(self._start, reached - self._overlap)
         self._last_chance[shard] = oldest

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.records.envelope import Message, PoisonError, unwrap
 from tfdrift_core.records.places import Scope
-from tfdrift_core.records.sift import Document
+from tfdrift_core.records.sift import Document, Sifter
 from tfdrift_core.sources.base import Batch, SourceError
 from tfdrift_core.sources.files import DamagedError
 from tfdrift_core.sources.health import AWS_ERRORS, Health, code_of, pause
@@ -141,11 +141,12 @@ class Sqs:
         *,
         visibility: float = VISIBILITY,
         receivers: int = 4,
+        sifter: Sifter | None = None,
     ) -> None:
         """``make_client`` makes a client of a service in a region (``""``: the default one)."""
         self.name = f"sqs://{queue.url or queue.name}"
         self._queue, self._make_client, self._scope, self._metrics = queue, make_client, scope, metrics
-        self._visibility, self._receivers = max(2, int(visibility)), receivers
+        self._visibility, self._receivers, self._sifter = max(2, int(visibility)), receivers, sifter
         self._url = queue.url
         self._stop = threading.Event()
         self._health = Health(self.name, "sqs", metrics, self._stop)
@@ -410,7 +411,7 @@ class Sqs:
         refused = None
         for bucket, key in places:
             try:
-                documents, problem = unpack(fetch(self._s3, bucket, key, self._parts))
+                documents, problem = unpack(fetch(self._s3, bucket, key, self._parts), self._sifter)
             except AWS_ERRORS as error:
                 if code_of(error) not in GONE and not isinstance(error, ParamValidationError):
                     raise

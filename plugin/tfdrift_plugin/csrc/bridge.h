@@ -17,7 +17,6 @@ extern int tfdrift_py_select(falco_plugin *plugin, const char *field, const char
 
 /* In C.  Texts are UTF-8 that ends with a NUL, and are copied. */
 void tfdrift_set_bridge_error(const char *text);
-const char *tfdrift_bridge_error(void);
 void tfdrift_set_error(falco_plugin *plugin, const char *text);
 void tfdrift_log(falco_plugin *plugin, int severity, const char *text);
 void tfdrift_set_metric(falco_plugin *plugin, const char *name, uint64_t value, int monotonic);

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge.h"
 #include "generated.h"
 
 enum { MAX_PATHS = 16 };
@@ -175,7 +174,7 @@ static void ignore_sigpipe(void) {
     }
 }
 
-static bool start(char *error, size_t size) {
+static bool start(tfd_load *load, char *error, size_t size) {
     static layout found;
     memset(&found, 0, sizeof found);
     if (strncmp(Py_GetVersion(), TFD_PYTHON_VERSION ".", sizeof TFD_PYTHON_VERSION) != 0) {
@@ -198,24 +197,20 @@ static bool start(char *error, size_t size) {
     }
     /* CFFI's start-up uses this type's version tag as a lock (before Python 3.12) and waits for ever if it is taken. */
     PyType_Modified(&PyCapsule_Type);
-    bool ready = tfdrift_py_ready() == 1;
+    bool ready = load(error, size);
     if (joined)
         PyGILState_Release(gil);
     else
         PyEval_SaveThread();
-    if (!ready) {
-        const char *reason = tfdrift_bridge_error();
-        snprintf(error, size, "cannot load tfdrift's Python modules%s%s", reason[0] != 0 ? ": " : "", reason);
-    }
     return ready;
 }
 
-bool tfd_runtime_start(char *error, size_t size) {
+bool tfd_runtime_start(tfd_load *load, char *error, size_t size) {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static bool started;
     pthread_mutex_lock(&lock);
     if (!started)
-        started = start(error, size);
+        started = start(load, error, size);
     bool ready = started;
     pthread_mutex_unlock(&lock);
     ignore_sigpipe();

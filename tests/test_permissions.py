@@ -9,9 +9,9 @@ import pytest
 
 from tfdrift_core.cli import main
 from tfdrift_core.config import load
-from tfdrift_core.sources.permissions import GRANTS, optional, policies, table
+from tfdrift_core.permissions import GRANTS, optional, policies, table
 
-DOCS = Path(__file__).parents[2] / "docs" / "sources.md"
+DOCS = Path(__file__).parents[1] / "docs" / "sources.md"
 ROLE = "arn:aws:iam::210987654321:role/reader"
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from tfdrift_core.config import Account, Config
 from tfdrift_core.records.places import ALL
 from tfdrift_core.sources.accounts import role_of
-from tfdrift_core.sources.open import Location, Options, locate, to_read
+from tfdrift_core.sources.location import Location, Options, locate, to_read
 from tfdrift_core.sources.sqs import parse_queue
 from tfdrift_core.terraform.configuration import Configuration
 from tfdrift_core.terraform.discovery import discover

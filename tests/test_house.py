@@ -1,0 +1,124 @@
+"""Who may know whom: arrows between folders point one way, and nothing goes in circles."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+import tfdrift_plugin
+
+import tfdrift_core
+
+CORE = Path(tfdrift_core.__file__).parent
+PLUGIN = Path(tfdrift_plugin.__file__).parent
+
+ARROWS: Mapping[str, str] = {
+    "tfdrift_plugin.host": "tfdrift_plugin output",
+    "tfdrift_plugin": "config drift metrics output pipeline records sources text",
+    "cli": "aws config delivery drift metrics notify output permissions pipeline report sources terraform text",
+    "pipeline": "config delivery drift metrics output records sources terraform",
+    "permissions": "config records sources terraform",
+    "replay": "drift records terraform",
+    "delivery": "config metrics private records sources",
+    "sources": "aws config metrics records",
+    "notify": "output private text",
+    "report": "output",
+    "output": "drift records",
+    "drift": "config records terraform text yaml_data",
+    "terraform": "aws config metrics yaml_data",
+    "records": "",
+    "aws": "config",
+    "config": "",
+    "catalog": "",
+    "metrics": "",
+    "private": "",
+    "text": "",
+    "yaml_data": "",
+}
+"""Each folder or module on the first level, and what it imports of the others."""
+
+RESERVED: Mapping[str, frozenset[str]] = {
+    "boto3": frozenset({"aws", "sources", "terraform", "cli"}),
+    "botocore": frozenset({"aws", "sources", "terraform", "cli"}),
+    "cffi": frozenset({"tfdrift_plugin", "tfdrift_plugin.host"}),
+    "_tfdrift_cffi": frozenset({"tfdrift_plugin"}),
+    "tfdrift_plugin": frozenset({"tfdrift_plugin", "tfdrift_plugin.host"}),
+}
+"""What only some of them may import."""
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in (CORE, PLUGIN):
+        for path in package.rglob("*.py"):
+            parts = path.relative_to(package.parent).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imported(module: str) -> Iterator[str]:
+    """The modules that one imports, wherever in it that stands; of a package, those of its names that are modules."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from ([name for name in inside if name in MODULES] or [str(node.module)])
+
+
+def room(module: str) -> str:
+    """The folder or module on the first level that a module belongs to."""
+    parts = module.split(".")
+    if parts[0] == "tfdrift_plugin":
+        return "tfdrift_plugin.host" if parts[1:2] == ["host"] else "tfdrift_plugin"
+    return parts[1] if parts[1:] else ""
+
+
+def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("place", ARROWS)
+def test_a_folder_imports_what_it_may(place: str) -> None:
+    mine = [module for module in MODULES if room(module) == place]
+    assert mine or (CORE / place).is_dir()
+    used = {room(name) for module in mine for name in imported(module) if name in MODULES} - {place, ""}
+    assert used == set(ARROWS[place].split())
+
+
+def test_every_folder_has_its_arrows() -> None:
+    assert {room(module) for module in MODULES} - {""} <= set(ARROWS)
+
+
+def test_no_folder_and_no_module_imports_itself_in_a_circle() -> None:
+    assert circle({place: allowed.split() for place, allowed in ARROWS.items()}) == []
+    assert (
+        circle({module: {name for name in imported(module) if name in MODULES} - {module} for module in MODULES}) == []
+    )
+
+
+@pytest.mark.parametrize("library", RESERVED)
+def test_only_some_may_import(library: str) -> None:
+    users = {room(module) for module in MODULES for name in imported(module) if name.split(".")[0] == library}
+    assert users <= RESERVED[library]
+
+
+def test_no_c_file_includes_itself_in_a_circle() -> None:
+    """``x.c`` and ``x.h`` are one part."""
+    files = [path for path in (PLUGIN / "csrc").iterdir() if path.suffix in (".c", ".h")]
+    graph: dict[str, set[str]] = {path.stem: set() for path in files}
+    for path in files:
+        names = re.findall(r'^#include "(\w+)\.h"', path.read_text(encoding="utf-8"), re.M)
+        graph[path.stem] |= {name for name in names if name != path.stem}
+    assert len(graph["plugin"]) > 1
+    assert circle(graph) == []
