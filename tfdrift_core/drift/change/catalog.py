@@ -11,12 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import orjson
-import yaml
-
 from tfdrift_core import yaml_data
-from tfdrift_core.drift.change.expression import ExpressionError, Expressions, check
+from tfdrift_core.drift.change.expression import Expressions
 from tfdrift_core.drift.change.transforms import make
 from tfdrift_core.drift.change.transforms.base import Transform
 from tfdrift_core.records.record import Record
@@ -26,7 +22,7 @@ Match = Mapping[str, str]
 
 
 class CatalogError(ValueError):
-    """A catalog file that cannot be used; the message names file, place and reason."""
+    """Catalog files that cannot be used; the message has a line for each fault, with file, line, column and reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +125,23 @@ class Catalog:
         return known or {}
 
 
-@cache
-def _validator() -> jsonschema.protocols.Validator:
-    schema = orjson.loads(resources.files("tfdrift_core.catalog").joinpath("catalog.schema.json").read_bytes())
-    return jsonschema.Draft202012Validator(schema)
-
-
 def load(extra: Iterable[str | Path] = ()) -> Catalog:
     """The built-in catalog with the user's files over it, event by event.
 
-    Raises CatalogError for a file that is missing, is not YAML or does not fit the schema.
+    :raises CatalogError: when one of the files cannot be used; it tells all that is wrong with all of them.
     """
     events: dict[tuple[str, str], Event] = {}
+    problems = []
     for path in extra:
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            events.update(parse(Path(path).read_text(encoding="utf-8"), str(path)))
         except (OSError, UnicodeDecodeError) as error:
-            problem = getattr(error, "strerror", "") or "not text"
-            raise CatalogError(f"catalog {path}: {problem}; check the path") from error
-        events.update(parse(text, str(path)))
+            reason = getattr(error, "strerror", "") or "not text"
+            problems.append(f"catalog {path}: {reason}; check the path")
+        except CatalogError as error:
+            problems.append(str(error))
+    if problems:
+        raise CatalogError("\n".join(problems))
     # Now, not at the first record: an update of TFDrift may replace the files of a plugin that runs.
     _files()
     return Catalog(events, builtin=True)
@@ -175,22 +169,15 @@ def _builtin(source: str) -> Mapping[str, Event]:
 def parse(text: str, origin: str) -> dict[tuple[str, str], Event]:
     """The events of one catalog file, by event source and name.
 
-    :raises CatalogError: when the file is not YAML, does not fit the schema or has an expression that is none.
+    :raises CatalogError: when anything is wrong with it.
     """
-    try:
-        document = yaml_data.load(text)
-    except yaml.YAMLError as error:
-        raise CatalogError(f"catalog {origin}: not YAML: {error}") from error
-    for problem in _validator().iter_errors(document):
-        place = "/".join(str(step) for step in problem.absolute_path) or "top level"
-        raise CatalogError(f"catalog {origin}: {place}: {problem.message}")
-    events = dict(_events(document))
-    try:
-        for expression in (e for event in events.values() for effect in event.effects for e in expressions(effect)):
-            check(expression)
-    except ExpressionError as error:
-        raise CatalogError(f"catalog {origin}: {error}") from error
-    return events
+    # Only who has files of their own waits for what checks them.
+    from tfdrift_core.drift.change.check import read
+
+    document, faults = read(text)
+    if faults:
+        raise CatalogError("\n".join(f"catalog {origin}:{fault}" for fault in faults))
+    return dict(_events(document))
 
 
 def _sources(document: Mapping[str, Any]) -> Sequence[str]:

@@ -29,7 +29,8 @@ class ExpressionError(ValueError):
 _LAMBDA_NAME = re.compile(r"(?:^|:)(?:function|layer):([^:]+)")
 
 
-def _swap_first(name: str) -> str:
+def swap_first(name: str) -> str:
+    """A name as CloudTrail may log it as well."""
     return name[:1].swapcase() + name[1:]
 
 
@@ -80,7 +81,7 @@ class _Functions(jmespath.functions.Functions):
         return value.strip(characters) if isinstance(value, str) else value
 
     @jmespath.functions.signature({"types": []})
-    def _func_parse(self, value: Any) -> Any:
+    def _funcsyntax(self, value: Any) -> Any:
         """The value of a JSON text; null when it is not JSON."""
         if not isinstance(value, str):
             return value
@@ -106,23 +107,35 @@ class _Interpreter(jmespath.visitor.TreeInterpreter):
         if not isinstance(value, dict):
             return None
         name = node["value"]
-        return value[name] if name in value else value.get(_swap_first(name))
+        return value[name] if name in value else value.get(swap_first(name))
 
 
 _INTERPRETER = _Interpreter(_OPTIONS)
 
 
 @lru_cache(maxsize=8192)
-def _parse(text: str) -> Any:
+def syntax(text: str) -> Any:
+    """The syntax tree of an expression.
+
+    :raises ExpressionError: when the text is none.
+    """
     try:
         return jmespath.compile(text).parsed
-    except jmespath.exceptions.ParseError as error:
-        raise ExpressionError(f"{text!r} is not an expression: {error}") from error
+    except jmespath.exceptions.JMESPathError as error:
+        reason = str(error).partition(", for expression")[0].partition("\n")[0]
+        raise ExpressionError(f"{text!r} is not an expression: {reason}") from error
 
 
-def check(text: str) -> None:
-    """Raise ExpressionError unless the text is an expression."""
-    _parse(text)
+def functions() -> frozenset[str]:
+    """The names of all functions, JMESPath's own and those above."""
+    return frozenset(_FUNCTIONS.FUNCTION_TABLE)
+
+
+def takes(function: str, count: int) -> bool:
+    """Whether a function may be called with so many arguments."""
+    signature = _FUNCTIONS.FUNCTION_TABLE[function]["signature"]
+    variadic = bool(signature) and signature[-1].get("variadic", False)
+    return count >= len(signature) if variadic else count == len(signature)
 
 
 def evaluate(text: str, scope: Scope | Mapping[str, Any]) -> Any:
@@ -169,12 +182,12 @@ class Expressions(dict[str, str]):
         self._pairs = list(self.items())
         table: dict[str, list[int]] = {}
         for place, text in enumerate(self.values()):
-            members = _members(_parse(text), self._conditions)
+            members = _members(syntax(text), self._conditions)
             if members is None:
                 self._always.append(place)
             for name in members or ():
                 table.setdefault(name, []).append(place)
-                table.setdefault(_swap_first(name), []).append(place)
+                table.setdefault(swap_first(name), []).append(place)
         return table
 
 
@@ -183,8 +196,8 @@ def asked(condition: str) -> frozenset[str] | None:
 
     ``None`` when that cannot be told.
     """
-    members = _members(_parse(condition), True)
-    return None if members is None else members | frozenset(map(_swap_first, members))
+    members = _members(syntax(condition), True)
+    return None if members is None else members | frozenset(map(swap_first, members))
 
 
 _REQUEST = {"type": "field", "children": [], "value": "request"}
@@ -226,7 +239,7 @@ def _asks_for_value(node: Any) -> bool:
 
 @lru_cache(maxsize=8192)
 def _compiled(text: str) -> _Step:
-    return _compile(_parse(text))
+    return _compile(syntax(text))
 
 
 def _compile(node: Any) -> _Step:
@@ -238,7 +251,7 @@ def _compile(node: Any) -> _Step:
 
 
 def _field(node: Mapping[str, Any], _: list[_Step]) -> _Step:
-    name, swapped = node["value"], _swap_first(node["value"])
+    name, swapped = node["value"], swap_first(node["value"])
 
     def step(value: Any) -> Any:
         if not isinstance(value, dict):
@@ -361,5 +374,5 @@ def request_fields(text: str) -> set[tuple[str, ...]]:
                 walk(child, prefix)
         return prefix
 
-    walk(_parse(text), ())
+    walk(syntax(text), ())
     return chains

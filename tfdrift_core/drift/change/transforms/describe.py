@@ -75,19 +75,16 @@ def schema(transforms: Mapping[str, type[Transform]]) -> str:
 def _rule(transform: type[Transform]) -> dict[str, Any]:
     """What ``with`` has to be beside this transform."""
     known = options(transform)
-    allowed: Any = False
-    if known:
-        allowed = {
-            "type": "object",
-            "additionalProperties": False,
-            "minProperties": 1,
-            "properties": {option.name: option.schema for option in known},
-        }
-        if required := [option.name for option in known if option.required]:
-            allowed["required"] = required
-        if transform.one_of:
-            allowed["anyOf"] = [{"required": [name]} for name in transform.one_of]
-    needed = transform.one_of or any(option.required for option in known)
+    allowed: dict[str, Any] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {option.name: option.schema for option in known},
+    }
+    if required := [option.name for option in known if option.required]:
+        allowed["required"] = required
+    if transform.one_of:
+        allowed["anyOf"] = [{"required": [name]} for name in transform.one_of]
+    needed = required or transform.one_of
     return {
         "if": {"required": ["transform"], "properties": {"transform": {"const": transform.name}}},
         "then": {**({"required": ["with"]} if needed else {}), "properties": {"with": allowed}},
