@@ -15,11 +15,12 @@ import pytest
 
 from tests.notify.alerts import line
 from tests.notify.conftest import MailServer, Web
-from tfdrift_core.notify.message import MAX_ALERTS, MAX_VALUE, compose
+from tfdrift_core.notify.message import MAX_ALERTS, compose
 from tfdrift_core.notify.notifier import Notifier
 from tfdrift_core.notify.spool import KEEP_SEEN, Spool, SpoolError
 from tfdrift_core.notify.targets import Target, TargetError, load
 from tfdrift_core.output.alert import Alert, AlertError, parse, priority_of
+from tfdrift_core.output.markdown import MAX_VALUE
 
 TFDRIFT = str(Path(sys.executable).with_name("tfdrift"))
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#drift"

@@ -112,7 +112,7 @@ def test_long_texts_begin_where_they_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    "deep", ["[" * 100_000 + "]" * 100_000, "[" * 90 + "1" + "]" * 90, '{"a":' * 300 + "1" + "}" * 300]
+    "deep", ["[" * 100_000 + "]" * 100_000, "[" * 120 + "1" + "]" * 120, '{"a":' * 300 + "1" + "}" * 300]
 )
 def test_a_document_that_is_made_to_be_deep_is_a_text(deep: str) -> None:
     assert parts(deep, "[]") == (Part("", deep, "[]"),)
@@ -146,3 +146,8 @@ def test_any_texts(old: str, new: str, added: list[str], removed: list[str]) -> 
     found = in_words(parts(old, new, added, removed))
     assert 0 < len(found) <= MAX_CHANGE
     assert found.isprintable()
+
+
+def test_below_twelve_levels_a_document_is_shown_as_a_whole() -> None:
+    old, new = ('{"a":' * 30 + leaf + "}" * 30 for leaf in ("1", "2"))
+    assert parts(old, new) == (Part(".".join("a" * 13), '{"a":' * 17 + "1" + "}" * 17, '{"a":' * 17 + "2" + "}" * 17),)

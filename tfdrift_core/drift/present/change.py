@@ -4,7 +4,8 @@ It is made from values as they are shown: whatever is secret has been hidden bef
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ MAX_CHANGE = 300
 _MAX_VALUE = 90
 _ALONE = 200
 _MAX_PATH = 70
-_MAX_DEPTH = 60
+_MAX_LEVELS = 12
 _MAX_PAIRS = 40
 """Elements of a list that are compared each with each."""
 
@@ -42,11 +43,9 @@ class Part:
 
 def parts(old: str | None, new: str | None, added: Sequence[str] = (), removed: Sequence[str] = ()) -> tuple[Part, ...]:
     """What differs between two values as an event shows them; ``added`` and ``removed`` are the elements of a set."""
-    before, after = _document(old), _document(new)
+    before, after = as_json(old), as_json(new)
     if added or removed:
-        before, after = (
-            (_document(removed[0]), _document(added[0])) if len(added) == len(removed) == 1 else (None, None)
-        )
+        before, after = (as_json(removed[0]), as_json(added[0])) if len(added) == len(removed) == 1 else (None, None)
         if not (_is_block(before) and _is_block(after)):
             return (*(Part("", None, one) for one in added), *(Part("", one, None) for one in removed))
     if before is None or after is None or type(before) is not type(after):
@@ -78,17 +77,6 @@ def in_words(found: Sequence[Part], account: str = "") -> str:
     return line
 
 
-def _document(text: str | None) -> Any:
-    """The object or list that a text holds, ``None`` if it holds none, or one that is made to be deep."""
-    document = as_json(text)
-    return None if _deeper(document, _MAX_DEPTH) else document
-
-
-def _deeper(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels == 0 or any(_deeper(item, levels - 1) for item in inner)
-
-
 def _is_block(value: Any) -> bool:
     """An object with objects inside: one for another is told by what changed inside it."""
     return isinstance(value, Mapping) and any(
@@ -98,22 +86,20 @@ def _is_block(value: Any) -> bool:
 
 
 def _inside(old: Any, new: Any, key: str, path: str) -> Iterator[Part]:
-    if _same(old, new, key):
-        return
     if key in ("Principal", "NotPrincipal"):
         old, new = ({"AWS": "*"} if side == "*" else side for side in (old, new))
-    if isinstance(old, dict) and isinstance(new, dict):
+    deeper = path.count(".") + path.count("[") < _MAX_LEVELS
+    if deeper and isinstance(old, dict) and isinstance(new, dict):
         for name in dict.fromkeys((*old, *new)):
             yield from _member(old, new, name, path)
+    elif policy_form(old, key) == policy_form(new, key):
         return
-    before, after = _scalars(old), _scalars(new)
-    if before is not None and after is not None:
+    elif (before := _scalars(old)) is not None and (after := _scalars(new)) is not None:
         yield from _elements(before, after, old, new, path)
-        return
-    if isinstance(old, list) and isinstance(new, list):
+    elif deeper and isinstance(old, list) and isinstance(new, list):
         yield from _list(old, new, path)
-        return
-    yield Part(path, _text(old), _text(new))
+    else:
+        yield Part(path, _text(old), _text(new))
 
 
 def _member(old: Mapping[str, Any], new: Mapping[str, Any], name: str, path: str) -> Iterator[Part]:
@@ -128,70 +114,76 @@ def _member(old: Mapping[str, Any], new: Mapping[str, Any], name: str, path: str
 
 def _elements(before: Sequence[Any], after: Sequence[Any], old: Any, new: Any, path: str) -> Iterator[Part]:
     """The elements of two lists of plain values; one value counts as a list of one."""
-    kept = [_text(value) for value in before]
-    added = []
-    for value in map(_text, after):
-        if value in kept:
-            kept.remove(value)
-        else:
-            added.append(value)
-    if (len(kept), len(added)) == (1, 1):
-        yield Part(path, kept[0], added[0])
-    elif kept or added:
+    old_texts, new_texts = list(map(_text, before)), list(map(_text, after))
+    removed, added = _surplus(old_texts, new_texts), _surplus(new_texts, old_texts)
+    if (len(removed), len(added)) == (1, 1):
+        yield Part(path, removed[0], added[0])
+    elif removed or added:
         yield from (Part(path, None, value) for value in added)
-        yield from (Part(path, value, None) for value in kept)
+        yield from (Part(path, value, None) for value in removed)
     else:
         yield Part(path, _text(old), _text(new))
 
 
+def _surplus(texts: Sequence[str], others: Sequence[str]) -> list[str]:
+    """What there is more of than among the others."""
+    left = Counter(others)
+    left.subtract(texts)
+    return [text for text, count in ((text, left[text]) for text in dict.fromkeys(texts)) for _ in range(-count)]
+
+
 def _list(old: Sequence[Any], new: Sequence[Any], path: str) -> Iterator[Part]:
     """The elements of two lists of objects, each against the one that it came from."""
-    left = dict(enumerate(old))
-    right = dict(enumerate(new))
-    known: dict[str | None, list[int]] = {}
+    left, right = dict(enumerate(old)), dict(enumerate(new))
+    known: dict[Hashable, list[int]] = {}
     for index, value in left.items():
-        known.setdefault(_canonical(value), []).append(index)
+        known.setdefault(policy_form(value), []).append(index)
     for index, value in tuple(right.items()):
-        if same := known.get(_canonical(value)):
+        if same := known.get(policy_form(value)):
             del left[same.pop(0)], right[index]
     if not left and not right:
         yield Part(path, _text(old), _text(new))
-    one_for_another = len(left) == len(right) == 1
+    origins = _origins(left, right)
     for index, value in right.items():
-        origin = next(iter(left)) if one_for_another else _origin(value, left, len(right) <= _MAX_PAIRS)
-        if origin is None:
-            yield Part(f"{path}[{index}]", None, _text(value))
+        if index in origins:
+            yield from _inside(left.pop(origins[index]), value, "", f"{path}[{index}]")
         else:
-            yield from _inside(left.pop(origin), value, "", f"{path}[{index}]")
+            yield Part(f"{path}[{index}]", None, _text(value))
     for index, value in left.items():
         yield Part(f"{path}[{index}]", _text(value), None)
 
 
-def _origin(value: Any, candidates: Mapping[int, Any], by_likeness: bool) -> int | None:
-    """Which of the old elements became ``value``: that of the same name, else the one most like it."""
-    if not isinstance(value, Mapping):
-        return None
-    best, score = None, 0.0
-    for index, other in list(candidates.items())[:_MAX_PAIRS]:
-        if not isinstance(other, Mapping):
-            continue
-        if any(value.get(name) == other.get(name) is not None for name in _NAMES):
-            return index
-        if not by_likeness:
-            continue
-        names = {*value, *other}
-        alike = sum(name in value and name in other and _same(value[name], other[name], name) for name in names)
-        if alike * 2 >= len(names) and alike / len(names) > score:
-            best, score = index, alike / len(names)
-    return best
+def _origins(left: Mapping[int, Any], right: Mapping[int, Any]) -> dict[int, int]:
+    """Which old element became which new one: that of the same name, else the one most like it, else the only one."""
+    if len(left) == len(right) == 1:
+        return {next(iter(right)): next(iter(left))}
+    free = {index: _forms(value) for index, value in left.items() if isinstance(value, Mapping)}
+    wanted = {index: _forms(value) for index, value in right.items() if isinstance(value, Mapping)}
+    found: dict[int, int] = {}
+    for name in _NAMES:
+        named = {forms[name]: index for index, forms in free.items() if name in forms}
+        for index, forms in wanted.items():
+            if index not in found and name in forms and (origin := named.pop(forms[name], None)) is not None:
+                found[index] = origin
+                del free[origin]
+    if len(wanted) > _MAX_PAIRS or len(free) > _MAX_PAIRS:
+        return found
+    for index in wanted.keys() - found.keys():
+        best = max(free, key=lambda other: _likeness(wanted[index], free[other]), default=None)
+        if best is not None and _likeness(wanted[index], free[best]) >= 0.5:
+            found[index] = best
+            del free[best]
+    return found
 
 
-def _same(old: Any, new: Any, key: str) -> bool:
-    return render(policy_form(old, key)) == render(policy_form(new, key))
+def _forms(value: Mapping[str, Any]) -> dict[str, Hashable]:
+    return {name: policy_form(member, name) for name, member in value.items()}
 
 
-def _canonical(value: Any) -> str | None:
-    return render(policy_form(value))
+def _likeness(one: Mapping[str, Hashable], other: Mapping[str, Hashable]) -> float:
+    """The share of the members that both have and that are equal."""
+    names = one.keys() | other.keys()
+    return sum(name in one and name in other and one[name] == other[name] for name in names) / max(len(names), 1)
 
 
 def _scalars(value: Any) -> list[Any] | None:
@@ -224,7 +216,7 @@ def _sides(part: Part, account: str, limit: int) -> str:
 
 def _focus(old: str, new: str, limit: int) -> tuple[str, str]:
     """Two long texts, from shortly before where they begin to differ."""
-    if max(len(old), len(new)) <= limit or _document(old) is not None:
+    if max(len(old), len(new)) <= limit or as_json(old) is not None:
         return old, new
     shorter = min(len(old), len(new))
     start = next((n for n in range(shorter) if old[n] != new[n]), shorter)
@@ -233,7 +225,7 @@ def _focus(old: str, new: str, limit: int) -> tuple[str, str]:
 
 
 def _value(text: str, account: str, limit: int) -> str:
-    document = _document(text)
+    document = as_json(text)
     if isinstance(document, dict):
         text = " ".join(f"{key}={_text(value)}" for key, value in document.items() if not _left_out(value)) or "{}"
     elif (arn := _IAM.fullmatch(text)) and arn[1] == account:
