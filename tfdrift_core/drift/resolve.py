@@ -5,13 +5,14 @@ from typing import Any
 
 import jmespath
 
+from tfdrift_core.drift import names
 from tfdrift_core.drift.change.catalog import Match
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.plan import ANY
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.values import as_list, render, same
 from tfdrift_core.records.record import Record
-from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
+from tfdrift_core.terraform.model import Instance, StateIndex
 
 
 class Resolver:
@@ -19,7 +20,7 @@ class Resolver:
 
     def __init__(self, index: StateIndex) -> None:
         self._index = index
-        self._nested: dict[tuple[str, str], Mapping[str, Sequence[Instance]]] = {}
+        self._tables: dict[tuple[str, str], Mapping[str, Sequence[Instance]]] = {}
 
     def find(self, type: str, matches: Sequence[Match], scope: Scope, record: Record) -> Sequence[Instance]:
         """The instances that the first match with any result names, within the record's account and region.
@@ -36,26 +37,45 @@ class Resolver:
             found = self._named(type, name, render(value) or "", record)
             if found and others:
                 wanted = [(other, evaluate(expression, scope)) for other, expression in others]
-                found = [i for i in found if all(_holds(i.attributes, other, value) for other, value in wanted)]
+                found = [i for i in found if all(_holds(i, other, value) for other, value in wanted)]
             if found:
                 return found
         return ()
 
     def _named(self, type: str, name: str, value: str, record: Record) -> Sequence[Instance]:
+        """Those that have the value at an attribute, or a path; as it is written, else however it may be written."""
         if type == ANY:
-            return self._index.find_any(value, account=record.account, region=record.region)
+            find_any = self._index.find_any
+            found = find_any(value, account=record.account, region=record.region)
+            return found or find_any(names.plain(value), account=record.account, region=record.region)
         if name.isidentifier():
-            return self._index.find(type, name, value, account=record.account, region=record.region)
-        table = self._nested.get((type, name))
+            found = self._index.find(type, name, value, account=record.account, region=record.region)
+            if found or not self._index.has_type(type):
+                return found
+        return self._spelled(type, name, value, record) or self._by_arn(type, name, names.plain(value), record)
+
+    def _spelled(self, type: str, name: str, value: str, record: Record) -> Sequence[Instance]:
+        table = self._tables.get((type, name))
         if table is None:
-            table = self._nested[type, name] = self._tabulate(type, name)
-        return [instance for instance in table.get(value, ()) if _within(instance, record)]
+            table = self._tables[type, name] = self._tabulate(type, name)
+        return [instance for instance in table.get(names.key(type, value), ()) if _within(instance, record)]
+
+    def _by_arn(self, type: str, name: str, value: str, record: Record) -> Sequence[Instance]:
+        """Those that are meant by an ARN where others write the name."""
+        if name == "arn" or not value.startswith("arn:"):
+            return ()
+        if name.isidentifier() and (found := self._index.find(type, "arn", value)):
+            return [instance for instance in found if _within(instance, record)]
+        parts = names.parts_of_arn(value, record.account, record.region)
+        return next((found for part in parts if (found := self._spelled(type, name, part, record))), ())
 
     def _tabulate(self, type: str, path: str) -> Mapping[str, Sequence[Instance]]:
-        """Instances by the values that they have at a path inside their attributes."""
+        """Instances by all that the values may be called that they have at a path inside their attributes."""
         table: dict[str, list[Instance]] = {}
         for instance in self._index.all(type):
-            for key in {str(key) for key in as_list(jmespath.search(path, instance.attributes))}:
+            attributes = instance.attributes
+            held = attributes.get(path) if path.isidentifier() else jmespath.search(path, attributes)
+            for key in {key for value in as_list(held) for key in names.keys(type, str(value))}:
                 table.setdefault(key, []).append(instance)
         return table
 
@@ -67,8 +87,16 @@ def _within(instance: Instance, record: Record) -> bool:
     )
 
 
-def _holds(attributes: Attributes, name: str, wanted: Any) -> bool:
+def _holds(instance: Instance, name: str, wanted: Any) -> bool:
+    attributes = instance.attributes
     actual = attributes.get(name) if name.isidentifier() else jmespath.search(name, attributes)
     if isinstance(actual, list) and not isinstance(wanted, list):
-        return any(same(element, wanted) for element in actual)
-    return same(actual, wanted)
+        return any(_means(instance.type, element, wanted) for element in actual)
+    return _means(instance.type, actual, wanted)
+
+
+def _means(type: str, held: Any, wanted: Any) -> bool:
+    if same(held, wanted):
+        return True
+    texts = isinstance(held, str) and isinstance(wanted, str) and bool(held and wanted)
+    return texts and names.key(type, wanted) in names.keys(type, held)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from tfdrift_core.drift.compare import forms
 from tfdrift_core.drift.compare.schema import Block, Node, default
 from tfdrift_core.drift.compare.values import UNKNOWN, as_bool, as_list, as_number, render
 
@@ -52,7 +53,7 @@ def convert(node: Node | None, logged: Any, current: Any = None, renames: Rename
         return _by_example(logged, current)
     match node.kind:
         case "string":
-            return _text(logged)
+            return _text(logged, current)
         case "number":
             number = as_number(logged)
             return logged if number is None else number
@@ -71,12 +72,22 @@ def convert(node: Node | None, logged: Any, current: Any = None, renames: Rename
             return logged
 
 
-def _text(logged: Any) -> Any:
+def _text(logged: Any, current: Any) -> Any:
     if isinstance(logged, (dict, list)):
         return json.dumps(logged, separators=(",", ":"), ensure_ascii=False)
+    if moment := _moment(logged, current):
+        return moment
     if isinstance(logged, (bool, int, float)):
         return render(logged)
     return logged
+
+
+def _moment(logged: Any, current: Any) -> str:
+    """A moment in the provider's form where CloudTrail has another, "" where none is meant."""
+    if isinstance(logged, str):
+        return forms.moment(logged) if forms.in_words(logged) else ""
+    numeric = isinstance(logged, (int, float)) and not isinstance(logged, bool)
+    return forms.moment_of(logged) if numeric and isinstance(current, str) and forms.moment(current) else ""
 
 
 def _map(node: Node, logged: Any) -> Any:
@@ -104,7 +115,7 @@ def _by_example(logged: Any, current: Any) -> Any:
         number = as_number(logged)
         return logged if number is None else number
     if isinstance(current, str):
-        return _text(logged)
+        return _text(logged, current)
     if isinstance(current, list) and not isinstance(logged, list):
         return as_list(logged)
     return logged

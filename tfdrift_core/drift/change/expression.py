@@ -16,6 +16,7 @@ import jmespath.exceptions
 import jmespath.functions
 import jmespath.visitor
 
+from tfdrift_core.drift import names
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.values import tag_map
 
@@ -76,6 +77,11 @@ class _Functions(jmespath.functions.Functions):
     def _func_lower(self, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
+    @jmespath.functions.signature({"types": []})
+    def _func_dns_name(self, value: Any) -> Any:
+        """A DNS name as Terraform keeps it: lower case, without escapes and the last dot."""
+        return names.dns_name(value) if isinstance(value, str) else value
+
     @jmespath.functions.signature({"types": []}, {"types": ["string"]})
     def _func_strip(self, value: Any, characters: str) -> Any:
         return value.strip(characters) if isinstance(value, str) else value
@@ -97,7 +103,7 @@ class _Functions(jmespath.functions.Functions):
 
 
 _FUNCTIONS = _Functions()
-_OF_ANYTHING = frozenset({"list", "arn_name", "lambda_name", "lower", "parse", "map_of"})
+_OF_ANYTHING = frozenset({"list", "arn_name", "lambda_name", "dns_name", "lower", "parse", "map_of"})
 """Functions of ours that take one value of any type, which the library need not check."""
 _OPTIONS = jmespath.Options(custom_functions=_FUNCTIONS)
 

@@ -9,7 +9,9 @@ except that a one-element list of an XML body is still a bare element, which the
 from collections.abc import Mapping
 from typing import Any
 
+from tfdrift_core.drift import names
 from tfdrift_core.drift.change.partial import may_have_failed, without_failed
+from tfdrift_core.drift.compare.forms import network
 from tfdrift_core.records.record import Record
 
 _MAX_DEPTH = 64
@@ -21,6 +23,8 @@ def canonical_request(record: Record) -> dict[str, Any]:
     request = _plain(_unwrap(record.request, record.service))
     if may_have_failed(record.response):
         request = without_failed(request, canonical_response(record))
+    if record.service == "ec2":
+        request = _networks(request, "", 0)
     if record.service == "apigateway":
         body = f"{record.operation[:1].lower()}{record.operation[1:]}Input"
         if isinstance(request.get(body), dict):
@@ -31,6 +35,17 @@ def canonical_request(record: Record) -> dict[str, Any]:
 def canonical_response(record: Record) -> dict[str, Any]:
     """The response elements in plain form."""
     return _plain(_unwrap(record.response, record.service))
+
+
+def _networks(value: Any, name: str, depth: int) -> Any:
+    """Ranges as EC2 keeps them, whatever the caller wrote; a tag's value is no range."""
+    if depth > _MAX_DEPTH:
+        return value
+    if isinstance(value, dict):
+        return {key: _networks(member, key, depth + 1) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_networks(element, name, depth + 1) for element in value]
+    return network(value) if isinstance(value, str) and "cidr" in name.lower() else value
 
 
 def _unwrap(parameters: Mapping[str, Any], service: str) -> Mapping[str, Any]:
@@ -62,10 +77,15 @@ def _strip_xml(value: Any, depth: int) -> Any:
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: _plain_value(value, 0) if isinstance(value, (dict, list)) else value
+        key: _plain_value(value, 0) if isinstance(value, (dict, list)) else _parameter(value)
         for key, value in parameters.items()
         if key != "Host"
     }
+
+
+def _parameter(value: Any) -> Any:
+    """A parameter of the request's path is logged percent-encoded; of names that cannot be told from real ones."""
+    return names.plain(value) if isinstance(value, str) and names.is_encoded_arn(value) else value
 
 
 def _plain_value(value: Any, depth: int) -> Any:

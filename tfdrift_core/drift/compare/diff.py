@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tfdrift_core.drift.compare.schema import Block, Node
-from tfdrift_core.drift.compare.values import difference, is_empty, same
+from tfdrift_core.drift.compare.values import difference, is_empty, render, same
 
 Path = tuple[str | int, ...]
 
@@ -77,7 +77,9 @@ def _alias(value: Any, aliases: Mapping[str, str]) -> Any:
 
 def _map(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Iterator[Difference]:
     for key in sorted(old.keys() | new.keys()):
-        if (key in old) != (key in new) or not same(old.get(key), new.get(key)):
+        left, right = old.get(key), new.get(key)
+        texts = isinstance(left, str) and isinstance(right, str)
+        if (key in old) != (key in new) or (left != right if texts else not same(left, right)):
             yield Difference((*path, key), old.get(key), new.get(key))
 
 
@@ -90,9 +92,34 @@ def _list(old: list[Any], new: list[Any], node: Node | None, path: Path) -> Iter
             else:
                 yield from _value(left, right, element, (*path, index))
         return
-    added, removed = difference(new, old), difference(old, new)
+    ordered_old, ordered_new = [[_in_order(element, node) for element in elements] for elements in (old, new)]
+    added, removed = difference(ordered_new, ordered_old), difference(ordered_old, ordered_new)
     if added or removed or len(old) != len(new):
         yield Difference(path, old, new, tuple(added), tuple(removed))
+
+
+def _in_order(value: Any, node: Node | None) -> Any:
+    """An element of ``node`` with the sets inside it in one order, so that elements may be compared as lists are."""
+    block = node.nested if node else None
+    if block is None or not isinstance(value, dict):
+        return value
+    return {name: _in_order_of(member, block.attributes.get(name)) for name, member in value.items()}
+
+
+def _in_order_of(value: Any, node: Node | None) -> Any:
+    if node is None or not isinstance(value, list):
+        return _in_order(value, node)
+    elements = [_in_order(element, node) for element in value]
+    return sorted(elements, key=_order) if node.is_set else elements
+
+
+def _order(value: Any) -> str:
+    """What elements are sorted by; those that mean the same by the same, as far as that goes."""
+    if isinstance(value, dict):
+        return ",".join(f"{name}={_order(member)}" for name, member in sorted(value.items()) if not is_empty(member))
+    if isinstance(value, list):
+        return f"[{','.join(map(_order, value))}]"
+    return (render(value) or "").lower()
 
 
 def path_text(path: Path) -> str:

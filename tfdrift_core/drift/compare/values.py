@@ -6,6 +6,8 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+from tfdrift_core.drift import names
+from tfdrift_core.drift.compare.forms import form
 from tfdrift_core.drift.effort import TooMuchWorkError
 
 SENSITIVE = "(sensitive)"
@@ -206,6 +208,8 @@ def _same_text(left: str, right: str) -> bool:
     if left.startswith("arn:") != right.startswith("arn:"):
         arn, name = (left, right) if left.startswith("arn:") else (right, left)
         return bool(name) and _is_arn_of(arn, name)
+    if names.unescaped(left) == names.unescaped(right) or form(left) == form(right):
+        return True
     left_document = as_json(left)
     right_document = as_json(right) if left_document is not None else None
     return right_document is not None and _same_document(left_document, right_document)
@@ -269,8 +273,10 @@ def _shadow(value: Any) -> Hashable:
     document = as_json(value)
     if document is not None:
         return policy_form(_condition_lists(document)) if _is_policy(document) else _json_shadow(document)
-    if isinstance(value, str) and not _CIDR.fullmatch(value):
-        value = _ARN_STEP.split(value)[-1]
+    if isinstance(value, str):
+        value = form(names.unescaped(value))
+        if not _CIDR.fullmatch(value):
+            value = _ARN_STEP.split(value)[-1]
     truth = as_bool(value)
     number = as_number(value) if truth is None else int(truth)
     return value if number is None else _number_text(number) if number else None
