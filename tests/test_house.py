@@ -27,7 +27,7 @@ ARROWS: Mapping[str, str] = {
     "report": "output",
     "output": "drift records",
     "drift": "config records terraform text yaml_data",
-    "terraform": "aws config metrics text yaml_data",
+    "terraform": "aws config metrics text threads yaml_data",
     "records": "",
     "aws": "config",
     "config": "",
@@ -35,6 +35,7 @@ ARROWS: Mapping[str, str] = {
     "metrics": "",
     "private": "",
     "text": "",
+    "threads": "",
     "yaml_data": "",
 }
 """Each folder or module on the first level, and what it may import of the others."""

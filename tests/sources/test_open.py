@@ -153,7 +153,7 @@ def test_several_sources_are_merged(tmp_path: Path) -> None:
     for batch in source.batches():
         if batch:
             found += [item.id for item in source.fresh(batch, scan(batch.documents[0], "x").records)]
-            source.acknowledge(batch)
+            source.acknowledge(batch, {})
     source.close()
     assert sorted(found) == ["id-1", "id-2", "id-3"]
 
