@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.oracle import score
 from tests.oracle.compare import compare
@@ -13,10 +14,16 @@ from tfdrift_core.records.record import Record
 Case = tuple[score.Suite, dict[str, Any]]
 
 _SUITES = [suite for suite in score.SUITES.values() if suite.present]
-_CASES = [pytest.param((suite, scenario), id=scenario["name"]) for suite in _SUITES for scenario in suite.scenarios]
 
 
-@pytest.mark.parametrize("case", _CASES)
+def _cases(suites: list[score.Suite]) -> list[ParameterSet]:
+    return [pytest.param((suite, scenario), id=scenario["name"]) for suite in suites for scenario in suite.scenarios]
+
+
+_CASES = _cases(_SUITES)
+
+
+@pytest.mark.parametrize("case", _cases([suite for suite in _SUITES if suite.least is None]))
 def test_scenario(case: Case) -> None:
     suite, scenario = case
     result = score.judge(suite, scenario)
@@ -25,6 +32,13 @@ def test_scenario(case: Case) -> None:
     else:
         assert result.good, score.explain(suite, scenario, result)
         assert not result.lacks_unmanaged, f"{scenario['name']}: what was created outside Terraform is not reported"
+
+
+@pytest.mark.parametrize("suite", [s for s in _SUITES if s.least], ids=lambda suite: suite.folder.name)
+def test_least(suite: score.Suite) -> None:
+    counted = [scenario for scenario in suite.scenarios if scenario["name"] not in suite.excluded]
+    results = [score.judge(suite, scenario) for scenario in counted]
+    assert suite.satisfied(results), score.summary(results)
 
 
 @pytest.mark.parametrize("suite", _SUITES, ids=lambda suite: suite.folder.name)
