@@ -6,17 +6,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.trails import ids, record, take, trail
-from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.sources import files as module
-from tfdrift_core.sources.base import Batch, SourceError
-from tfdrift_core.sources.files import DamagedError, Files, Follow, documents
+from tfdrift_core.sources.base import SourceError
+from tfdrift_core.sources.files import DamagedError, Files, documents
 
 
 def read(path: Path | str, metrics: Metrics | None = None) -> list[str]:
@@ -48,7 +46,7 @@ def test_a_compressed_file_is_known_by_its_content(tmp_path: Path) -> None:
 
 def test_many_lines_come_in_several_documents_none_of_them_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 1000)
-    monkeypatch.setattr(module, "_READ", 100)
+    monkeypatch.setattr(module, "READ", 100)
     (tmp_path / "a.jsonl").write_bytes(b"".join(line(number) for number in range(100)))
     found = take(Files(str(tmp_path / "a.jsonl"), Metrics()), 0)
     assert len(found) > 10
@@ -125,118 +123,4 @@ def test_a_slow_reader_makes_the_thread_wait(tmp_path: Path, monkeypatch: pytest
     time.sleep(0.3)
     assert source._pump.waiting() < 10
     assert ids([item for item in (first, *batches) if item]) == [f"id-{number}" for number in range(50)]
-    source.close()
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POLL", 0.05)
-
-
-def following(path: Path, ledger: Ledger | None = None) -> tuple[Follow, Iterator[Batch]]:
-    source = Follow(str(path), ledger or Ledger(), Metrics())
-    return source, (batch for batch in source.batches() if batch)
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_growing_file_line_by_line(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(line(1))
-    source, batches = following(path)
-    assert ids([next(batches)]) == ["id-1"]
-    with path.open("ab") as file:
-        file.write(line(2) + line(3)[:20])
-    assert ids([next(batches)]) == ["id-2"]
-    with path.open("ab") as file:
-        file.write(line(3)[20:])
-    assert ids([next(batches)]) == ["id-3"]
-    # Rotated: another file under the same name.
-    path.rename(tmp_path / "old")
-    path.write_bytes(line(4))
-    assert ids([next(batches)]) == ["id-4"]
-    # Truncated and written anew.
-    path.write_bytes(b"")
-    time.sleep(0.3)
-    path.write_bytes(line(5))
-    assert ids([next(batches)]) == ["id-5"]
-    source.close()
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_line_longer_than_a_piece_holds_up_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 1000)
-    path = tmp_path / "a.jsonl"
-    long = json.dumps(record(2, note="x" * 5000)).encode() + b"\n"
-    path.write_bytes(line(1) + long + line(3))
-    source, batches = following(path)
-    found: list[str] = []
-    while len(found) < 3:
-        found += ids([next(batches)])
-    assert found == ["id-1", "id-2", "id-3"]
-    source.close()
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_directory_that_files_are_put_into(tmp_path: Path) -> None:
-    source, batches = following(tmp_path)
-    (tmp_path / "a.json.gz").write_bytes(gzip.compress(trail(1)))
-    assert ids([next(batches)]) == ["id-1"]
-    whole = gzip.compress(trail(*range(2, 2000)))
-    with (tmp_path / "b.json.gz").open("wb") as file:
-        file.write(whole)
-    assert len(ids([next(batches)])) == 1998
-    source.close()
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_bomb_in_a_followed_directory_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory holds what the queue may hold, and the file is done only when its last piece is."""
-    from tfdrift_core.sources import pump
-
-    monkeypatch.setattr(module, "CHUNK", 10_000)
-    monkeypatch.setattr(pump, "QUEUE_BYTES", 50_000)
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "bomb.jsonl.gz").write_bytes(gzip.compress(b"".join(line(number) for number in range(2000))))
-    everything = [f"id-{number}" for number in range(2000)]
-
-    ledger = Ledger(str(tmp_path / "data"))
-    source, batches = following(tmp_path / "in", ledger)
-    first = next(batches)
-    time.sleep(0.3)
-    assert source._pump._bytes + len(first.documents[0]) < 100_000
-    source.acknowledge(first)
-    source.close()
-    ledger.close()
-
-    ledger = Ledger(str(tmp_path / "data"))
-    source, batches = following(tmp_path / "in", ledger)
-    found: list[str] = []
-    while len(found) < len(everything):
-        batch = next(batches)
-        found += ids([batch])
-        source.acknowledge(batch)
-    assert found == everything
-    source.close()
-    ledger.close()
-
-    (tmp_path / "in" / "next.json").write_bytes(trail("next"))
-    source, batches = following(tmp_path / "in", Ledger(str(tmp_path / "data")))
-    assert ids([next(batches)]) == ["id-next"]
-    source.close()
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_restart_goes_on_behind_the_last_acknowledged_line(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(line(1))
-    ledger = Ledger(str(tmp_path / "data"))
-    source, batches = following(path, ledger)
-    source.acknowledge(next(batches))
-    with path.open("ab") as file:
-        file.write(line(2))
-    assert ids([next(batches)]) == ["id-2"]
-    source.close()
-    ledger.close()
-    source, batches = following(path, Ledger(str(tmp_path / "data")))
-    assert ids([next(batches)]) == ["id-2"]
     source.close()

@@ -17,7 +17,8 @@ from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.delivery.open import open_sources
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.sources.base import Batch, Source, SourceError
-from tfdrift_core.sources.files import Files, Follow
+from tfdrift_core.sources.files import Files
+from tfdrift_core.sources.follow import Follow
 from tfdrift_core.sources.lookup import Lookup
 from tfdrift_core.sources.merged import Merged
 from tfdrift_core.sources.open import open_source

@@ -4,29 +4,26 @@ import glob
 import logging
 import os
 import sys
-import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from isal import isal_zlib
 
 from tfdrift_core.metrics import Metrics
-from tfdrift_core.records.sift import AHEAD, MAX_PACKED, Document, Sifted, Sifter
-from tfdrift_core.sources.base import Batch, Checkpoints, SourceError
+from tfdrift_core.records.sift import AHEAD, MAX_PACKED, Sifted, Sifter
+from tfdrift_core.sources.base import Batch, SourceError
 from tfdrift_core.sources.pump import Pump
 
 MAX_DOCUMENT: Final = 128 << 20
 """Bytes of one decompressed document; a larger one is read as far as this."""
 
 CHUNK: Final = 4 << 20
-POLL: Final = 0.5
 STDIN: Final = "-"
 
-_READ = 1 << 20
-_GZIP = b"\x1f\x8b"
+READ: Final = 1 << 20
+GZIP: Final = b"\x1f\x8b"
 _SUFFIXES = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 _NOT_RECORDS = frozenset({"CloudTrail-Digest", "CloudTrail-Insight"})
 
@@ -42,29 +39,29 @@ def decompressed(stream: BinaryIO) -> Iterator[bytes]:
 
     :raises DamagedError: behind the last piece that could be had.
     """
-    head = stream.read(_READ)
-    if not head.startswith(_GZIP):
+    head = stream.read(READ)
+    if not head.startswith(GZIP):
         while head:
             yield head
-            head = stream.read(_READ)
+            head = stream.read(READ)
         return
     inflater, data = isal_zlib.decompressobj(31), head
     try:
         while data:
             piece = inflater.decompress(data, CHUNK)
-            if piece.startswith(_GZIP):
+            if piece.startswith(GZIP):
                 raise DamagedError("the data is compressed twice; decompress it once")
             if piece:
                 yield piece
             if inflater.eof:
-                data = inflater.unused_data.lstrip(b"\0") or stream.read(_READ)
+                data = inflater.unused_data.lstrip(b"\0") or stream.read(READ)
                 if not data:
                     return
-                if not data.startswith(_GZIP):
+                if not data.startswith(GZIP):
                     raise DamagedError("something that is not gzip follows the gzip data")
                 inflater = isal_zlib.decompressobj(31)
             else:
-                data = inflater.unconsumed_tail or stream.read(_READ)
+                data = inflater.unconsumed_tail or stream.read(READ)
     except isal_zlib.IsalError as error:  # type: ignore[misc]  # its stub declares a value
         raise DamagedError(f"the gzip data is damaged: {error}") from error
     raise DamagedError("the gzip data is cut off")
@@ -90,7 +87,7 @@ def documents(stream: BinaryIO) -> Iterator[bytes]:
         held.append(piece)
         size += len(piece)
         if size >= CHUNK:
-            lines = _lines(b"".join(held)) if lines is None else lines
+            lines = holds_lines(b"".join(held)) if lines is None else lines
             end = piece.rfind(b"\n") + 1
             if lines and end:
                 yield b"".join([*held[:-1], piece[:end]])
@@ -107,11 +104,12 @@ def documents(stream: BinaryIO) -> Iterator[bytes]:
         raise damage
 
 
-def _lines(data: bytes) -> bool:
+def holds_lines(data: bytes) -> bool:
+    """Whether a document that begins so is JSON lines."""
     return data.lstrip()[:1] == b"{" and data[: max(data.find(b"\n"), 0)].rstrip().endswith(b"}")
 
 
-def _whole_lines(stream: BinaryIO) -> bytes:
+def whole_lines(stream: BinaryIO) -> bytes:
     """The next lines, as many as fit into a piece and at least one; nothing while the first is not complete.
 
     A line that is longer than any document may be comes in pieces, so that what is behind it is read.
@@ -161,11 +159,11 @@ def _holds_records(path: Path) -> bool:
     return path.name.endswith(_SUFFIXES) and not _NOT_RECORDS.intersection(path.parts)
 
 
-def _packed(stream: BinaryIO) -> bytes:
+def packed(stream: BinaryIO) -> bytes:
     """The bytes of a compressed file that may be sifted; none of any other."""
-    if os.fstat(stream.fileno()).st_size > MAX_PACKED or stream.read(len(_GZIP)) != _GZIP:
+    if os.fstat(stream.fileno()).st_size > MAX_PACKED or stream.read(len(GZIP)) != GZIP:
         return b""
-    return _GZIP + stream.read()
+    return GZIP + stream.read()
 
 
 class Files:
@@ -235,7 +233,7 @@ class Files:
             return b""
         try:
             with file.open("rb") as stream:
-                return _packed(stream)
+                return packed(stream)
         except OSError:
             # Told when it is read in its turn.
             return b""
@@ -260,111 +258,3 @@ class Files:
     def _fault(self, origin: str, problem: object) -> None:
         self._metrics.add("errors_files")
         _log.error("%s: %s; what was before is read", origin, problem)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Behind which byte of which file a batch ends."""
-
-    path: str
-    inode: int
-    offset: int
-
-
-class Follow:
-    """A file that grows, or a directory that files are put into, for ever.
-
-    JSON lines are read line by line as they are written.  Any other file is read as a whole once its size has stayed
-    the same for one look.  A file that was replaced or has become shorter is read from its beginning.
-    """
-
-    finite = False
-
-    def __init__(self, pattern: str, checkpoints: Checkpoints, metrics: Metrics, sifter: Sifter | None = None) -> None:
-        self.name = pattern
-        self._pattern, self._checkpoints, self._metrics, self._sifter = pattern, checkpoints, metrics, sifter
-        self._pump = Pump(pattern)
-        self._at: dict[str, tuple[int, int]] = {}
-        self._size: dict[str, int] = {}
-
-    def batches(self) -> Iterator[Batch | None]:
-        self._pump.start(self._watch)
-        yield from self._pump.batches()
-
-    def acknowledge(self, batch: Batch) -> None:
-        if isinstance(place := batch.token, _Place):
-            self._checkpoints.save(f"files {place.path}", [place.inode, place.offset])
-
-    def close(self) -> None:
-        self._pump.close()
-
-    def _files(self) -> list[Path]:
-        try:
-            return listing(self._pattern)
-        except SourceError:
-            # It may appear later: that is what following means.
-            return []
-
-    def _watch(self) -> None:
-        missing = False
-        while not self._pump.stop.is_set():
-            begun = time.monotonic()
-            files = self._files()
-            if not files and not missing:
-                _log.warning("%s: nothing there yet; waiting for it", self._pattern)
-            missing = not files
-            for gone in self._size.keys() - {str(file.absolute()) for file in files}:
-                self._size.pop(gone)
-                self._at.pop(gone, None)
-            for file in files:
-                try:
-                    self._look(file)
-                except OSError as error:
-                    self._metrics.add("errors_files")
-                    _log.error("%s: %s", file, error.strerror or error)
-            # A directory with very many files is looked at less often: a hundredth of one core is enough.
-            self._pump.stop.wait(max(POLL, 100 * (time.monotonic() - begun)))
-
-    def _look(self, file: Path) -> None:
-        name, status = str(file.absolute()), file.stat()
-        if name not in self._at and (saved := self._checkpoints.checkpoint(f"files {name}")):
-            self._at[name] = (saved[0], saved[1])
-        inode, offset = self._at.get(name, (status.st_ino, 0))
-        if inode != status.st_ino or status.st_size < offset:
-            inode, offset = status.st_ino, 0
-            self._at[name] = (inode, offset)
-        still = self._size.get(name) == status.st_size
-        self._size[name] = status.st_size
-        if status.st_size == offset:
-            return
-        with file.open("rb") as stream:
-            head = stream.read(_READ)
-            if head.startswith(_GZIP) or not _lines(head):
-                if still and (head.startswith(_GZIP) or head.rstrip()[-1:] in b"]}" or len(head) == _READ):
-                    stream.seek(0)
-                    self._whole(stream, _Place(name, inode, status.st_size))
-                return
-            stream.seek(offset)
-            while data := _whole_lines(stream):
-                offset += len(data)
-                place = _Place(name, inode, offset)
-                if not self._pump.put(Batch(name, (data,), place)):
-                    return
-                self._at[name] = (inode, offset)
-                stream.seek(offset)
-
-    def _whole(self, stream: BinaryIO, place: _Place) -> None:
-        """One batch for each document, however many there are; only the last tells that the file is read."""
-        last: Document = b""
-        try:
-            sifted = self._sifter.sift(_packed(stream)) if self._sifter is not None else None
-            stream.seek(0)
-            for document in documents(stream) if sifted is None else (sifted,):
-                if last and not self._pump.put(Batch(place.path, (last,))):
-                    return
-                last = document
-        except DamagedError as error:
-            self._metrics.add("errors_files")
-            _log.error("%s: %s; what was before is read", place.path, error)
-        if self._pump.put(Batch(place.path, (last,) if last else (), place)):
-            self._at[place.path] = (place.inode, place.offset)

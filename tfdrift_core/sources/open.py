@@ -5,7 +5,8 @@ from tfdrift_core.config import Source as Entry
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.records.sift import Sifter
 from tfdrift_core.sources.base import Checkpoints, Source, SourceError
-from tfdrift_core.sources.files import Files, Follow
+from tfdrift_core.sources.files import Files
+from tfdrift_core.sources.follow import Follow
 from tfdrift_core.sources.location import POSSIBLE, Location, locate
 
 
