@@ -16,6 +16,7 @@ from jsonschema import Draft7Validator, ValidationError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_NO_ADDRESS = re.compile(r"[\\\s\x00-\x20\x7f]")
 _LONGEST = 100 * 365 * 86400.0
 _LARGEST = 1 << 50
 _DEEPEST, _MOST = 50, 1_000_000
@@ -39,7 +40,8 @@ def web_url(text: str, what: str) -> SplitResult:
     :raises ConfigError: naming ``what``, when the text is none.
     """
     try:
-        parts = urlsplit(text)
+        # Readers of addresses differ in what such characters end.
+        parts = urlsplit("" if _NO_ADDRESS.search(text) else text)
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
             return parts
     except ValueError:
@@ -116,6 +118,7 @@ class Config:
 
     state: tuple[Mapping[str, Any], ...] = ()
     config: tuple[str, ...] = ()
+    credential_hosts: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     aws: Aws = Aws()
     accounts: tuple[Account, ...] = ()
@@ -342,6 +345,7 @@ def _build(document: Mapping[str, Any]) -> Config:
             **values,
             "state": tuple({"url": s} if isinstance(s, str) else s for s in values.get("state", ())),
             "config": tuple(values.get("config", ())),
+            "credential_hosts": tuple(values.get("credential_hosts", ())),
             "catalog": tuple(values.get("catalog", ())),
             "sources": tuple(_source(s) for s in values.get("sources", ())),
             "aws": Aws(**aws),

@@ -308,7 +308,7 @@ class TestHttp:
         arguments = f'address = "{site.url}/api/state"\nusername = "ci"'
         monkeypatch.setenv("TF_HTTP_PASSWORD", "secret")
         apply(tmp_path / "c", "http", arguments)
-        store = StateStore(load(json.dumps({"config": [str(tmp_path / "c")]})))
+        store = StateStore(load(json.dumps({"config": [str(tmp_path / "c")], "credential_hosts": [site.url]})))
         store.refresh()
         assert [i.address for i in store.index.all()] == ["terraform_data.one"]
         monkeypatch.setenv("TF_HTTP_PASSWORD", "wrong")
@@ -553,7 +553,8 @@ class TestPg:
         apply(tmp_path / "c", "pg", f'conn_str = "{target}"\nschema_name = "app"')
         terraform(tmp_path / "c", "workspace", "new", "prod")
         terraform(tmp_path / "c", "apply", "-auto-approve", "-input=false")
-        store = StateStore(load(json.dumps({"config": [str(tmp_path / "c")]})))
+        hosts = [f"127.0.0.1:{postgres.port}"]
+        store = StateStore(load(json.dumps({"config": [str(tmp_path / "c")], "credential_hosts": hosts})))
         store.refresh()
         assert store.errors == {}
         assert sorted(i.workspace for i in store.index.all()) == ["default", "prod"]

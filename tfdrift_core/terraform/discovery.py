@@ -78,6 +78,7 @@ _FROM_ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
     "cloud": {"organization": "TF_CLOUD_ORGANIZATION", "hostname": "TF_CLOUD_HOSTNAME"},
     "s3": {"region": "AWS_REGION"},
 }
+_OWN_KUBECONFIGS = ("~/.kube/config", "$HOME/.kube/config")
 _TERRAGRUNT = ("terragrunt.hcl", "root.hcl")
 _MAX_FOLDERS = 10_000
 _MAX_LEVELS = 20
@@ -121,6 +122,9 @@ def _complete(backends: Sequence[tuple[str, dict[str, Any]]]) -> Found:
         missing = [option for option in _REQUIRED.get(name, ()) if not given.get(option)]
         if name not in _ARGUMENTS:
             problem = f"its state backend {name} is not supported; name the state under state:"
+        elif own := given.get("config_path") if name == "kubernetes" else "":
+            # Reading it would already be to do as the repository says: it names files, and whom to send them to.
+            problem = f"its kubernetes backend names the kubeconfig {own}; name the state under state: if that is right"
         elif missing:
             problem = (
                 f"its {name} backend does not say its {' and '.join(missing)} literally; "
@@ -139,6 +143,8 @@ def _arguments(name: str, literals: Mapping[str, Any], nested: Mapping[str, list
             found.update({ours: values[theirs] for theirs, ours in inner.items() if values.get(theirs)})
     if name == "s3":
         found.setdefault("workspace_key_prefix", "env:")
+    if name == "kubernetes" and found.get("config_path") in _OWN_KUBECONFIGS:
+        del found["config_path"]
     if name in ("remote", "cloud"):
         for values in nested.get("workspaces", []):
             kept = {k: v for k, v in values.items() if k in ("name", "prefix", "project", "tags") and v}

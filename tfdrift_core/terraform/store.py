@@ -1,9 +1,10 @@
 """Loads all configured states, keeps them fresh, and offers one index over them."""
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -13,6 +14,7 @@ from tfdrift_core.metrics import Metrics
 from tfdrift_core.terraform import backends
 from tfdrift_core.terraform.backends import Backend, Context, Ref
 from tfdrift_core.terraform.backends.base import Unusable
+from tfdrift_core.terraform.backends.sent import server_of, servers_named
 from tfdrift_core.terraform.configuration import NO_BLOCK, Block, Configuration
 from tfdrift_core.terraform.discovery import discover
 from tfdrift_core.terraform.index import Index, Scopes, State
@@ -91,6 +93,11 @@ class StateStore:
         self._interval = int(config.refresh_interval * 1e9)
         self._context = context or Context(config.aws, config.max_state_size)
         self._places = [_Place(backends.create(spec, self._context), spec) for spec in config.state]
+        self._named = {
+            *(place.backend.sent.server for place in self._places),
+            *(server for host in config.credential_hosts for server in servers_named(host)),
+            *_servers_of_environment(),
+        }
         self._configurations: Mapping[str, Configuration] = {}
         self._links: dict[str, str] = {}
         self._told: dict[str, str] = {}
@@ -297,7 +304,11 @@ class StateStore:
 
     def _found(self, spec: Mapping[str, Any], directory: str) -> _Place:
         try:
-            return _Place(backends.create(spec, self._context), spec, directory)
+            backend = backends.create(spec, self._context)
+            if objection := backend.sent.objection(self._named):
+                backend.close()
+                return self._unusable(directory, f"its {spec.get('backend')} backend is not asked: {objection}")
+            return _Place(backend, spec, directory)
         except ConfigError as error:
             return self._unusable(directory, str(error))
         except Exception as error:  # noqa: BLE001 - see _unforeseen
@@ -364,6 +375,14 @@ class StateStore:
         for origin in self._told.keys() - errors.keys():
             log.info("state %s: well again", origin)
         self._told = dict(errors)
+
+
+def _servers_of_environment() -> Iterator[str]:
+    """The servers that the variables name which credentials stand beside."""
+    yield "https://app.terraform.io"
+    for variable in ("TF_HTTP_ADDRESS", "TF_CLOUD_HOSTNAME", "CONSUL_HTTP_ADDR"):
+        address = os.environ.get(variable, "")
+        yield server_of(address if "://" in address else f"https://{address}")
 
 
 def _listed(place: _Place) -> tuple[Sequence[Ref], str]:

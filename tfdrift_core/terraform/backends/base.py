@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from tfdrift_core.config import Aws, ConfigError
+from tfdrift_core.terraform.backends.sent import NOTHING_SENT, Sent
 from tfdrift_core.terraform.scan import StateError
 
 DEFAULT_WORKSPACE = "default"
@@ -51,6 +52,11 @@ class Backend(Protocol):
         """Whether ``locked`` answers from what ``refs`` last saw, and so asks for a new listing first."""
         ...
 
+    @property
+    def sent(self) -> Sent:
+        """Which credentials go where."""
+        ...
+
     def refs(self) -> Sequence[Ref]:
         """The states that are there now, cheaply: no state is read."""
         ...
@@ -73,6 +79,7 @@ class Unusable:
     origin: str
     reason: str
     locks_are_listed: bool = False
+    sent: Sent = NOTHING_SENT
 
     def refs(self) -> Sequence[Ref]:
         raise StateError(self.reason)

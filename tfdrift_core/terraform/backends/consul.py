@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from tfdrift_core.config import web_url
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, check_size, gunzip, options
+from tfdrift_core.terraform.backends.sent import Sent, server_of
 from tfdrift_core.terraform.backends.web import Web, existing, from_environment
 from tfdrift_core.terraform.scan import StateError
 
@@ -54,6 +55,13 @@ class Consul:
             {"X-Consul-Token": token} if token else {},
             credentials=settings.token_env or "CONSUL_HTTP_TOKEN",
             ca_file=existing(settings.ca_file or os.environ.get("CONSUL_CACERT", ""), "ca_file"),
+        )
+        given = settings.token_env or "CONSUL_HTTP_TOKEN"
+        self.sent = Sent(
+            server_of(self._base),
+            given if token else "",
+            bound=not (settings.address or settings.scheme),
+            verified=not settings.ca_file,
         )
         self._locks: frozenset[str] = frozenset()
         self.origin = f"consul://{self._base.partition('://')[2]}/{settings.path}"

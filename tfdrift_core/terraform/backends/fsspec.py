@@ -3,6 +3,7 @@
 https://developer.hashicorp.com/terraform/language/backend/gcs and .../azurerm say where the workspaces are.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,9 +11,11 @@ from typing import Any
 
 from tfdrift_core.config import ConfigError
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, gather, options
+from tfdrift_core.terraform.backends.sent import NOTHING_SENT, Sent
 from tfdrift_core.terraform.scan import StateError
 
 _CHUNK = 1 << 20
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _STAMPS = ("generation", "etag", "ETag", "last_modified", "updated", "mtime", "created")
 
 
@@ -59,12 +62,13 @@ class Files:
 
     locks_are_listed = False
 
-    def __init__(self, filesystem: Any, layout: Layout, workspace: str, context: Context) -> None:
+    def __init__(self, filesystem: Any, layout: Layout, workspace: str, context: Context, sent: Sent) -> None:
         self._files = filesystem
         self._layout = layout
         self._workspace = workspace
         self._context = context
         self.origin = f"{layout.scheme}://{layout.before}"
+        self.sent = sent
 
     def refs(self) -> Sequence[Ref]:
         self._files.invalidate_cache()
@@ -111,11 +115,16 @@ def create(given: Mapping[str, Any], context: Context) -> Files:
     if given["backend"] == "gcs":
         gcs = options(GcsOptions, values, "gcs")
         more = {"endpoint_url": gcs.endpoint_url} if gcs.endpoint_url else {}
-        return Files(_filesystem("gcsfs", "GCSFileSystem", "gcs", more), gcs_layout(gcs), gcs.workspace, context)
+        sent = Sent(gcs.endpoint_url, "Google's default credentials", bound=not gcs.endpoint_url)
+        files = _filesystem("gcsfs", "GCSFileSystem", "gcs", more)
+        return Files(files, gcs_layout(gcs), gcs.workspace, context, sent)
     azure = options(AzureOptions, values, "azurerm")
     account = {"account_name": azure.storage_account_name, "anon": False} if azure.storage_account_name else {}
+    if azure.storage_account_name and not _ACCOUNT.fullmatch(azure.storage_account_name):
+        # It becomes a part of the host's name.
+        raise ConfigError(f"state backend azurerm: storage_account_name {azure.storage_account_name!r} is none")
     files = _filesystem("adlfs", "AzureBlobFileSystem", "azure", account)
-    return Files(files, azure_layout(azure), azure.workspace, context)
+    return Files(files, azure_layout(azure), azure.workspace, context, NOTHING_SENT)
 
 
 def gcs_layout(settings: GcsOptions) -> Layout:

@@ -6,8 +6,9 @@ from: https://developer.hashicorp.com/terraform/cli/config/config-file#credentia
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from tfdrift_core.config import ConfigError, web_url
 from tfdrift_core.terraform.backends.base import Content, Context, Ref, options, text
+from tfdrift_core.terraform.backends.sent import Sent, server_of
 from tfdrift_core.terraform.backends.web import Web, existing, from_environment
 from tfdrift_core.terraform.scan import StateError
 
 _PAGE = 100
+# Dots and dashes become underscores in the name of a host's variable: a host that has some would take another's token.
+_HOST = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,15 @@ class Options:
     ca_file: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An API token, and the variable or file that it is from; ``of_host``: that says whose it is."""
+
+    value: str = field(repr=False)
+    origin: str
+    of_host: bool = False
+
+
 class Hcp:
     locks_are_listed = True
 
@@ -43,14 +56,24 @@ class Hcp:
         # A scheme is for test servers and development: Terraform itself always uses https.
         self._base = settings.hostname if "://" in settings.hostname else f"https://{settings.hostname}"
         host = web_url(self._base, "state backend hcp: hostname").netloc
-        token = from_environment(settings.token_env, "API token") if settings.token_env else _token(host)
+        if not _HOST.fullmatch(self._base.partition("://")[2]):
+            raise ConfigError(f"state backend hcp: hostname {settings.hostname!r} is no host")
+        server = server_of(self._base)
+        found = (
+            Token(from_environment(settings.token_env, "API token"), settings.token_env)
+            if settings.token_env
+            else _token(host)
+        )
+        # Without TLS everybody on the way reads along.
+        bound = found.of_host and server.startswith("https://")
+        self.sent = Sent(server, found.origin, bound, verified=not settings.ca_file)
         self._api = ""
         self._projects: dict[str, str] = {}
         self._workspaces: dict[str, Mapping[str, Any]] = {}
         self.origin = f"hcp://{host}/{settings.organization}"
         ca_file = existing(settings.ca_file, "ca_file")
         where = settings.token_env or f"{_variable(host)} or terraform login"
-        self._web = Web(context, {"Authorization": f"Bearer {token}"}, credentials=where, ca_file=ca_file)
+        self._web = Web(context, {"Authorization": f"Bearer {found.value}"}, credentials=where, ca_file=ca_file)
         self._anonymous = Web(context, {}, credentials=where, ca_file=ca_file)
 
     def refs(self) -> Sequence[Ref]:
@@ -184,17 +207,22 @@ def _variable(host: str) -> str:
     return "TF_TOKEN_" + host.partition(":")[0].replace("-", "__").replace(".", "_")
 
 
-def _token(host: str) -> str:
-    token = os.environ.get(_variable(host)) or os.environ.get("TFE_TOKEN")
-    credentials = Path("~/.terraform.d/credentials.tfrc.json").expanduser()
-    if not token and credentials.is_file():
+def _token(host: str) -> Token:
+    """The host's own token, else the one that names no host."""
+    variable, credentials = _variable(host), Path("~/.terraform.d/credentials.tfrc.json").expanduser()
+    if token := os.environ.get(variable):
+        # The variable does not tell of a port, behind which there may be another server.
+        return Token(token, variable, of_host=":" not in host.rpartition("]")[2])
+    if credentials.is_file():
         try:
             token = json.loads(credentials.read_text())["credentials"][host]["token"]
         except (ValueError, KeyError, TypeError, OSError):
             token = ""  # the message below names the file
-    if not token:
-        raise ConfigError(
-            f"state backend hcp: no API token for {host}; set {_variable(host)}, name a variable with token_env, "
-            f"or run terraform login (it writes {credentials})"
-        )
-    return str(token)
+        if token:
+            return Token(str(token), str(credentials), of_host=True)
+    if token := os.environ.get("TFE_TOKEN"):
+        return Token(token, "TFE_TOKEN")
+    raise ConfigError(
+        f"state backend hcp: no API token for {host}; set {variable}, name a variable with token_env, "
+        f"or run terraform login (it writes {credentials})"
+    )

@@ -14,6 +14,7 @@ from urllib3.util import make_headers
 
 from tfdrift_core.config import ConfigError, web_url
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, options
+from tfdrift_core.terraform.backends.sent import Sent, server_of
 from tfdrift_core.terraform.backends.web import Web, existing, from_environment
 from tfdrift_core.terraform.scan import StateError
 
@@ -61,6 +62,12 @@ class Http:
             credentials=" and ".join(sources) or "username with password_env, token_env or headers_env",
             ca_file=existing(settings.ca_file, "ca_file"),
             verify=not settings.skip_cert_verification,
+        )
+        self.sent = Sent(
+            server_of(settings.address),
+            " and ".join(sources),
+            bound=False,
+            verified=not (settings.ca_file or settings.skip_cert_verification),
         )
         self._stamps: dict[str, dict[str, str]] = {}
 

@@ -19,6 +19,7 @@ import yaml
 
 from tfdrift_core.config import ConfigError
 from tfdrift_core.terraform.backends.base import Content, Context, Ref, gunzip, options
+from tfdrift_core.terraform.backends.sent import Sent
 from tfdrift_core.terraform.backends.web import Web
 from tfdrift_core.terraform.scan import StateError
 
@@ -56,6 +57,9 @@ class Kubernetes:
     def __init__(self, settings: Options, context: Context) -> None:
         access = _access(settings)
         self._context = context
+        # A kubeconfig says itself which server its credentials are for.
+        own = settings.config_path in ("", "~/.kube/config", *map(os.environ.get, ("KUBE_CONFIG_PATH", "KUBECONFIG")))
+        self.sent = Sent(access.server, f"what {settings.config_path} names", bound=own)
         self._files = tempfile.TemporaryDirectory(prefix="tfdrift-")  # mode 0700; OpenSSL reads keys from files only
         namespace = settings.namespace or os.environ.get("KUBE_NAMESPACE") or access.namespace
         labels = {"tfstate": "true", "tfstateSecretSuffix": settings.secret_suffix}

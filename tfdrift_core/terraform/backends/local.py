@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, check_size, options
+from tfdrift_core.terraform.backends.sent import NOTHING_SENT
 from tfdrift_core.terraform.scan import StateError
 
 _TRIES = 3
@@ -23,6 +24,7 @@ class Local:
     """``path`` may be a file, a directory (every ``*.tfstate`` below it) or a glob (``**`` for any depth)."""
 
     locks_are_listed = False
+    sent = NOTHING_SENT
 
     def __init__(self, settings: Options, context: Context) -> None:
         self.origin = settings.path

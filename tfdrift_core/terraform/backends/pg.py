@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from tfdrift_core.config import ConfigError
 from tfdrift_core.terraform.backends.base import Content, Context, Ref, check_size, options
+from tfdrift_core.terraform.backends.sent import Sent, server_of
 from tfdrift_core.terraform.scan import StateError
 
 if TYPE_CHECKING:
     import psycopg
+
+
+_FOR_OTHERS = frozenset({"hostaddr", "passfile", "service", "sslcert", "sslkey"})
+"""Parameters that send to one host what belongs to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,11 @@ class Pg:
             raise ConfigError("state backend pg: conn_str holds a password; use PGPASSWORD or PG_CONN_STR instead")
         host, port, name = parts.get("host", "localhost"), parts.get("port", 5432), parts.get("dbname", "")
         self.origin = f"pg://{host}:{port}/{name}?schema={self._schema}"
+        self.sent = Sent(
+            server_of(f"pg://{parts.get('hostaddr') or host}:{port}"),
+            "PGPASSWORD" if os.environ.get("PGPASSWORD") else ", ".join(sorted(_FOR_OTHERS & parts.keys())),
+            bound=not settings.conn_str,
+        )
 
     def refs(self) -> Sequence[Ref]:
         # xmin is the transaction that wrote the row: it changes with every write, and reading it costs nothing.

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tfdrift_core import aws
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, gather, options
+from tfdrift_core.terraform.backends.sent import NOTHING_SENT, Sent, server_of
 from tfdrift_core.terraform.scan import StateError
 
 log = logging.getLogger("tfdrift.state")
@@ -59,6 +60,19 @@ class S3:
         self._locks: frozenset[str] = frozenset()
         self.locks_are_listed = bool(_MAGIC & set(self._key)) or bool(settings.workspace_key_prefix)
         self.origin = f"s3://{settings.bucket}/{self._key}"
+        self._own_endpoint = settings.endpoint_url in ("", context.aws.endpoint_url)
+
+    @cached_property
+    def sent(self) -> Sent:
+        """Requests are signed, so that no key is sent; the token of a session is."""
+        if self._own_endpoint:
+            return NOTHING_SENT
+        try:
+            found = aws.session(self._access).get_credentials()
+            token = bool(found and found.get_frozen_credentials().token)
+        except (BotoCoreError, ClientError):
+            token = True
+        return Sent(server_of(self._settings.endpoint_url), "an AWS session token" if token else "", bound=False)
 
     def refs(self) -> Sequence[Ref]:
         prefix = "" if self._settings.workspace else self._settings.workspace_key_prefix
