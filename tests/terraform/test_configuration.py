@@ -7,9 +7,10 @@ from tests.terraform.states import ec2, instance, resource, state, terraform, wr
 from tfdrift_core.config import load
 from tfdrift_core.terraform import backends
 from tfdrift_core.terraform.backends import Context, fsspec
-from tfdrift_core.terraform.configuration import NO_BLOCK, Configuration
+from tfdrift_core.terraform.configuration import NO_BLOCK, Configuration, Provider
 from tfdrift_core.terraform.discovery import discover
 from tfdrift_core.terraform.hcl import UNKNOWN, HclError, parse, parse_json
+from tfdrift_core.terraform.model import IgnoredTags
 from tfdrift_core.terraform.store import StateStore
 
 MAIN = """\
@@ -148,9 +149,26 @@ class TestBlocks:
 
     def test_providers_tell_what_they_say_literally(self, directory):
         configuration = Configuration(str(directory))
-        assert configuration.scope("") == ("111111111111", "eu-west-1")
-        assert configuration.scope("us") == ("222222222222", "")
-        assert configuration.scope("none") == ("", "")
+        assert configuration.provider("") == Provider("111111111111", "eu-west-1")
+        assert configuration.provider("us") == Provider("222222222222", "")
+        assert configuration.provider("none") == Provider()
+
+    def test_tags_that_a_provider_ignores(self, tmp_path, caplog):
+        (tmp_path / "main.tf").write_text(
+            'provider "aws" {\n ignore_tags {\n  keys = ["a", "b"]\n  key_prefixes = ["k/"]\n }\n}\n'
+            'provider "aws" {\n alias = "x"\n ignore_tags { keys = ["a", var.b, "c${var.d}"] }\n}\n'
+            'provider "aws" {\n alias = "y"\n ignore_tags { key_prefixes = local.p }\n}\n'
+        )
+        (tmp_path / "more.tf.json").write_text(
+            json.dumps({"provider": {"aws": {"alias": "z", "ignore_tags": [{"keys": ["j"]}]}}})
+        )
+        configuration = Configuration(str(tmp_path))
+        found = {alias: configuration.provider(alias).ignored_tags for alias in ("", "x", "y", "z", "none")}
+        assert [key for key in ("a", "b", "c", "k/c", "k") if key in found[""]] == ["a", "b", "k/c"]
+        assert [key for key in ("a", "b", "c", "cd") if key in found["x"]] == ["a"]
+        assert found["y"] == found["none"] == IgnoredTags()
+        assert found["z"] == IgnoredTags(frozenset({"j"}))
+        assert [m.partition(": ")[2].partition(" of")[0] for m in caplog.messages] == ["keys", "key_prefixes"]
 
     def test_json_syntax(self, tmp_path):
         document = {
@@ -179,7 +197,8 @@ class TestBlocks:
         assert app.ignore_changes == ("ami", 'tags["A"]')
         assert configuration.block("", "aws_instance", "all").ignore_changes == ("all",)
         assert configuration.block("module.web", "aws_sqs_queue", "q").line == 1
-        assert (configuration.scope(""), configuration.scope("x")) == (("", "us-east-1"), ("", ""))
+        assert configuration.provider("") == Provider(region="us-east-1")
+        assert configuration.provider("x") == Provider()
 
     def test_override_and_tofu_files(self, tmp_path):
         (tmp_path / "a.tf").write_text('resource "aws_x" "y" {\n  name = 1\n}\n')

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from tfdrift_core.drift.classify.classify import Change, Expectations, Outcome, Verdict, expected_change
 from tfdrift_core.drift.compare.diff import Difference, path_text
-from tfdrift_core.drift.compare.ignore import ignored
+from tfdrift_core.drift.compare.ignore import ignored, without_tags
 from tfdrift_core.drift.compare.values import UNKNOWN
 from tfdrift_core.drift.ends import End
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
@@ -44,6 +44,10 @@ class Teller:
         instance, (touch, difference) = track.instance, net
         if difference is not None and ignored(instance.ignore_changes, difference.path):
             reason = "lifecycle.ignore_changes"
+        elif difference is not None and (seen := without_tags(instance.ignored_tags, difference)) is not difference:
+            if seen is not None:
+                return self.drift(track, Net(touch, seen))
+            reason = "the provider's ignore_tags"
         else:
             change = _change_of(touch.record, instance, difference)
             reason = expected_change(touch.record, change, self.expectations)

@@ -12,6 +12,7 @@ from typing import Any
 
 from tfdrift_core.terraform import hcl
 from tfdrift_core.terraform.hcl import Body, HclError
+from tfdrift_core.terraform.model import NO_TAGS, IgnoredTags
 from tfdrift_core.text import one_line
 
 log = logging.getLogger("tfdrift.config")
@@ -49,12 +50,24 @@ NO_BLOCK = Block()
 
 
 @dataclass(frozen=True, slots=True)
+class Provider:
+    """What a ``provider "aws"`` block states literally."""
+
+    account: str = ""
+    region: str = ""
+    ignored_tags: IgnoredTags = NO_TAGS
+
+
+NO_PROVIDER = Provider()
+
+
+@dataclass(frozen=True, slots=True)
 class Module:
     """One directory of configuration.  ``calls`` maps module names to a literal ``source``."""
 
     resources: Mapping[tuple[str, str], Block] = field(default_factory=dict)
     calls: Mapping[str, str] = field(default_factory=dict)
-    providers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
     backend: tuple[str, Body] | None = None
 
 
@@ -105,9 +118,9 @@ class Configuration:
             return NO_BLOCK
         return self._module(directory).resources.get((type, name), NO_BLOCK)
 
-    def scope(self, alias: str) -> tuple[str, str]:
-        """Account and region that the root's provider configuration states literally, else ""."""
-        return self.root.providers.get(alias, ("", ""))
+    def provider(self, alias: str) -> Provider:
+        """The root's provider configuration of this alias."""
+        return self.root.providers.get(alias, NO_PROVIDER)
 
     def _directory(self, path: str) -> Path | None:
         if path in self._installed:
@@ -182,7 +195,7 @@ def read_module(directory: Path, warn: Callable[[str], None]) -> Module:
     """Read one directory; a file that cannot be read is told to ``warn`` and left out."""
     resources: dict[tuple[str, str], Block] = {}
     calls: dict[str, str] = {}
-    providers: dict[str, tuple[str, str]] = {}
+    providers: dict[str, Provider] = {}
     backend = None
     for path in module_files(directory, warn):
         try:
@@ -201,7 +214,7 @@ def read_module(directory: Path, warn: Callable[[str], None]) -> Module:
                 calls[block.labels[0]] = source.literal
         for block in body.all("provider", "aws"):
             alias = block.body.literals().get("alias", "")
-            providers[str(alias)] = _scope(block.body)
+            providers[str(alias)] = _provider(block.body, f"{path}:{block.line}", warn)
         for block in body.all("terraform"):
             for inner in block.body.blocks:
                 if inner.type == "backend" and inner.labels:
@@ -249,7 +262,7 @@ def _overridden(base: Block, other: Block) -> Block:
     return replace(base, ignore_changes=other.ignore_changes or base.ignore_changes)
 
 
-def _scope(body: Body) -> tuple[str, str]:
+def _provider(body: Body, place: str, warn: Callable[[str], None]) -> Provider:
     literals = body.literals()
     region = literals.get("region")
     allowed = literals.get("allowed_account_ids")
@@ -261,7 +274,28 @@ def _scope(body: Body) -> tuple[str, str]:
     for role in roles:
         if isinstance(role, str) and (match := _ROLE.match(role)):
             account = account or match[1]
-    return str(account or ""), region if isinstance(region, str) else ""
+    ignored = NO_TAGS
+    for block in body.all("ignore_tags"):
+        ignored |= _ignored_tags(block, place, warn)
+    return Provider(str(account or ""), region if isinstance(region, str) else "", ignored)
+
+
+def _ignored_tags(block: hcl.Block, place: str, warn: Callable[[str], None]) -> IgnoredTags:
+    found: dict[str, list[str]] = {}
+    for name in ("keys", "key_prefixes"):
+        value = block.body.attributes.get(name)
+        if value is None:
+            continue
+        listed = value.literal if isinstance(value.literal, list) else [_quoted(item) for item in value.items]
+        found[name] = [text for text in listed if isinstance(text, str)]
+        if not isinstance(value.literal, list):
+            warn(f"{place}: {name} of ignore_tags is not literal; changes of tags that only it names are reported")
+    return IgnoredTags(frozenset(found.get("keys", ())), tuple(found.get("key_prefixes", ())))
+
+
+def _quoted(text: str) -> Any:
+    """The literal that an element of a list is, as it is written; nothing for an expression."""
+    return hcl.parse(f"a = {text}").attributes["a"].literal
 
 
 def _installed(directory: Path) -> Mapping[str, Path]:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from tfdrift_core.terraform.configuration import NO_BLOCK, Block
-from tfdrift_core.terraform.model import Attributes
+from tfdrift_core.terraform.model import NO_TAGS, Attributes, IgnoredTags
 from tfdrift_core.terraform.scan import ResourceSpans, StateError, scan
 
 log = logging.getLogger("tfdrift.state")
@@ -34,12 +34,19 @@ _PARSED = 512  # parsed instances that a state keeps: the few that the records o
 Scopes = Callable[[str, str], tuple[str, str]]
 """Origin and provider alias to account and region, where the user's configuration tells them, else ""."""
 
+Tags = Callable[[str, str], IgnoredTags]
+"""Origin and provider alias to the tags that the provider ignores."""
+
 Blocks = Callable[[str, str, str, str], Block]
 """Origin, module address, type and name to the block in the configuration."""
 
 
 def no_scopes(origin: str, alias: str) -> tuple[str, str]:
     return "", ""
+
+
+def no_ignored_tags(origin: str, alias: str) -> IgnoredTags:
+    return NO_TAGS
 
 
 def no_blocks(origin: str, module: str, type: str, name: str) -> Block:
@@ -127,6 +134,10 @@ class StateInstance:
     def ignore_changes(self) -> Sequence[str]:
         return self.resource.block.ignore_changes
 
+    @property
+    def ignored_tags(self) -> IgnoredTags:
+        return self.resource.state.tags(self.resource.state.origin, self.resource.alias)
+
 
 @dataclass(eq=False)
 class State:
@@ -137,6 +148,7 @@ class State:
     workspace: str = ""
     scopes: Scopes = field(default=no_scopes, repr=False)
     blocks: Blocks = field(default=no_blocks, repr=False)
+    tags: Tags = field(default=no_ignored_tags, repr=False)
     serial: int = 0
     lineage: str = ""
     terraform_version: str = ""

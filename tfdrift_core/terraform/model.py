@@ -1,10 +1,28 @@
 """Terraform resource instances as the drift engine sees them, wherever they were loaded from."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Attributes = Mapping[str, Any]
 """Attribute name to value, exactly as state holds it: scalars, lists (also for sets and blocks), maps."""
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredTags:
+    """Tags that a provider does not see: its ``ignore_tags``, from its block or from the environment."""
+
+    keys: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and (key in self.keys or key.startswith(self.prefixes))
+
+    def __or__(self, other: "IgnoredTags") -> "IgnoredTags":
+        return IgnoredTags(self.keys | other.keys, (*self.prefixes, *other.prefixes))
+
+
+NO_TAGS = IgnoredTags()
 
 
 class Instance(Protocol):
@@ -42,6 +60,8 @@ class Instance(Protocol):
     def attribute_line(self, attribute: str) -> int: ...  # 0 when unknown
     @property
     def ignore_changes(self) -> Sequence[str]: ...  # paths as written ("tags", 'tags["Env"]'), ("all",) for all
+    @property
+    def ignored_tags(self) -> IgnoredTags: ...
 
 
 class StateIndex(Protocol):

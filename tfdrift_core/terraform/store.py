@@ -15,9 +15,10 @@ from tfdrift_core.terraform import backends
 from tfdrift_core.terraform.backends import Backend, Context, Ref
 from tfdrift_core.terraform.backends.base import Unusable
 from tfdrift_core.terraform.backends.sent import server_of, servers_named
-from tfdrift_core.terraform.configuration import NO_BLOCK, Block, Configuration
+from tfdrift_core.terraform.configuration import NO_BLOCK, NO_PROVIDER, Block, Configuration, Provider
 from tfdrift_core.terraform.discovery import discover
 from tfdrift_core.terraform.index import Index, Scopes, State
+from tfdrift_core.terraform.model import IgnoredTags
 from tfdrift_core.terraform.scan import StateError
 from tfdrift_core.threads import each, unless
 
@@ -99,6 +100,7 @@ class StateStore:
             *_servers_of_environment(),
         }
         self._configurations: Mapping[str, Configuration] = {}
+        self._always_ignored = _ignored_by_environment(os.environ)
         self._links: dict[str, str] = {}
         self._told: dict[str, str] = {}
         self._warned: set[str] = set()
@@ -250,7 +252,9 @@ class StateStore:
         except Exception as error:  # noqa: BLE001 - see _unforeseen
             return replace(known, error=_unforeseen(error))
         try:
-            state = State(content.data, ref.origin, ref.workspace, self._scopes_of(place), self._block)
+            state = State(
+                content.data, ref.origin, ref.workspace, self._scopes_of(place), self._block, self._ignored_tags
+            )
         except StateError as error:
             return replace(known, version=content.version, error=str(error), fault=str(error))
         except Exception as error:  # noqa: BLE001 - see _unforeseen
@@ -261,8 +265,8 @@ class StateStore:
         def scopes(origin: str, alias: str) -> tuple[str, str]:
             account = place.spec.get("account") or _entry(self._config.accounts, origin, alias, "id")
             region = _entry(self._config.regions, origin, alias, "name")
-            provider_account, provider_region = self._provider_scope(origin, alias)
-            return account or provider_account, region or provider_region
+            provider = self._provider(origin, alias)
+            return account or provider.account, region or provider.region
 
         return scopes
 
@@ -331,11 +335,14 @@ class StateStore:
             log.debug("%s: %s.%s is in several configurations; file and line are left out", origin, type, name)
         return found[0] if len(found) == 1 else NO_BLOCK
 
-    def _provider_scope(self, origin: str, alias: str) -> tuple[str, str]:
+    def _ignored_tags(self, origin: str, alias: str) -> IgnoredTags:
+        return self._provider(origin, alias).ignored_tags | self._always_ignored
+
+    def _provider(self, origin: str, alias: str) -> Provider:
         directory = self._links.get(origin, "")
         if not directory and len(self._configurations) == 1:
             directory = next(iter(self._configurations))
-        return self._configurations[directory].scope(alias) if directory in self._configurations else ("", "")
+        return self._configurations[directory].provider(alias) if directory in self._configurations else NO_PROVIDER
 
     def _publish(self) -> bool:
         statuses = self.statuses
@@ -393,6 +400,15 @@ def _listed(place: _Place) -> tuple[Sequence[Ref], str]:
         return (), str(error)
     except Exception as error:  # noqa: BLE001 - see _unforeseen
         return (), _unforeseen(error)
+
+
+def _ignored_by_environment(environment: Mapping[str, str]) -> IgnoredTags:
+    """What the provider reads beside its own block, separated by commas."""
+    keys, prefixes = (
+        [text.strip() for text in environment.get(f"TF_AWS_IGNORE_TAGS_{name}", "").split(",") if text.strip()]
+        for name in ("KEYS", "KEY_PREFIXES")
+    )
+    return IgnoredTags(frozenset(keys), tuple(prefixes))
 
 
 def _unforeseen(error: Exception) -> str:

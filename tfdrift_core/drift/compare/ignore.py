@@ -1,9 +1,11 @@
-"""``lifecycle.ignore_changes``."""
+"""What Terraform is told not to see: ``lifecycle.ignore_changes`` and the provider's ``ignore_tags``."""
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from tfdrift_core.drift.compare.diff import Path
+from tfdrift_core.drift.compare.diff import Difference, Path
+from tfdrift_core.terraform.model import IgnoredTags
 
 _STEP = re.compile(r'([A-Za-z_][\w-]*)|\[\s*"((?:[^"\\]|\\.)*)"\s*\]|\[\s*(\d+)\s*\]')
 
@@ -26,3 +28,33 @@ def ignored(ignore_changes: Sequence[str], path: Path) -> bool:
             if reference and actual[: len(reference)] == reference:
                 return True
     return False
+
+
+_TAGS = frozenset({"tags", "tags_all", "volume_tags"})
+
+
+def without_tags(hidden: IgnoredTags, difference: Difference) -> Difference | None:
+    """The difference as a provider sees it that ignores tags; ``None`` when it sees none.
+
+    A group's ``tag`` blocks are filtered as well.  Tags that a launch template gives to others are not its own.
+    """
+    path = difference.path
+    if path == ("tag",):
+        return _without_blocks(hidden, difference)
+    if len(path) > 1 and path[-2] in _TAGS and path[0] != "tag_specifications" and path[-1] in hidden:
+        return None
+    return difference
+
+
+def _without_blocks(hidden: IgnoredTags, difference: Difference) -> Difference | None:
+    added, removed = (tuple(tag for tag in tags if not _hides(hidden, tag)) for tags in difference[3:])
+    if (added, removed) == (difference.added, difference.removed):
+        return difference
+    if not added and not removed:
+        return None
+    old, new = ([tag for tag in tags or () if not _hides(hidden, tag)] for tags in (difference.old, difference.new))
+    return Difference(difference.path, old, new, added, removed)
+
+
+def _hides(hidden: IgnoredTags, tag: Any) -> bool:
+    return isinstance(tag, dict) and tag.get("key") in hidden

@@ -17,7 +17,7 @@ _JSON_BLOCKS: dict[tuple[str, ...], dict[str, int]] = {
     ("terraform", "backend"): {"workspaces": 0, "assume_role": 0, "endpoints": 0},
     ("terraform", "cloud"): {"workspaces": 0},
     ("resource",): {"lifecycle": 0},
-    ("provider",): {"assume_role": 0},
+    ("provider",): {"assume_role": 0, "ignore_tags": 0},
 }
 _JSON_WORDS = {"true": True, "false": False, "null": None}
 
