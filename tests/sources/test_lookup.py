@@ -161,3 +161,10 @@ def test_every_active_account_of_the_organization(config: Config, client: Client
     config = replace(config, organization=Organization("arn:aws:iam::{account}:role/path/Drift"))
     names = lookup_clients(config, config.aws, [], ["eu-west-1"])
     assert sorted(names) == sorted([f"{new}/eu-west-1", "123456789012/eu-west-1"])
+
+
+def test_a_clock_that_is_set_back_stops_nothing(server: LookupServer) -> None:
+    ledger = Ledger()
+    ledger.save("lookup 123456789012/eu-west-1", time.time() + 86_400)
+    server.events["eu-west-1"] = [at(60, 1)]
+    assert ids(take(source(server, ledger=ledger), 1)) == ["id-1"]

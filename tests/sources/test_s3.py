@@ -249,3 +249,68 @@ def test_a_bucket_that_is_made_later(
     assert ids([next(batch for batch in batches if batch)]) == ["id-1"]
     source.close()
     assert caplog.text.count("create the bucket, or correct its name") == 1
+
+
+def now_stamp(ago: float = 0.0) -> str:
+    return time.strftime("%Y%m%dT%H%M", time.gmtime(time.time() - ago))
+
+
+HOSTILE = [
+    key(HOME, "eu-west-1", "20990101T0000"),
+    key(HOME, "eu-west-1", "20269999T9999"),
+    key(HOME, "eu-west-1", "00000000T0000").replace("0000/00/00", "9999/99/99"),
+    # Filed under the first day, so that it is listed before all others.
+    key(HOME, "eu-west-1", "20990101T0000").replace("2099/01/01", "2020/01/01"),
+    key(HOME, "eu-west-1", "99991231T2359"),
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_key_of_no_possible_time_is_read_and_is_no_checkpoint(
+    bucket: Callable[[str, bytes], None],
+    config: Config,
+    metrics: Metrics,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    hostile: str,
+) -> None:
+    bucket(hostile, gzip.compress(trail("hostile")))
+    url, found = "s3://trail?start=2020-01-01&follow=true&interval=1", []
+    for turn in range(2):
+        ledger = Ledger(str(tmp_path))
+        source = opened(config, metrics, url, ledger)
+        batches = (batch for batch in source.batches() if batch)
+        if turn == 0:
+            source.acknowledge(next(batches))
+            assert f"{hostile} names no time at which it can have been made" in caplog.text
+        bucket(key(HOME, "eu-west-1", now_stamp(1800 - 60 * turn)), gzip.compress(trail(turn)))
+        while f"id-{turn}" not in found:
+            batch = next(batches)
+            found += ids([batch])
+            source.acknowledge(batch)
+        source.close()
+        ledger.close()
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_key_of_no_possible_time_ends_no_pass(
+    bucket: Callable[[str, bytes], None], config: Config, metrics: Metrics, hostile: str
+) -> None:
+    fill(bucket)
+    bucket(hostile, gzip.compress(trail("hostile")))
+    assert set(ids(take(opened(config, metrics, "s3://trail?follow=false"), 0))) == {
+        "id-hostile",
+        *(f"id-{number}" for number in range(6)),
+    }
+    assert ids(take(opened(config, metrics, "s3://trail?end=2026-01-02"), 0)) == ["id-0", "id-1"]
+
+
+def test_a_checkpoint_that_lies_in_the_future_is_not_believed(
+    bucket: Callable[[str, bytes], None], config: Config, metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger, url = Ledger(), "s3://trail?start=30d&follow=true&interval=1"
+    source = opened(config, metrics, url, ledger)
+    ledger.save(f"{source._key} AWSLogs/{HOME}/CloudTrail/eu-west-1/", 4e9)
+    bucket(key(HOME, "eu-west-1", now_stamp(86_400)), gzip.compress(trail(1)))
+    assert ids(take(source, 1)) == ["id-1"]
+    assert "lies in the future; what came in the last week is read again" in caplog.text

@@ -13,7 +13,7 @@ ALL: Final = "all"
 _KEY = re.compile(
     r"""(?:^|.*/)AWSLogs/(?:o-[a-z0-9]+/)?(?P<account>\d{12})/(?P<kind>CloudTrail[A-Za-z-]*)/(?P<region>[a-z0-9-]+)/
         \d{4}/\d\d/\d\d/\d{12}_[A-Za-z-]+_[a-z0-9-]+_(?P<time>\d{8}T\d{4}Z)_[^/]+\.json(?:\.gz)?$""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 _OTHER_KINDS = ("/CloudTrail-Digest/", "/CloudTrail-Insight/", "/CloudTrail-Aggregated/")
 
@@ -21,11 +21,14 @@ _OTHER_KINDS = ("/CloudTrail-Digest/", "/CloudTrail-Insight/", "/CloudTrail-Aggr
 @dataclass(frozen=True, slots=True)
 class Key:
     """An object's key, taken apart.  Form: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/
-    get-and-view-cloudtrail-log-files.html; ``time`` is when the file was made, seconds since the epoch."""
+    get-and-view-cloudtrail-log-files.html; ``time`` is when the file was made, seconds since the epoch.
+
+    Whoever may write to the bucket chooses the key: ``time`` is None where what stands there is none.
+    """
 
     account: str
     region: str
-    time: float
+    time: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +61,8 @@ def parse_key(key: str) -> Key | None:
     match = _KEY.match(key)
     if match is None:
         return None
-    moment = datetime.strptime(match["time"], "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
-    return Key(match["account"], match["region"], moment.timestamp())
+    try:
+        moment: float | None = datetime.strptime(match["time"], "%Y%m%dT%H%MZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        moment = None
+    return Key(match["account"], match["region"], moment)

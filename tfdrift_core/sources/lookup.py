@@ -76,7 +76,7 @@ class Lookup:
         until = batch.token
         assert isinstance(until, _Until)
         place = self._places[until.place]
-        if until.time > place.acknowledged:
+        if until.time != place.acknowledged:
             place.acknowledged = until.time
             self._checkpoints.save(f"lookup {place.name}", until.time)
 
@@ -104,7 +104,8 @@ class Lookup:
             now = self._clock()
             until = min(now, self._end)
             if place.reached is not None:
-                begin = place.reached - self._overlap
+                # A clock that was set back since then must not stop the reading until it has caught up.
+                begin = min(place.reached, now) - self._overlap
             else:
                 begin = now - self._overlap if self._start is None else self._start
             begin = max(begin, now - HISTORY)

@@ -1,6 +1,7 @@
 """CloudTrail's files in S3: history from a start to an end, or new files as they come."""
 
 import heapq
+import logging
 import re
 import time
 from collections import deque
@@ -32,18 +33,26 @@ INTERVAL: Final = 60.0
 OVERLAP: Final = 3600.0
 """Seconds before the newest file that are listed again: CloudTrail may deliver an older file later."""
 
+DAY: Final = 86_400.0
+REREAD: Final = 7 * DAY
+"""Seconds that are read again behind a checkpoint that is wrong: so long records are known again."""
+
 _ROOT = "AWSLogs/"
 _IN_REGION = re.compile(r"AWSLogs/.*/CloudTrail/[a-z0-9-]+/")
-_SHARD = re.compile(r"(?P<account>\d{12})/CloudTrail/(?P<region>[a-z0-9-]+)/$")
+_log = logging.getLogger("tfdrift.cloudtrail")
+_SHARD = re.compile(r"(?P<account>\d{12})/CloudTrail/(?P<region>[a-z0-9-]+)/$", re.ASCII)
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class _Object:
-    """``time``: of the file name, or of the upload where the name tells none."""
+    """``time``: of the file name, or of the upload where the name tells none, or one that had not come when it was
+    uploaded.  ``reached`` is the time until which all is read once this is; 0 where it proves nothing.
+    """
 
     time: float
     key: str
     shard: str
+    reached: float
 
 
 class S3:
@@ -77,6 +86,7 @@ class S3:
         self._interval, self._overlap = span.interval, span.overlap
         self._start = span.start if span.start is not None else (clock() if span.follow else 0.0)
         self._end = span.until(clock())
+        self._clock = clock
         self._pump = Pump(self.name)
         self._health = Health(self.name, "s3", metrics, self._pump.stop)
         self._key = f"{self.name} {'follow' if span.follow else f'{span.start} {span.end}'}"
@@ -99,9 +109,9 @@ class S3:
     def acknowledge(self, batch: Batch) -> None:
         item = batch.token
         assert isinstance(item, _Object)
-        if item.time > self._acknowledged.get(item.shard, 0.0):
-            self._acknowledged[item.shard] = item.time
-            self._checkpoints.save(f"{self._key} {item.shard}", item.time)
+        if item.reached > self._acknowledged.get(item.shard, 0.0):
+            self._acknowledged[item.shard] = item.reached
+            self._checkpoints.save(f"{self._key} {item.shard}", item.reached)
 
     def close(self) -> None:
         self._pump.close()
@@ -153,7 +163,13 @@ class S3:
         if batch is None or not self._pump.put(batch):
             return False
         refused.pop(item.key, None)
-        reached = self._reached[item.shard] = max(item.time, self._reached[item.shard] or 0.0)
+        if not item.reached:
+            self._health.note(
+                "s3://%s/%s names no time at which it can have been made; it is read all the same",
+                self._bucket,
+                item.key,
+            )
+        reached = self._reached[item.shard] = max(item.reached, self._reached[item.shard] or 0.0)
         given = self._given.setdefault(item.shard, {})
         given[item.key] = item.time
         oldest = min([reached - self._overlap, *refused.values()])
@@ -235,7 +251,7 @@ class S3:
     def _objects(self, shard: str) -> Iterator[_Object]:
         """The shard's wanted objects that are not read yet, by time."""
         if shard not in self._reached:
-            self._reached[shard] = self._checkpoints.checkpoint(f"{self._key} {shard}")
+            self._reached[shard] = self._recalled(shard)
         reached = self._reached[shard]
         oldest = self._start if reached is None else max(self._start, reached - self._overlap)
         self._last_chance[shard] = oldest
@@ -247,6 +263,19 @@ class S3:
             if begin <= item.time <= self._end and item.key not in given:
                 yield item
 
+    def _recalled(self, shard: str) -> float | None:
+        """How far an earlier process came; what lies in the future cannot be right, and no later file would be read."""
+        saved: float | None = self._checkpoints.checkpoint(f"{self._key} {shard}")
+        now = self._clock()
+        if saved is None or saved <= now + DAY:
+            return saved
+        _log.error(
+            "%s: the checkpoint of %s lies in the future; what came within the last week is read again",
+            self.name,
+            shard,
+        )
+        return now - REREAD
+
     def _listed(self, shard: str, begin: float) -> Iterator[_Object]:
         match = _SHARD.search(shard)
         if match is None:
@@ -256,10 +285,16 @@ class S3:
         # Within an account and region, the order of keys is that of time.
         moment = datetime.fromtimestamp(begin, UTC)
         after = f"{shard}{moment:%Y/%m/%d}/{match['account']}_CloudTrail_{match['region']}_{moment:%Y%m%dT%H%M}"
+        last = f"{shard}{datetime.fromtimestamp(self._end, UTC):%Y/%m/%d}/~" if self._end < float("inf") else ""
         for item in self._list(shard, after if begin > 0 else "", shard):
-            if item.time > self._end:
-                return
+            if last and item.key > last:
+                break
             yield item
+        else:
+            return
+        # What is filed under a day that has not come is not CloudTrail's: it is to be seen, whatever is asked for.
+        tomorrow = f"{shard}{datetime.fromtimestamp(self._clock() + DAY, UTC):%Y/%m/%d}/~"
+        yield from self._list(shard, max(last, tomorrow), shard)
 
     def _list(self, prefix: str, after: str, shard: str) -> Iterator[_Object]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -269,5 +304,14 @@ class S3:
             for item in page.get("Contents", []):
                 key = item["Key"]
                 if self._scope.wants(key):
-                    place = parse_key(key)
-                    yield _Object(place.time if place else item["LastModified"].timestamp(), key, shard)
+                    yield _object(key, shard, item["LastModified"].timestamp())
+
+
+def _object(key: str, shard: str, uploaded: float) -> _Object:
+    place = parse_key(key)
+    if place is None:
+        return _Object(uploaded, key, shard, uploaded)
+    if place.time is None or place.time > uploaded + DAY:
+        return _Object(uploaded, key, shard, 0.0)
+    # The clock of whoever made the file may be ahead, but not what is read.
+    return _Object(place.time, key, shard, min(place.time, uploaded))
