@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from tfdrift_core.drift.change import expression
+from tfdrift_core.drift.change.scope import Scope
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
@@ -22,6 +24,11 @@ def test_member(member: str) -> None:
 @pytest.mark.parametrize("member", SCHEMA["properties"])
 def test_top_level(member: str) -> None:
     assert re.search(rf"^{member}:", PAGE, re.M), f"the example in docs/catalog.md has no {member}"
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Scope)])
+def test_name(name: str) -> None:
+    assert re.search(rf"^\|[^|]*`{name}`", PAGE[PAGE.index("## Expressions") :], re.M), f"docs/catalog.md lacks {name}"
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
