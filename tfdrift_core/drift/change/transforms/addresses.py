@@ -1,18 +1,17 @@
 """The private addresses of a network interface."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.scope import Scope
-from tfdrift_core.drift.change.transforms.base import Expression, Transform
+from tfdrift_core.drift.change.transforms.base import Expression, Transform, with_options
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import as_list
 from tfdrift_core.terraform.model import Attributes
 
 
-@dataclass(frozen=True)
+@with_options
 class PrivateAddresses(Transform):
     """``private_ips`` less those of ``remove`` and with those of ``add``; the provider counts all but the primary."""
 

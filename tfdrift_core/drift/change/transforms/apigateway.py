@@ -1,13 +1,13 @@
 """API Gateway's patch operations (https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tfdrift_core.drift.change.assign import assign
 from tfdrift_core.drift.change.convert import convert, merge, snake_case
 from tfdrift_core.drift.change.scope import Scope
-from tfdrift_core.drift.change.transforms.base import Attribute, Transform
+from tfdrift_core.drift.change.transforms.base import Attribute, Transform, with_options
 from tfdrift_core.drift.compare.schema import Block, Node
 from tfdrift_core.drift.compare.values import as_list, same
 from tfdrift_core.terraform.model import Attributes
@@ -22,7 +22,7 @@ def _operations(scope: Scope) -> Iterator[tuple[str, list[str], Any]]:
                 yield str(operation.get("op", "replace")), segments, operation.get("value")
 
 
-@dataclass(frozen=True)
+@with_options
 class Patch(Transform):
     """The attributes that the operations name: by ``paths`` (a slash path to an attribute path), else by convention.
 
@@ -81,7 +81,7 @@ def _blocks(current: list[Any], block: Block, operation: str, rest: str, value: 
     return kept if operation == "remove" else [*kept, merge(block, {"apiId": api, "stage": stage}, None)]
 
 
-@dataclass(frozen=True)
+@with_options
 class MethodSettings(Transform):
     """The settings of the methods that a stage's operations name: ``/{resource}/{method}/{setting}``."""
 

@@ -1,19 +1,19 @@
 """Changes inside one of several nested blocks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tfdrift_core.drift.change.convert import convert
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.scope import Scope
-from tfdrift_core.drift.change.transforms.base import Attribute, Expression, Transform
+from tfdrift_core.drift.change.transforms.base import Attribute, Expression, Transform, with_options
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import as_list, same, tag_map, tag_text
 from tfdrift_core.terraform.model import Attributes
 
 
-@dataclass(frozen=True)
+@with_options
 class BlockElement(Transform):
     """The blocks ``block`` of a resource with the one whose member ``key`` is ``equals`` changed."""
 
@@ -66,7 +66,7 @@ class BlockElement(Transform):
         return {k: v for k, v in {**current, **put}.items() if k not in names and not k.startswith("aws:")}
 
 
-@dataclass(frozen=True)
+@with_options
 class BlockAgain(Transform):
     """The blocks ``block`` with the one of which state has the member ``key`` as ``equals``, ``set`` laid over it."""
 
@@ -96,7 +96,7 @@ class BlockAgain(Transform):
         return {name: [*others, {**known[0], **{k: v for k, v in values.items() if v is not None}}]}
 
 
-@dataclass(frozen=True)
+@with_options
 class SingleTag(Transform):
     """A resource that stands for one tag of another (``aws_ec2_tag``), after tags were put or removed there."""
 
@@ -120,7 +120,7 @@ class SingleTag(Transform):
         return {}
 
 
-@dataclass(frozen=True)
+@with_options
 class Gone(Transform):
     """A resource that the call deleted if the expression ``if`` holds, which may ask for its ``state``."""
 

@@ -1,12 +1,11 @@
 """What DynamoDB does of its own with a call, and the items of a table, of which records name the keys alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.scope import Scope
-from tfdrift_core.drift.change.transforms.base import Expression, Transform
+from tfdrift_core.drift.change.transforms.base import Expression, Transform, with_options
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import UNKNOWN, as_json, as_list, render
 from tfdrift_core.terraform.model import Attributes
@@ -57,7 +56,7 @@ def _bare(value: Any) -> str | None:
     return render(value)
 
 
-@dataclass(frozen=True)
+@with_options
 class DynamoDbItem(Transform):
     """An ``aws_dynamodb_table_item`` after a call on the item with the key ``key``: gone if it is a ``delete``."""
 

@@ -7,12 +7,11 @@ of IAM names a version: https://docs.aws.amazon.com/IAM/latest/APIReference/API_
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.scope import Scope
-from tfdrift_core.drift.change.transforms.base import Expression, Transform
+from tfdrift_core.drift.change.transforms.base import Expression, Transform, with_options
 from tfdrift_core.drift.compare.diff import PRIVATE
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import UNKNOWN, as_json, as_list
@@ -38,7 +37,7 @@ def _text(policy: Mapping[str, Any], statements: list[Any], *, keep: bool = Fals
     return json.dumps({**policy, "Statement": statements}, separators=(",", ":")) if statements or keep else ""
 
 
-@dataclass(frozen=True)
+@with_options
 class PolicyAddPermission(Transform):
     """The policy with one more statement, which allows accounts actions."""
 
@@ -74,7 +73,7 @@ class PolicyAddPermission(Transform):
         return {"policy": _text(policy, [*_statements(policy, label), statement])}
 
 
-@dataclass(frozen=True)
+@with_options
 class PolicyRemovePermission(Transform):
     """The policy without one of its statements."""
 
@@ -98,7 +97,7 @@ class PolicyRemovePermission(Transform):
 _VERSIONS = f"{PRIVATE}policy_versions"
 
 
-@dataclass(frozen=True)
+@with_options
 class PolicyVersionMade(Transform):
     """The policy after CreatePolicyVersion, and what its versions hold, as far as the calls seen tell.
 
@@ -124,7 +123,7 @@ class PolicyVersionMade(Transform):
         return {_VERSIONS: known, **({"policy": document} if evaluate(self.default, scope) else {})}
 
 
-@dataclass(frozen=True)
+@with_options
 class PolicyVersionChosen(Transform):
     """The policy after SetDefaultPolicyVersion, where the calls seen tell what the version holds."""
 

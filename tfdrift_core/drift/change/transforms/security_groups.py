@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tfdrift_core.drift.change.scope import Scope
-from tfdrift_core.drift.change.transforms.base import Transform
+from tfdrift_core.drift.change.transforms.base import Transform, with_options
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import UNKNOWN, as_list, as_number
 from tfdrift_core.terraform.model import Attributes
@@ -196,7 +196,7 @@ def _as_read(rules: Iterable[Atom], wanted: Iterable[dict[str, Any]], group: str
     return [*whole, *_blocks(left, group)]
 
 
-@dataclass(frozen=True)
+@with_options
 class SecurityGroupRules(Transform):
     """The group's ``ingress`` or ``egress`` after an Authorize, Revoke or UpdateDescriptions call."""
 
@@ -234,7 +234,7 @@ class SecurityGroupRules(Transform):
         return {direction: _as_read(after.values(), wanted, group)}
 
 
-@dataclass(frozen=True)
+@with_options
 class SecurityGroupRule(Transform):
     """An ``aws_security_group_rule`` after the call: gone as soon as one of its ranges is."""
 
@@ -272,7 +272,7 @@ def _item_atom(attributes: Attributes) -> Atom | None:
     return _rule_atom(rule, "")
 
 
-@dataclass(frozen=True)
+@with_options
 class SecurityGroupRuleItem(Transform):
     """An ``aws_vpc_security_group_ingress_rule`` (or egress) after the call."""
 
