@@ -133,6 +133,7 @@ class Config:
     emit_expected: bool = False
     coalesce: bool = True
     remind_after: float = 0.0
+    store: str = ""
 
 
 @cache

@@ -136,7 +136,7 @@ class Pipeline:
 
     def _recall(self, source: Tracked) -> None:
         """Begin with what is remembered over restarts."""
-        self._engine.recall(Memory(source.salt), source.remembered())
+        self._engine.recall(Memory(source.salt, source.recall), source.remembered())
         self._recalled = True
 
     def _read(self, source: Tracked, sink: Sink, stop: threading.Event) -> None:

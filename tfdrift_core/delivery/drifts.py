@@ -2,11 +2,11 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 DATABASE: Final = "ledger.sqlite"
 
@@ -30,6 +30,39 @@ Documents = Mapping[Key, bytes | None]
 
 
 _Answer = TypeVar("_Answer")
+
+
+class Left(NamedTuple):
+    """What was left of a resource by records up to ``moment`` (nanoseconds since the epoch), ``None`` for nothing."""
+
+    moment: int
+    document: bytes | None
+
+
+Recall = Callable[[Key], Left | None]
+"""What any replica left of a resource last; ``None`` where nobody did, or nobody can tell."""
+
+
+class Shared(Protocol):
+    """What replicas that read one queue have to know of each other; ``delivery.shared`` says what each method does."""
+
+    @property
+    def salt(self) -> bytes: ...
+    def owns(self, event_id: str) -> bool: ...
+    def done(self, event_ids: Iterable[str]) -> None: ...
+    def recall(self, key: Key) -> Left | None: ...
+    def keep(self, documents: Documents, moment: int) -> None: ...
+    def remembered(self) -> Sequence[tuple[Key, bytes]]: ...
+    def silenced(self) -> frozenset[str]: ...
+
+
+class OpenStore(Protocol):
+    """What is open, for people who ask and acknowledge.  Every method raises ``StoreError`` when it cannot be had."""
+
+    def documents(self) -> list[tuple[Key, bytes]]: ...
+    def acknowledgements(self) -> "Mapping[str, Acknowledgement]": ...
+    def acknowledge(self, acknowledgement: "Acknowledgement") -> None: ...
+    def withdraw(self, id: str) -> bool: ...
 
 
 class StoreError(Exception):
@@ -56,6 +89,14 @@ def salt(database: sqlite3.Connection) -> bytes:
         database.execute("INSERT OR IGNORE INTO secret VALUES ('salt', ?)", (os.urandom(16),))
     (value,) = database.execute("SELECT value FROM secret WHERE name = 'salt'").fetchone()
     return bytes(value)
+
+
+def replica(database: sqlite3.Connection) -> str:
+    """The name of whoever uses this directory, among others that share a store."""
+    with database:
+        database.execute("INSERT OR IGNORE INTO secret VALUES ('replica', ?)", (os.urandom(16),))
+    (value,) = database.execute("SELECT value FROM secret WHERE name = 'replica'").fetchone()
+    return bytes(value).hex()
 
 
 def remembered(database: sqlite3.Connection) -> Iterator[tuple[Key, bytes]]:

@@ -188,6 +188,12 @@ class Ledger:
         with self._lock:
             return drifts.salt(self._database)
 
+    @property
+    def replica(self) -> str:
+        """See ``drifts.replica``."""
+        with self._lock:
+            return drifts.replica(self._database)
+
     def remembered(self) -> Sequence[tuple[drifts.Key, bytes]]:
         """What was left of each resource by the batches that were settled."""
         with self._lock:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from tfdrift_core.config import Config
+from tfdrift_core.delivery.drifts import Shared
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.metrics import Metrics
@@ -42,7 +43,15 @@ def open_sources(open_params: str, config: Config, metrics: Metrics, sifter: Sif
         for source in (make() for make, entry in zip(makers, entries, strict=True) if locate(entry).replays):
             if isinstance(source, Files):
                 source.files()  # a wrong path is to be known while Falco starts, not later
-        return Tracked(makers[0] if len(makers) == 1 else lambda: Merged(makers, metrics), ledger)
+        make = makers[0] if len(makers) == 1 else lambda: Merged(makers, metrics)
+        return Tracked(make, ledger, _shared(config, ledger) if lasting and config.store else None)
     except SourceError:
         ledger.close()
         raise
+
+
+def _shared(config: Config, ledger: Ledger) -> Shared:
+    # What speaks to AWS takes long to load, and few have replicas.
+    from tfdrift_core.delivery.shared import SharedStore
+
+    return SharedStore(config.store, config.aws, ledger.replica)

@@ -1,12 +1,16 @@
 """A source together with its ledger: what the pipeline reads from."""
 
+import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tfdrift_core.delivery.drifts import Documents, Key
+from tfdrift_core.delivery.drifts import Documents, Key, Recall, Shared, StoreError
 from tfdrift_core.delivery.ledger import Claim, Ledger
 from tfdrift_core.records.record import Record
 from tfdrift_core.sources.base import Batch, Source
+
+_log = logging.getLogger("tfdrift.store")
 
 
 class Tracked:
@@ -17,12 +21,13 @@ class Tracked:
     ``restart`` comes after a failure and before ``batches`` is called again.
     """
 
-    def __init__(self, make: Callable[[], Source], ledger: Ledger) -> None:
-        """``make`` makes the source, and another one after each failure."""
-        self._make, self._ledger = make, ledger
+    def __init__(self, make: Callable[[], Source], ledger: Ledger, shared: Shared | None = None) -> None:
+        """``make`` makes the source, and another one after each failure; replicas have a store that is ``shared``."""
+        self._make, self._ledger, self._shared = make, ledger, shared
         self._source: Source | None = make()
         self.name, self.finite = self._source.name, self._source.finite
         self._claims: dict[int, tuple[Batch, Claim]] = {}
+        self._told: dict[int, list[str]] = {}
 
     def batches(self) -> Iterator[Batch | None]:
         if self._source is None:
@@ -44,8 +49,13 @@ class Tracked:
         return claim.records
 
     def offer(self, batch: Batch, event_id: str) -> bool:
-        """False when the reader has had this event before a crash."""
-        return self._ledger.offer(self._claims[id(batch)][1], event_id)
+        """False when the reader has had this event before a crash, or another replica tells it."""
+        claim = self._claims[id(batch)][1]
+        if self._shared is not None and claim.durable:
+            if not self._shared.owns(event_id):
+                return False
+            self._told.setdefault(id(batch), []).append(event_id)
+        return self._ledger.offer(claim, event_id)
 
     def advance(self, count: int) -> None:
         """The reader has finished with the first ``count`` of the events that were offered since the start."""
@@ -65,21 +75,42 @@ class Tracked:
     def acknowledge(self, batch: Batch, left: Documents) -> None:
         """The reader has finished with a batch; ``left`` is what it left of the resources that it touched."""
         if id(batch) in self._claims:
-            self._ledger.settle(self._claims.pop(id(batch))[1], left)
+            claim = self._claims.pop(id(batch))[1]
+            self._share(claim, left, self._told.pop(id(batch), ()))
+            self._ledger.settle(claim, left)
         if self._source is not None and batch.token is not self:
             self._source.acknowledge(batch)
 
+    def _share(self, claim: Claim, left: Documents, told: Sequence[str]) -> None:
+        """Let the other replicas know; before the batch is settled, for after a crash it would not be done again."""
+        if self._shared is None or not claim.durable:
+            return
+        if left:
+            # A record may claim to be of the future; nothing that others know may be older than that for ever.
+            now = time.time_ns()
+            self._shared.keep(left, min(max((record.time for record in claim.records), default=now), now))
+        self._shared.done(told)
+
     @property
     def salt(self) -> bytes:
-        return self._ledger.salt
+        try:
+            return self._ledger.salt if self._shared is None else self._shared.salt
+        except StoreError as error:
+            _log.error("%s; secrets are compared with those that this replica saw only, until a restart", error)
+            return self._ledger.salt
 
     def remembered(self) -> Sequence[tuple[Key, bytes]]:
         """What settled batches left of each resource."""
-        return self._ledger.remembered()
+        return (self._shared.remembered() if self._shared is not None else ()) or self._ledger.remembered()
+
+    @property
+    def recall(self) -> Recall | None:
+        """What any replica left of a resource, where there are several."""
+        return None if self._shared is None else self._shared.recall
 
     def silenced(self) -> frozenset[str]:
         """The ids of drift that nobody is to be reminded of."""
-        return self._ledger.silenced()
+        return self._ledger.silenced() if self._shared is None else self._shared.silenced()
 
     def close(self) -> None:
         if self._source is not None:

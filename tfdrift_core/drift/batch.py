@@ -1,7 +1,7 @@
 """One batch: for each record classify, resolve, change; then, for each resource, compare and tell."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -109,6 +109,7 @@ class Batch:
 
     def __init__(self, settings: Settings, view: View, memory: Memory, now: int) -> None:
         self._settings, self._view, self._memory = settings, view, memory
+        self._now, self._moment = now, 0
         self._teller = Teller(settings.expectations, settings.emit_expected, now)
         self._tracks: dict[Instance, Track] = {}
         self._openings: dict[Instance, list[Opening]] = {}
@@ -123,6 +124,8 @@ class Batch:
 
         ``unknown`` says why nothing more can be told of the records than what they touch.
         """
+        newest = max((record.time for record in records), default=0)
+        self._moment = min(newest, self._now) if self._now else newest
         for record in records:
             self._take(record, unknown)
         for track in self._tracks.values():
@@ -305,12 +308,20 @@ class Batch:
         """Remember what was made outside Terraform as long as it is there."""
         if event is not None and event.resource.id:
             key = outside(event.resource.type, event.resource.id)
-            self._memory.remember(key, Remembered(Overlay({}, {}, {}), (opened(event, ()),)))
+            made = Remembered(Overlay({}, {}, {}), (opened(event, ()),))
+            self._memory.remember(key, made, self._moment)
             self._touched_keys[key] = None
 
     def _deletes_unmanaged(self, event: Event) -> Sequence[Effect]:
         """Those effects of a call that may delete what was made outside Terraform."""
-        return [e for e in event.effects if e.delete and any(self._memory.unmanaged(type) for type in e.types)]
+        memory = self._memory
+        return [e for e in event.effects if e.delete and (memory.shared or any(map(memory.unmanaged, e.types)))]
+
+    def _unmanaged(self, type: str, names: Collection[str | None]) -> Iterable[Key]:
+        """What was made outside Terraform of this type: all that is known here, and what others may know by a name."""
+        yield from self._memory.unmanaged(type)
+        if self._memory.shared:
+            yield from (outside(type, name) for name in names if name)
 
     def _end_unmanaged(self, call: Call, effect: Effect, scope: Scope) -> None:
         for item in self._items(effect, scope):
@@ -318,11 +329,11 @@ class Batch:
             if effect.when and not evaluate(effect.when, names):
                 continue
             named = {render(evaluate(text, names)) for match in effect.matches for text in match.values()}
-            for key in (key for type in effect.types for key in self._memory.unmanaged(type)):
-                (opening, *_) = self._memory.openings(key)
-                if _is(opening.resource, named, call.record) and not call.is_no_change:
+            for key in {key for type in effect.types for key in self._unmanaged(type, named)}:
+                opening = next(iter(self._memory.openings(key)), None)
+                if opening is not None and _is(opening.resource, named, call.record) and not call.is_no_change:
                     self._teller.end(End(opening, by_call(call.verdict)), call.record, frozenset())
-                    self._memory.forget(key)
+                    self._memory.forget(key, self._moment)
                     self._touched_keys[key] = None
 
     def _settle(self, track: Track) -> None:
@@ -340,7 +351,7 @@ class Batch:
             earlier = still.get(opening.steps)
             same_kind = earlier is not None and earlier.kind is opening.kind
             still[opening.steps] = moved(earlier, opening) if earlier is not None and same_kind else opening
-        self._memory.remember(track.known.key, Remembered(track.overlay, tuple(still.values())))
+        self._memory.remember(track.known.key, Remembered(track.overlay, tuple(still.values())), self._moment)
         self._touched_keys[track.known.key] = track.instance
 
     def _over(self, track: Track) -> Sequence[End]:

@@ -140,7 +140,7 @@ class Engine:
         touched: dict[Key, Instance | None] = {}
         for found in outdated(self.memory, index, self._versions):
             events += [resolved(end.opening, end.resolution, None, now) for end in found.ends]
-            self.memory.forget(found.key)
+            self.memory.forget(found.key, now)
             touched[found.key] = None
         self._versions = dict(index.versions)
         return Result(tuple(events), touched=touched)

@@ -5,9 +5,9 @@ disk it is a document of plain data, without any secret, that fits whatever vers
 attributes; it is read only when a call or a newer state asks for the resource.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -34,6 +34,15 @@ def outside(type: str, id: str) -> Key:
 
 Documents = Mapping[Key, bytes | None]
 """What is to be kept of each resource, ``None`` for nothing."""
+
+
+class Left(Protocol):
+    """What somebody left of a resource by records up to ``moment``; no ``document`` is nothing."""
+
+    @property
+    def moment(self) -> int: ...
+    @property
+    def document(self) -> bytes | None: ...
 
 
 class Overlay(NamedTuple):
@@ -71,11 +80,15 @@ class _Written:
 class Memory:
     """What is remembered of each resource, and what was logged of resources that were made outside Terraform.
 
-    ``salt`` makes digests of secrets useless to whoever does not have it.
+    ``salt`` makes digests of secrets useless to whoever does not have it.  Where several pipelines share what they
+    know, ``recall`` gives what any of them left of a resource, and the time of the record that it knew last; what is of
+    the same time or older changes nothing here.
     """
 
-    def __init__(self, salt: bytes = b"") -> None:
-        self._salt = salt
+    def __init__(self, salt: bytes = b"", recall: Callable[[Key], Left | None] | None = None) -> None:
+        self._salt, self._recall = salt, recall
+        self._salt_mark = digest_of("salt", salt)[:8]
+        self._moments: dict[Key, int] = {}
         self._resources: dict[Key, Remembered | _Written] = {}
         self._opened: dict[Key, tuple[int, ...]] = {}
         self._outside: dict[str, dict[Key, None]] = {}
@@ -114,6 +127,7 @@ class Memory:
 
         What does not fit them any more is left to ``outdated``, which whoever brings a newer state asks first.
         """
+        self._catch_up(key)
         found = self._resources.get(key)
         if isinstance(found, _Written):
             found = self._read(found, state)
@@ -123,6 +137,7 @@ class Memory:
 
     def openings(self, key: Key) -> tuple[Opening, ...]:
         """The open drift of a resource, whatever state says of it by now."""
+        self._catch_up(key)
         found = self._resources.get(key)
         if isinstance(found, _Written):
             return _openings(_document(found.data))
@@ -136,17 +151,19 @@ class Memory:
         found = self._resources.get(key)
         if isinstance(found, _Written):
             document = _document(found.data)
-            if document.get("state") == digest_of(state, self._salt):
+            if document.get("salt") != self._salt_mark or document.get("state") == digest_of(state, self._salt):
                 return None
             current = document.get("current")
             left = None if current is None else unseal(current, self._salt)
             return Remembered(Overlay({}, {}, left), _openings(document))
         return None if found is None or _fits(found, state) else found
 
-    def remember(self, key: Key, remembered: Remembered) -> None:
+    def remember(self, key: Key, remembered: Remembered, moment: int = 0) -> None:
+        """Know something else of a resource from now on; ``moment`` is the time of the newest record behind it."""
         if remembered.is_nothing:
-            self.forget(key)
+            self.forget(key, moment)
             return
+        self._at(key, moment)
         self._note(key)
         self._put(key, remembered)
         if len(self._resources) > MAX_RESOURCES:
@@ -165,7 +182,8 @@ class Memory:
         else:
             self._put(key, replace(found, openings=tuple(openings)))
 
-    def forget(self, key: Key) -> None:
+    def forget(self, key: Key, moment: int = 0) -> None:
+        self._at(key, moment)
         if key in self._resources:
             self._note(key)
             self._put(key, None)
@@ -178,7 +196,10 @@ class Memory:
         if found is None:
             return None
         overlay = found.overlay
-        document: dict[str, Any] = {"openings": [to_document(opening) for opening in found.openings]}
+        document: dict[str, Any] = {
+            "salt": self._salt_mark,
+            "openings": [to_document(opening) for opening in found.openings],
+        }
         if instance is not None:
             document["state"] = digest_of(overlay.state, self._salt)
             document["baseline"] = self._sealed(instance, overlay.state, overlay.baseline)
@@ -220,6 +241,24 @@ class Memory:
         if self._undo is not None:
             self._undo.append((key, self._resources.get(key)))
 
+    @property
+    def shared(self) -> bool:
+        """Whether others may know of drift that is not remembered here."""
+        return self._recall is not None
+
+    def _catch_up(self, key: Key) -> None:
+        left = self._recall(key) if self._recall is not None else None
+        if left is not None and left.moment > self._moments.get(key, 0):
+            self._put(key, None if left.document is None else _Written(left.document))
+            self._at(key, left.moment)
+
+    def _at(self, key: Key, moment: int) -> None:
+        if self._recall is None:
+            return
+        self._moments[key] = max(moment, self._moments.pop(key, 0))
+        if len(self._moments) > MAX_RESOURCES:
+            del self._moments[next(iter(self._moments))]
+
     def _put(self, key: Key, found: Remembered | _Written | None) -> None:
         self._resources.pop(key, None)
         self._opened.pop(key, None)
@@ -237,7 +276,7 @@ class Memory:
 
     def _read(self, written: _Written, state: Attributes) -> Remembered | None:
         document = _document(written.data)
-        if document.get("state") != digest_of(state, self._salt):
+        if document.get("salt") != self._salt_mark or document.get("state") != digest_of(state, self._salt):
             return None
         current = document.get("current")
         overlay = Overlay(

@@ -26,7 +26,8 @@ from rich.text import Text
 from tfdrift_core import __version__
 from tfdrift_core.cli import settings
 from tfdrift_core.config import ConfigError, duration, load
-from tfdrift_core.delivery.drifts import Acknowledgement, OpenDrift, StoreError
+from tfdrift_core.delivery.drifts import Acknowledgement, OpenDrift, OpenStore, StoreError
+from tfdrift_core.delivery.shared import SharedStore
 from tfdrift_core.drift.event import DriftEvent, Opening
 from tfdrift_core.drift.memory import openings_of
 from tfdrift_core.drift.opening import reminder
@@ -75,25 +76,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        store = OpenDrift(_data_dir(args))
+        store = _store(args)
         return _acknowledge(store, args) if args.action else _show(store, args)
     except (ConfigError, StoreError, RulesError) as error:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
 
 
-def _data_dir(args: argparse.Namespace) -> str:
+def _store(args: argparse.Namespace) -> OpenStore:
     if args.data_dir:
-        return str(args.data_dir)
+        return OpenDrift(str(args.data_dir))
     if not args.config:
         raise ConfigError("which data_dir? Name it with --data-dir, or the configuration that does with -c falco.yaml")
-    found = load(settings.file_text(Path(args.config))).data_dir
-    if not found:
+    config = load(settings.file_text(Path(args.config)))
+    if config.store:
+        return SharedStore(config.store, config.aws)
+    if not config.data_dir:
         raise ConfigError(f"{args.config}: has no data_dir, so nothing is kept; add one to init_config")
-    return found
+    return OpenDrift(config.data_dir)
 
 
-def _show(store: OpenDrift, args: argparse.Namespace) -> int:
+def _show(store: OpenStore, args: argparse.Namespace) -> int:
     ruleset = _rules(args)
     known = store.acknowledgements()
     since = _moment(args.since, ago=True) if args.since else 0.0
@@ -196,7 +199,7 @@ def _age(seconds: float) -> str:
     return f"{max(int(seconds), 0)} s"
 
 
-def _acknowledge(store: OpenDrift, args: argparse.Namespace) -> int:
+def _acknowledge(store: OpenStore, args: argparse.Namespace) -> int:
     id = _whole_id(store, args.id or "")
     if args.action == "unack":
         if not store.withdraw(id):
@@ -212,7 +215,7 @@ def _acknowledge(store: OpenDrift, args: argparse.Namespace) -> int:
     return 0
 
 
-def _whole_id(store: OpenDrift, start: str) -> str:
+def _whole_id(store: OpenStore, start: str) -> str:
     """The one open or acknowledged drift whose id begins so."""
     ids = {opening.id for _, data in store.documents() for opening in openings_of(data)} | set(store.acknowledgements())
     found = sorted(id for id in ids if start and id.startswith(start))
