@@ -21,11 +21,11 @@ ARROWS: Mapping[str, str] = {
     "pipeline": "config delivery drift metrics output records sources terraform",
     "permissions": "config records sources terraform",
     "replay": "drift records terraform",
-    "delivery": "config metrics private records sources",
+    "delivery": "aws config metrics private records sources",
     "sources": "aws config metrics records",
     "notify": "output private text",
-    "report": "output",
-    "output": "drift records",
+    "report": "drift output text",
+    "output": "drift records text",
     "drift": "config records terraform text yaml_data",
     "terraform": "aws config metrics text threads yaml_data",
     "records": "",
@@ -42,7 +42,7 @@ ARROWS: Mapping[str, str] = {
 
 RESERVED: Mapping[str, frozenset[str]] = {
     "boto3": frozenset({"aws", "sources", "terraform", "cli"}),
-    "botocore": frozenset({"aws", "sources", "terraform", "cli"}),
+    "botocore": frozenset({"aws", "sources", "terraform", "cli", "delivery"}),
     "cffi": frozenset({"tfdrift_plugin", "tfdrift_plugin.host"}),
     "_tfdrift_cffi": frozenset({"tfdrift_plugin"}),
     "tfdrift_plugin": frozenset({"tfdrift_plugin", "tfdrift_plugin.host"}),
