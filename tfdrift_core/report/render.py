@@ -44,13 +44,15 @@ def to_html(rows: Sequence[Row], about: About = UNKNOWN) -> str:
     """A page that opens from disk and loads nothing: the browser is told to refuse whatever is not in it."""
     page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    columns = [field.name for field in fields(Row)]
     content = {
         "about": about.text,
         "priorities": PRIORITIES,
         "statuses": list(Status),
-        "rows": [asdict(row) for row in by_urgency(rows)],
+        "columns": columns,
+        "rows": [[getattr(row, name) for name in columns] for row in by_urgency(rows)],
     }
-    data = json.dumps(content, ensure_ascii=True)
+    data = json.dumps(content, ensure_ascii=True, default=asdict)
     parts = {
         "policy": f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
         "style": style,
