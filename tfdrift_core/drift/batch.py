@@ -10,6 +10,7 @@ from tfdrift_core.drift.change.catalog import Catalog, Create, Effect, Event
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.infer import infer, named_by
 from tfdrift_core.drift.change.plan import Plans, Step
+from tfdrift_core.drift.change.readback import as_read
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.change.shape import canonical_request, canonical_response
 from tfdrift_core.drift.classify.classify import Expectations, Outcome, Verdict, classify, tool_of
@@ -244,6 +245,7 @@ class Batch:
         before = track.current if track.current is not None else {**track.baseline, **effect.defaults}
         scope = scope.having(state=before, baseline=track.baseline, gone=gone)
         after = apply(effect, scope, before, track.known.block)
+        after = None if after is None else as_read(track.instance.type, before, after)
         self._make(track, after, Touch(call.record, call.verdict, confidence, call.verdict.reason))
         return True
 

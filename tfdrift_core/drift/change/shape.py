@@ -11,6 +11,7 @@ from typing import Any
 
 from tfdrift_core.drift import names
 from tfdrift_core.drift.change.partial import may_have_failed, without_failed
+from tfdrift_core.drift.change.pending import of_now
 from tfdrift_core.drift.compare.forms import network
 from tfdrift_core.records.record import Record
 
@@ -19,10 +20,14 @@ _WRAPPER_ENDINGS = ("Request", "Response", "Req", "Resp")
 
 
 def canonical_request(record: Record) -> dict[str, Any]:
-    """The request parameters in plain form, without what failed; an API Gateway body is found under ``input``."""
+    """The request parameters in plain form, without what failed or is yet to happen.
+
+    An API Gateway body is found under ``input``.
+    """
     request = _plain(_unwrap(record.request, record.service))
     if may_have_failed(record.response):
         request = without_failed(request, canonical_response(record))
+    request = of_now(record.service, record.operation, request, record.response)
     if record.service == "ec2":
         request = _networks(request, "", 0)
     if record.service == "apigateway":

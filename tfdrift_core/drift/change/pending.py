@@ -1,0 +1,76 @@
+"""Modifications that AWS keeps for the next maintenance window: until then the resource is as it was.
+
+The services that work so take ``applyImmediately``; without it, the response lists what waits.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfdrift_core.records.record import is_true
+
+_INSTANCE = frozenset({
+    "allocatedStorage", "caCertificateIdentifier", "dbInstanceClass", "dbPortNumber", "dbSubnetGroupName",
+    "enableIAMDatabaseAuthentication", "engine", "engineVersion", "iops", "licenseModel", "multiAZ",
+    "newDBInstanceIdentifier", "processorFeatures", "storageThroughput", "storageType", "useDefaultProcessorFeatures",
+})  # fmt: skip
+_CLUSTER = frozenset({
+    "allocatedStorage", "dbInstanceClass", "enableIAMDatabaseAuthentication", "engineVersion", "iops",
+    "newDBClusterIdentifier", "port", "storageType",
+})  # fmt: skip
+_CACHE = frozenset({
+    "cacheNodeType", "engine", "engineVersion", "numCacheNodes", "transitEncryptionEnabled", "transitEncryptionMode",
+})  # fmt: skip
+_WAITING: Mapping[tuple[str, str], frozenset[str]] = {
+    ("rds", "ModifyDBInstance"): _INSTANCE,
+    ("rds", "ModifyDBCluster"): _CLUSTER,
+    ("elasticache", "ModifyCacheCluster"): _CACHE,
+    ("elasticache", "ModifyReplicationGroup"): _CACHE,
+    ("dms", "ModifyReplicationInstance"): frozenset({
+        "allocatedStorage", "engineVersion", "multiAZ", "networkType", "replicationInstanceClass",
+    }),
+}  # fmt: skip
+"""Parameters that wait if the caller says so, by service and operation."""
+
+_ALWAYS: Mapping[tuple[str, str], frozenset[str]] = {
+    ("mq", "UpdateBroker"): frozenset({
+        "authenticationStrategy", "configuration", "dataReplicationMode", "engineVersion", "hostInstanceType",
+        "ldapServerMetadata", "logs", "securityGroups",
+    }),
+    ("redshift", "ModifyCluster"): frozenset({"clusterVersion", "maintenanceTrackName"}),
+}  # fmt: skip
+"""Parameters that wait whatever the caller says: for a reboot, or for the window."""
+
+_NAMES: Mapping[str, str] = {
+    "dbinstanceidentifier": "newdbinstanceidentifier",
+    "dbclusteridentifier": "newdbclusteridentifier",
+    "clusteridentifier": "newclusteridentifier",
+    "port": "dbportnumber",
+    "iamdatabaseauthenticationenabled": "enableiamdatabaseauthentication",
+    "pendingcloudwatchlogsexports": "cloudwatchlogsexportconfiguration",
+}
+"""What waits by the response's name to the request's, both in lower case."""
+
+
+_IDENTITY = frozenset({"dbinstanceidentifier", "dbclusteridentifier", "cacheclusterid", "replicationgroupid"})
+
+
+def of_now(service: str, operation: str, request: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+    """The request without what is to happen later."""
+    call = service, operation
+    later = {name.lower() for name in _ALWAYS.get(call, ())}
+    at_once = next((value for name, value in request.items() if name.lower() == "applyimmediately"), None)
+    if call in _WAITING and not is_true(at_once):
+        listed = _listed(response)
+        later |= listed - _IDENTITY
+        # Without an answer only the caller's word tells; ElastiCache's answer lists some of what waits.
+        if at_once is not None and (not listed or service == "elasticache"):
+            later |= {name.lower() for name in _WAITING[call]}
+    return {name: value for name, value in request.items() if name.lower() not in later} if later else dict(request)
+
+
+def _listed(response: Mapping[str, Any]) -> set[str]:
+    """What the response says waits, by the names of request and response; it may be wrapped in one object (DMS)."""
+    inner = next(iter(response.values()), None) if len(response) == 1 else None
+    waiting = (inner if isinstance(inner, dict) else response).get("pendingModifiedValues")
+    names = [name.lower() for name in waiting] if isinstance(waiting, dict) else []
+    return {*names, *(_NAMES[name] for name in names if name in _NAMES)}
