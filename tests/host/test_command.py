@@ -101,6 +101,60 @@ def test_json(given: tuple[str | Path, ...]) -> None:
     assert second["output_fields"] == {"evt.time": 2000000005, "t.s": "\ufffd"}
 
 
+def _falco(tmp_path: Path, given: tuple[str | Path, ...], **settings: object) -> tuple[str | Path, ...]:
+    document = {"plugins": [{"name": "tfdrift"}], "rules_files": [str(given[3])], **settings}
+    (tmp_path / "falco.yaml").write_text(json.dumps(document))
+    return "--config", tmp_path / "falco.yaml", *given[:2], given[4]
+
+
+def test_what_falco_appends_to_outputs(given: tuple[str | Path, ...], tmp_path: Path) -> None:
+    entries = [
+        {"match": {"source": "standin", "tags": ["a"]}, "extra_output": "on %t.n"},
+        {"match": {"rule": "second"}, "extra_fields": ["t.n", {"both": "<%t.n>"}, {"t.b": "%t.b"}]},
+        {"match": {"source": "syscall"}, "extra_output": "%nowhere.known"},
+        {"match": {"tags": ["a", "missing"]}, "extra_output": "never"},
+        {"extra_output": "for all"},
+    ]
+    done = tfdrift(*_falco(tmp_path, given, append_output=entries))
+    assert [line.partition(": ")[2] for line in done.stdout.splitlines()] == [
+        "Critical First (s=é l=(x,y) n=1 b=true t=9223372036854775808 none=<NA> k=deep) on 1 for all",
+        "Informational Second \udcff for all",
+    ]
+    _, second = map(json.loads, tfdrift("--json", *_falco(tmp_path, given, append_output=entries)).stdout.splitlines())
+    fields = second["output_fields"]
+    assert (fields["t.n"], fields["both"], fields["t.b"]) == (2, "<2>", "<NA>")
+
+
+def test_what_cannot_be_appended_is_refused_as_by_falco(given: tuple[str | Path, ...], tmp_path: Path) -> None:
+    done = tfdrift(*_falco(tmp_path, given, append_output=[{"extra_output": "%nowhere.known"}]))
+    assert done.returncode == 1
+    assert "LOAD_ERR_COMPILE_OUTPUT" in done.stderr
+    done = tfdrift(*_falco(tmp_path, given, append_output={"extra_output": "x"}))
+    assert "append_output is not a list" in done.stderr
+
+
+def test_members_of_json_are_switched_as_in_falco(given: tuple[str | Path, ...], tmp_path: Path) -> None:
+    usual = {"hostname", "priority", "rule", "source", "time"}
+    for setting, members in (
+        ({}, {"output", "output_fields", "tags"}),
+        ({"json_include_output_property": False}, {"output_fields", "tags"}),
+        ({"json_include_tags_property": False}, {"output", "output_fields"}),
+        ({"json_include_output_fields_property": False}, {"output", "tags"}),
+        ({"json_include_message_property": True}, {"output", "output_fields", "tags", "message"}),
+    ):
+        done = tfdrift(*_falco(tmp_path, given, json_output=True, **setting))
+        first = json.loads(done.stdout.splitlines()[0])
+        assert first.keys() == usual | members, setting
+        if "message" in members:
+            assert first["output"].endswith(f"Critical {first['message']}")
+
+
+def test_a_setting_that_is_not_read_is_named(given: tuple[str | Path, ...], tmp_path: Path) -> None:
+    done = tfdrift(*_falco(tmp_path, given, rules=[{"disable": {"rule": "first"}}], config_files=[]))
+    assert "WARNING: rules is not read here" in done.stderr
+    assert "config_files is not read" not in done.stderr
+
+
 def test_every_matching_rule(given: tuple[str | Path, ...]) -> None:
     rules = [line.split()[2] for line in tfdrift("--all", *given).stdout.splitlines()]
     assert rules == ["First", "Second", "Second"]

@@ -1,7 +1,9 @@
 """Rules files: what they mean, and what is said about those that Falco would refuse."""
 
+import json
+
 import pytest
-from tfdrift_plugin.host.condition import unparse
+from tfdrift_plugin.host.condition import Check, unparse
 from tfdrift_plugin.host.fields import Catalogue
 from tfdrift_plugin.host.rules import Priority, RuleSet, load, substitute
 from tfdrift_plugin.host.rules_file import RulesError
@@ -350,3 +352,34 @@ def test_refused(text: str, message: str) -> None:
 def test_a_macro_of_a_later_file_comes_too_late() -> None:
     with pytest.raises(RulesError, match=r"^0\.yaml:4:14: rule 'r': Undefined macro 'later' used in filter"):
         loaded(rule("later"), "- macro: later\n  condition: t.s = a")
+
+
+ADDRESSES = [
+    'aws_s3_bucket.data["assets"]',
+    "module.a['b'].x",
+    'a["it\'s"]',
+    "tags.a(b)",
+    "a=b",
+    'x["a b"]',
+    r'x["a\b"]',
+]
+
+
+@pytest.mark.parametrize("item", ADDRESSES)
+def test_the_item_that_falco_cannot_read_is_named_with_the_right_spelling(item: str) -> None:
+    texts = [f"- list: mine\n  items: [{json.dumps(item)}]\n", rule("t.s in (mine)")]
+    with pytest.raises(RulesError) as caught:
+        loaded(*texts)
+    said = str(caught.value)
+    assert "LOAD_ERR_COMPILE_CONDITION" in said
+    spelling = said.partition("list 'mine': write ")[2].rpartition(f" for {item}")[0]
+    (one,) = loaded(f"- list: mine\n  items: [{spelling}]\n", rule("t.s in (mine)")).rules
+    assert isinstance(one.condition, Check)
+    assert one.condition.right == (item,)
+
+
+def test_an_item_that_falco_reads_as_several_is_named() -> None:
+    warnings = loaded('- list: mine\n  items: ["a,b"]\n' + rule("t.s in (mine)")).warnings
+    assert [str(warning).partition(": ")[2] for warning in warnings] == [
+        "list 'mine': 'a,b' is read as a, b; write \"'a,b'\" if it is one (LOAD_COMPILE_CONDITION)"
+    ]

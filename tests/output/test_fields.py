@@ -26,7 +26,7 @@ def test_names_can_be_used_in_conditions() -> None:
 def test_names_are_unique_and_numbers_are_shared_only_by_aliases() -> None:
     assert len(BY_NAME) == len(FIELDS)
     shared = [f.name for f in FIELDS if sum(g.number == f.number for g in FIELDS) > 1]
-    assert shared == ["drift.user", "drift.resource", "ct.name", "evt.name", "resource", "user"]
+    assert shared == ["drift.user", "cloud.resource.id", "ct.name", "evt.name", "resource", "user"]
     assert all(0 < f.number < 0xFFFF for f in FIELDS)
 
 
@@ -57,7 +57,7 @@ def test_a_change_shows_all_that_a_responder_needs() -> None:
         "cloud.partition": "aws",
         "evt.name": "ModifyInstanceAttribute",
         "drift.resource": "aws_instance.web",
-        "resource": "aws_instance.web",
+        "resource": "i-0abc",
         "user": "alice",
         "ct.readonly": "false",
         "ct.user.accountid": "012345678901",

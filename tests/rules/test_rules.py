@@ -8,10 +8,11 @@ import pytest
 import yaml
 from tfdrift_plugin.host.rules import Rule, load
 
+from tests.events import drift_event
 from tests.rules.sample_events import ROOT, RULES, Sample, SampleEvent, catalogue, samples
 from tfdrift_core import __version__
 from tfdrift_core.output.alert import LAST_RULES
-from tfdrift_core.output.fields import BY_NAME
+from tfdrift_core.output.fields import BY_NAME, values
 
 SAMPLES = samples()
 COMMON_OUTPUT = (
@@ -105,6 +106,65 @@ def test_lists_of_exceptions_silence(name: str, value: str) -> None:
     rules = rules_with(f"- list: {name}\n  items: [{value}]\n  override: {{items: append}}\n")
     sample = next(s for s in SAMPLES if s.matches and s.rule == "EC2 instance type changed")
     assert first(rules, Sample(sample.rule, True, sample.values | {"tf.module": "module.web"})) is None
+
+
+CHOSEN = {
+    "type": "AssumedRole",
+    "accountId": "111122223333",
+    "arn": "arn:aws:sts::111122223333:assumed-role/Developer/break-glass",
+    "sessionContext": {"sessionIssuer": {"type": "Role", "arn": "arn:aws:iam::111122223333:role/Developer"}},
+}
+FOREIGN = {
+    **CHOSEN,
+    "accountId": "999988887777",
+    "arn": "arn:aws:sts::999988887777:assumed-role/break-glass/x",
+    "sessionContext": {"sessionIssuer": {"type": "Role", "arn": "arn:aws:iam::999988887777:role/break-glass"}},
+}
+FEDERATED = {
+    "type": "FederatedUser",
+    "accountId": "111122223333",
+    "arn": "arn:aws:sts::111122223333:federated-user/break-glass",
+    "sessionContext": {"sessionIssuer": {"type": "IAMUser", "userName": "mallory"}},
+}
+USER = {"type": "IAMUser", "accountId": "111122223333", "arn": "arn:aws:iam::111122223333:user/x", "userName": "x"}
+WRITTEN = {
+    "user": {**USER, "arn": "arn:aws:iam::111122223333:user/break-glass", "userName": "break-glass"},
+    "role": {
+        **CHOSEN,
+        "arn": "arn:aws:sts::111122223333:assumed-role/break-glass/x",
+        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": "arn:aws:iam::111122223333:role/break-glass"}},
+    },
+}
+
+
+def _sample_of(rule: str, identity: dict[str, object]) -> Sample:
+    """A sample of a rule, made by another caller."""
+    sample = next(s for s in SAMPLES if s.matches and s.rule == rule)
+    event = drift_event({"userIdentity": identity, "recipientAccountId": "111122223333"})
+    who = {name: value for name, value in values(event).items() if name.startswith("drift.user")}
+    return Sample(rule, True, {n: v for n, v in sample.values.items() if not n.startswith("drift.user")} | who)
+
+
+@pytest.mark.parametrize("list", ["tfdrift_trusted_users", "tfdrift_trusted_roles"])
+@pytest.mark.parametrize("identity", [CHOSEN, FOREIGN, FEDERATED], ids=["session", "foreign", "federated"])
+@pytest.mark.parametrize("rule", ["Bucket made public by its policy", "EC2 instance type changed"])
+def test_a_name_that_its_caller_chose_silences_nothing(rule: str, identity: dict[str, object], list: str) -> None:
+    rules = rules_with(f"- list: {list}\n  items: [break-glass]\n  override: {{items: append}}\n")
+    found = first(rules, _sample_of(rule, identity))
+    assert found is not None
+    assert found.name == rule
+
+
+@pytest.mark.parametrize(("list", "who"), [("tfdrift_trusted_users", "user"), ("tfdrift_trusted_roles", "role")])
+def test_a_name_that_aws_wrote_silences(list: str, who: str) -> None:
+    rules = rules_with(f"- list: {list}\n  items: [break-glass]\n  override: {{items: append}}\n")
+    assert first(rules, _sample_of("Bucket made public by its policy", WRITTEN[who])) is None
+
+
+def test_a_role_of_another_account_is_trusted_by_its_arn() -> None:
+    arn = "arn:aws:iam::999988887777:role/break-glass"
+    rules = rules_with(f"- list: tfdrift_trusted_roles\n  items: ['{arn}']\n  override: {{items: append}}\n")
+    assert first(rules, _sample_of("Bucket made public by its policy", FOREIGN)) is None
 
 
 def test_unmanaged_resources_have_their_own_level() -> None:

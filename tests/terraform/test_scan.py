@@ -61,7 +61,7 @@ def test_any_attributes_are_found_again(many, ascii):
         (b'{"version":4,"resources":[5]}', 'expected "]" at byte 26 of 29, found something else: the state is damaged'),
         (b'{"version":4,"resources":{}}', 'expected "[" at byte 25 of 28, found something else'),
         (b'{"version":04}', "found something else: the state is damaged"),
-        (b'{"version"', "found something else: the state is damaged"),
+        (b'{"version"', "found the end: the state is cut off"),
     ],
 )
 def test_what_is_not_a_usable_state_is_said(raw, message):
@@ -79,7 +79,7 @@ def test_a_mark_of_utf_8_is_passed_over():
 def test_a_state_that_is_cut_off_anywhere_is_refused():
     raw = json.dumps(DOCUMENT).encode()
     for end in range(1, len(raw)):
-        with pytest.raises(StateError):
+        with pytest.raises(StateError, match="the state is cut off"):
             scan(raw[:end])
     with pytest.raises(StateError, match=r"expected a complete value \(it may be cut off"):
         scan(raw[:300])

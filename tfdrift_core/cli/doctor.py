@@ -126,7 +126,7 @@ def examine(args: argparse.Namespace) -> Findings:
         yield Finding(Level.WARNING, "sources", "none; Falco's open_params must name one")
     yield from _data_dir(config, sources)
     if not args.no_plugin:
-        yield from _plugin(text)
+        yield from _plugin(text, settings.rules_files(args))
 
 
 def _credentials(config: Config, sources: Sequence[Location]) -> Findings:
@@ -326,8 +326,8 @@ def _data_dir(config: Config, sources: Sequence[Location]) -> Findings:
                 folder.rmdir()
 
 
-def _plugin(text: str) -> Findings:
-    """Load the plugin in a process of its own, the way Falco does."""
+def _plugin(text: str, rules: Sequence[Path]) -> Findings:
+    """Load the plugin in a process of its own, the way Falco does, and the rules files that Falco loads."""
     if not any(entry.name == "run" for entry in entry_points(group="tfdrift.commands")):
         yield Finding(Level.WARNING, "plugin", "not checked: the tfdrift run command is not installed")
         return
@@ -336,6 +336,7 @@ def _plugin(text: str) -> Findings:
         file.write_text(text or "{}", encoding="utf-8")
         program = "import sys; from tfdrift_core.cli import main; sys.exit(main(sys.argv[1:]))"
         command = [sys.executable, "-c", program, "run", "--validate", "--config", str(file)]
+        command += [argument for path in rules for argument in ("--rules", str(path))]
         try:
             done = subprocess.run(  # noqa: S603 - ourselves
                 command, capture_output=True, text=True, timeout=_PLUGIN_SECONDS, check=False

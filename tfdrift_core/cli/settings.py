@@ -79,6 +79,18 @@ def open_params(args: argparse.Namespace) -> str:
     return str(_plugin(Path(files[0])).get("open_params") or "") if files else ""
 
 
+def rules_files(args: argparse.Namespace) -> list[Path]:
+    """Those rules files of the falco.yaml among the arguments that are on this machine."""
+    found: list[Path] = []
+    for path in (Path(path) for path in args.config if not Path(path).is_dir()):
+        document = parse(path.read_text(encoding="utf-8"), str(path))
+        if isinstance(document, dict) and "plugins" in document:
+            given = document.get("rules_files") or document.get("rules_file") or []
+            names = given if isinstance(given, list) else [given]
+            found += [path.parent / name for name in names if isinstance(name, str) and (path.parent / name).exists()]
+    return found
+
+
 def file_text(path: Path) -> str:
     """The ``init_config`` of a falco.yaml, or the whole file when it is none."""
     return str(_plugin(path)["init_config"])

@@ -319,6 +319,21 @@ _DRIFT = (
         lambda e: e.resolution.value if e.resolution else None,
     ),
     Field(
+        35,
+        "drift.user.verified",
+        _S,
+        "The caller's name as AWS vouches for it, never one that the caller chose: IAM user, role, Identity Center "
+        "person, `root` or service; the ARN of a caller of another account.",
+        _who(lambda i: i.verified),
+    ),
+    Field(
+        36,
+        "drift.user.foreign",
+        _B,
+        "Whether the caller is of another account than the resource.",
+        _who(lambda i: i.cross_account),
+    ),
+    Field(
         67,
         "drift.resource",
         _S,
@@ -451,8 +466,8 @@ def _table() -> tuple[Field, ...]:
     return (
         *fields,
         replace(by_name["ct.name"], name="evt.name", desc="The same as `ct.name`."),
-        # Falco 0.44 refuses names without a dot in outputs, too.
-        replace(by_name["drift.resource"], name="resource", desc=_DOTLESS.format("drift.resource")),
+        # As the overview's rule prints them.  Falco 0.44 refuses names without a dot in outputs, too.
+        replace(by_name["cloud.resource.id"], name="resource", desc=_DOTLESS.format("cloud.resource.id")),
         replace(by_name["drift.user"], name="user", desc=_DOTLESS.format("drift.user")),
     )
 

@@ -133,6 +133,14 @@ class _Reader:
         self._at = match.end()
         return match.span()
 
+    def _is_cut_off(self) -> bool:
+        """Whether all that is wrong is that the document does not go on."""
+        try:
+            orjson.loads(self._raw[self._start :])
+        except orjson.JSONDecodeError as error:
+            return "unexpected end of data" in str(error)
+        return False
+
     def value(self) -> Any:
         start, end = self.skip()
         try:
@@ -160,8 +168,7 @@ class _Reader:
             return StateError("this is UTF-16, which PowerShell's > writes; save the state as UTF-8")
         if not _OBJECT.match(self._raw, self._start):
             return StateError("this is not JSON, so not a Terraform state; check the location")
-        rest = self._raw[self._at : self._at + 1]
-        seen = "the end: the state is cut off" if not rest else "something else: the state is damaged"
+        seen = "the end: the state is cut off" if self._is_cut_off() else "something else: the state is damaged"
         return StateError(
             f"expected {wanted} at byte {self._at} of {len(self._raw)}, found {seen}; restore the state or push it anew"
         )

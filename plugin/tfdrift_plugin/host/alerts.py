@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from tfdrift_plugin.host.abi import NANOSECONDS, PluginEvent, hostname
 from tfdrift_plugin.host.fields import Catalogue
@@ -15,10 +15,18 @@ class Alerts:
     """Evaluates ``rules`` in their order; with ``all_rules`` an event may raise several alerts, else one."""
 
     def __init__(
-        self, rules: Sequence[Rule], catalogue: Catalogue, *, json_output: bool, iso_time: bool, all_rules: bool
+        self,
+        rules: Sequence[Rule],
+        catalogue: Catalogue,
+        *,
+        json_output: bool,
+        iso_time: bool,
+        all_rules: bool,
+        json_members: Collection[str] = ("output", "output_fields", "tags"),
     ) -> None:
         self.rules = [rule for rule in rules if rule.enabled]
         self.json_output = json_output
+        self.json_members = json_members
         self.all_rules = all_rules
         self.prefix = compile_format("%evt.time.iso8601: " if iso_time else "%evt.time: ", catalogue)
         self.hostname = hostname()
@@ -36,22 +44,31 @@ class Alerts:
                     return
 
     def _line(self, rule: Rule, event: PluginEvent) -> bytes:
-        text = self.prefix.text(event) + rule.priority.name.encode() + b" " + rule.format.text(event)
+        message = rule.format.text(event)
+        text = self.prefix.text(event) + rule.priority.name.encode() + b" " + message
         if not self.json_output:
             return text
         seconds, nanoseconds = divmod(event.time, NANOSECONDS)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
         # The time fields of the prefix are numbers in JSON.
         times = {field.name: event.time for field in self.prefix.keys}
+        extras = {
+            name: form.values(event)[name] if raw else form.text(event).decode("utf-8", "replace")
+            for name, (form, raw) in rule.extra_fields.items()
+        }
+        switched = {
+            "output": text.decode("utf-8", "replace"),
+            "message": message.decode("utf-8", "replace"),
+            "output_fields": {**rule.format.values(event), **times, **extras},
+            "tags": rule.tags,
+        }
         alert = {
             "hostname": self.hostname,
-            "output": text.decode("utf-8", "replace"),
-            "output_fields": {**rule.format.values(event), **times},
             "priority": rule.priority.name,
             "rule": rule.name,
             "source": rule.source,
-            "tags": rule.tags,
             "time": f"{stamp}.{nanoseconds:09d}Z",
+            **{member: value for member, value in switched.items() if member in self.json_members},
         }
         return json.dumps(alert, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 

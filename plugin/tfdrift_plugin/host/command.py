@@ -20,7 +20,7 @@ from tfdrift_plugin.host import falco_yaml, rules
 from tfdrift_plugin.host.abi import Framework, Library, PluginError
 from tfdrift_plugin.host.alerts import Alerts
 from tfdrift_plugin.host.falco_yaml import ConfigError, FalcoConfig
-from tfdrift_plugin.host.rules import Rule
+from tfdrift_plugin.host.rules import Extra, Rule
 from tfdrift_plugin.host.rules_file import RulesError
 from tfdrift_plugin.places import LIBRARY, RULES
 
@@ -88,7 +88,9 @@ def _run(config: FalcoConfig, validate: bool) -> int:
         raise PluginError(f"{path} does not exist: build it with 'tfdrift plugin build', or name it with --library")
     library = Library(path, Framework.FALCO_0_43)
     with library.init(config.init_config, _log) as plugin:
-        loaded = _load_rules(config.rules_files or (), library)
+        for setting in config.ignored:
+            _log(logging.WARNING, f"{setting} is not read here; Falco's alerts may differ from these")
+        loaded = _load_rules(config.rules_files or (), library, config.extras)
         if validate:
             print(f"{len(loaded)} rules are valid", file=sys.stderr)
             return 0
@@ -98,6 +100,7 @@ def _run(config: FalcoConfig, validate: bool) -> int:
             json_output=config.json_output,
             iso_time=config.iso_time,
             all_rules=config.all_rules,
+            json_members=config.json_members,
         )
         with plugin.open(config.open_params) as instance, suppress(KeyboardInterrupt):
             for event in instance.events():
@@ -108,7 +111,7 @@ def _run(config: FalcoConfig, validate: bool) -> int:
     return 0
 
 
-def _load_rules(paths: Sequence[Path], library: Library) -> tuple[Rule, ...]:
+def _load_rules(paths: Sequence[Path], library: Library, extras: Sequence[Extra]) -> tuple[Rule, ...]:
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise ConfigError(f"no such rules file: {', '.join(missing)}")
@@ -118,7 +121,7 @@ def _load_rules(paths: Sequence[Path], library: Library) -> tuple[Rule, ...]:
         documents = [(str(file), file.read_text(encoding="utf-8")) for file in files]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read a rules file: {error}") from error
-    found = rules.load(documents, library.catalogue, identity.source, {identity.name: identity.version})
+    found = rules.load(documents, library.catalogue, identity.source, {identity.name: identity.version}, extras)
     for warning in found.warnings:
         _log(logging.WARNING, str(warning))
     if not any(rule.enabled for rule in found.rules):

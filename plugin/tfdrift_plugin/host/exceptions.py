@@ -1,10 +1,12 @@
 """Exceptions of Falco rules: read, checked, and turned into a part of the condition."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import yaml
 
+from tfdrift_plugin.host.condition import Check, ConditionError, parse
 from tfdrift_plugin.host.fields import Catalogue
 from tfdrift_plugin.host.rules_file import Item, Place, RulesError, is_null
 
@@ -83,6 +85,25 @@ def _operand(op: Entry, value: Entry) -> str:
 def quote(text: str) -> str:
     """An item of a list as Falco puts it into a condition."""
     return f'"{text}"' if " " in text and text[0] not in "\"'" else text
+
+
+def values_of(item: str) -> tuple[str, ...]:
+    """What Falco reads in a list's item; nothing where it refuses it."""
+    try:
+        check = parse(f"a.b in ({quote(item)})")
+    except ConditionError:
+        return ()
+    return check.right if isinstance(check, Check) and isinstance(check.right, tuple) else ()
+
+
+def is_one_value(item: str) -> bool:
+    return len(values_of(item)) == 1
+
+
+def spelling(item: str) -> str:
+    """An item as it has to be written in YAML for Falco to take it for one value."""
+    escaped = item.replace("\\", "\\\\").replace("'", "\\'")
+    return json.dumps(f"'{escaped}'", ensure_ascii=False)
 
 
 def with_exceptions(condition: str, exceptions: Sequence[RuleException]) -> str:

@@ -3,15 +3,19 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from tfdrift_plugin.host.rules import PRIORITIES, Priority
+from tfdrift_plugin.host.rules import PRIORITIES, Extra, Priority
 from tfdrift_plugin.host.rules_file import FALSE, TRUE
 
+# Settings of Falco that change its alerts and that this host does not read.
+_NOT_READ = ("config_files", "rules", "static_fields")
+_JSON_SWITCHES = {"output": True, "tags": True, "message": False, "output_fields": True}
+JSON_MEMBERS = frozenset(member for member, on in _JSON_SWITCHES.items() if on)
 PLUGIN_DIR = Path("/usr/share/falco/plugins")
 
 
@@ -24,6 +28,8 @@ class FalcoConfig:
     """``init_config`` is the JSON text that the plugin gets; the paths are as Falco resolves them.
 
     ``rules_files`` is ``None`` where the file does not name any.  Rules less urgent than ``least`` are left out.
+    ``json_members`` are the members of an alert in JSON that can be switched, ``extras`` what ``append_output`` adds,
+    and ``ignored`` the settings that would change alerts in Falco and do not here.
     """
 
     library: Path | None = None
@@ -34,6 +40,9 @@ class FalcoConfig:
     iso_time: bool = False
     all_rules: bool = False
     least: Priority = Priority.Debug
+    json_members: frozenset[str] = JSON_MEMBERS
+    extras: tuple[Extra, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 def load(path: Path, name: str = "tfdrift") -> FalcoConfig:
@@ -59,6 +68,9 @@ def load(path: Path, name: str = "tfdrift") -> FalcoConfig:
         iso_time=_flag(settings, "time_format_iso_8601"),
         all_rules=_scalar(settings, "rule_matching") == "all",
         least=_priority(path, _scalar(settings, "priority")),
+        json_members=_json_members(settings),
+        extras=tuple(_extras(path, settings.get("append_output"))),
+        ignored=tuple(name for name in _NOT_READ if name in settings and not _is_empty(settings[name])),
     )
 
 
@@ -73,6 +85,55 @@ def _plugin(path: Path, settings: Mapping[str, yaml.Node], name: str) -> dict[st
     if plugin is None:
         raise ConfigError(f"{path}: no entry of plugins has the name '{name}'")
     return plugin
+
+
+def _is_empty(node: yaml.Node) -> bool:
+    return not node.value or node.tag == "tag:yaml.org,2002:null"
+
+
+def _json_members(settings: Mapping[str, yaml.Node]) -> frozenset[str]:
+    switches = {member: f"json_include_{member}_property" for member in _JSON_SWITCHES}
+    return frozenset(
+        member
+        for member, usual in _JSON_SWITCHES.items()
+        if (_flag(settings, switches[member]) if switches[member] in settings else usual)
+    )
+
+
+def _extras(path: Path, node: yaml.Node | None) -> Iterator[Extra]:
+    """The entries of ``append_output``, in their order."""
+    if node is None or _is_empty(node):
+        return
+    if not isinstance(node, yaml.SequenceNode):
+        raise ConfigError(f"{path}: append_output is not a list")
+    for entry in node.value:
+        members = _members(path, "an entry of append_output", entry)
+        match = _members(path, "match of append_output", members.get("match"))
+        fields: dict[str, str] = {}
+        for listed in _items(members.get("extra_fields")):
+            pairs = listed.value if isinstance(listed, yaml.MappingNode) else [(listed, None)]
+            fields.update((_expanded(key), "" if value is None else _expanded(value)) for key, value in pairs)
+        yield Extra(
+            source=_scalar(match, "source"),
+            rule=_scalar(match, "rule"),
+            tags=frozenset(_expanded(tag) for tag in _items(match.get("tags"))),
+            output=_scalar(members, "extra_output"),
+            fields=fields,
+        )
+
+
+def _members(path: Path, what: str, node: yaml.Node | None) -> Mapping[str, yaml.Node]:
+    if node is None:
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path}: {what} is not a map")
+    return {key.value: value for key, value in node.value}
+
+
+def _items(node: yaml.Node | None) -> Sequence[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    return [] if node is None else [node]
 
 
 def _priority(path: Path, text: str) -> Priority:

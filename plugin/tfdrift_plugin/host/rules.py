@@ -50,8 +50,28 @@ class RuleWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class Extra:
+    """An entry of Falco's ``append_output``: what it adds, and to which rules.
+
+    ``fields`` are further members of ``output_fields`` by name: a format, or "" for the field of that name as it is.
+    """
+
+    source: str = ""
+    rule: str = ""
+    tags: frozenset[str] = frozenset()
+    output: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def fits(self, rule: "_Rule") -> bool:
+        return self.source in ("", rule.source) and self.rule in ("", rule.name) and self.tags <= rule.tags
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule ready for use.  ``condition`` has lists, exceptions and macros expanded."""
+    """A rule ready for use.  ``condition`` has lists, exceptions and macros expanded.
+
+    ``extra_fields`` are further members in JSON: a format, and whether it is just a field, which keeps its type.
+    """
 
     name: str
     desc: str
@@ -63,6 +83,7 @@ class Rule:
     format: Format
     condition: Expr
     matches: Predicate
+    extra_fields: Mapping[str, tuple[Format, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +93,17 @@ class RuleSet:
 
 
 def load(
-    documents: Iterable[tuple[str, str]], catalogue: Catalogue, source: str, plugins: Mapping[str, str]
+    documents: Iterable[tuple[str, str]],
+    catalogue: Catalogue,
+    source: str,
+    plugins: Mapping[str, str],
+    extras: Sequence[Extra] = (),
 ) -> RuleSet:
     """The rules of several files (name, text), loaded one on top of the other as Falco does.
 
     ``plugins`` are the versions of the loaded plugins by name.  Raises `RulesError` at the first error.
     """
-    collector = _Collector(catalogue, source, plugins)
+    collector = _Collector(catalogue, source, plugins, extras)
     rules: tuple[Rule, ...] = ()
     for name, text in documents:
         # Falco compiles after each file: a macro must not come from a later one.
@@ -162,8 +187,11 @@ def satisfies(have: tuple[int, int, int], wanted: tuple[int, int, int]) -> bool:
 
 
 class _Collector:
-    def __init__(self, catalogue: Catalogue, source: str, plugins: Mapping[str, str]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, source: str, plugins: Mapping[str, str], extras: Sequence[Extra] = ()
+    ) -> None:
         self.catalogue = catalogue
+        self.extras = extras
         self.source = source
         self.plugins = plugins
         self.lists: dict[str, _List] = {}
@@ -396,6 +424,7 @@ class _Collector:
 
     def compile(self) -> tuple[Rule, ...]:
         lists = {name: self._flat(entry) for name, entry in self.lists.items()}
+        self._warn_of_several()
         used: set[str] = {item for entry in self.lists.values() for item in entry.items if item in self.lists}
         trees = {name: self._parse(entry.condition, entry.place, lists, used) for name, entry in self.macros.items()}
         macros: dict[str, Expr] = {}
@@ -411,6 +440,14 @@ class _Collector:
                     message = f"{kind} '{name}' not referred to by any other rule/macro"
                     self.warn(names[name].place, f"LOAD_UNUSED_{kind.upper()}", message)
         return tuple(rule for rule in rules if rule is not None)
+
+    def _warn_of_several(self) -> None:
+        """An item with a comma is several for Falco, which says nothing of that."""
+        for entry in self.lists.values():
+            for item in entry.items:
+                if "," in item and (values := exceptions.values_of(item)) and len(values) > 1:
+                    message = f"'{item}' is read as {', '.join(values)}; write {exceptions.spelling(item)} if it is one"
+                    self.warn(entry.place, "LOAD_COMPILE_CONDITION", message)
 
     def _flat(self, entry: _List) -> list[str]:
         """The items, with those that name an earlier list replaced by its items."""
@@ -429,7 +466,15 @@ class _Collector:
         try:
             return conditions.parse(text)
         except ConditionError as error:
-            raise _condition_error(place, error, text) from error
+            raise _condition_error(place, error, text, self._misread(lists)) from error
+
+    def _misread(self, lists: Mapping[str, Sequence[str]]) -> str:
+        """What to write for the first item of a list that Falco does not read as it was meant."""
+        for name, items in lists.items():
+            for item in items:
+                if item not in self.lists and not exceptions.is_one_value(item):
+                    return f"; list '{name}': write {exceptions.spelling(item)} for {item}"
+        return ""
 
     def _expand(self, tree: Expr, macros: Mapping[str, Expr], place: Place, used: set[str]) -> Expr:
         try:
@@ -444,8 +489,14 @@ class _Collector:
     ) -> Rule | None:
         text = exceptions.with_exceptions(rule.condition, rule.exceptions)
         tree = self._expand(self._parse(text, rule.condition_place, lists, used), macros, rule.condition_place, used)
+        extras = [extra for extra in self.extras if extra.fits(rule)]
+        text_of_output = " ".join([rule.output, *(extra.output for extra in extras if extra.output)])
+        fields = {name: form for extra in extras for name, form in extra.fields.items()}
         try:
-            output = compile_format(rule.output, self.catalogue)
+            output = compile_format(text_of_output, self.catalogue)
+            extra_fields = {
+                name: (compile_format(form or f"%{name}", self.catalogue), not form) for name, form in fields.items()
+            }
             matches = compile_condition(tree, self.catalogue)
         except (FieldError, ConditionError) as error:
             unknown = "nonexistent field" in str(error) or "invalid formatting token" in str(error)
@@ -458,17 +509,26 @@ class _Collector:
             raise RulesError(place, "LOAD_ERR_COMPILE_OUTPUT", str(error)) from error
         for message in warnings(tree, self.catalogue):
             self.warn(rule.condition_place, "LOAD_COMPILE_CONDITION", message)
-        tags = tuple(sorted(rule.tags))
         return Rule(
-            rule.name, rule.desc, rule.priority, rule.source, tags, rule.enabled, rule.output, output, tree, matches
+            name=rule.name,
+            desc=rule.desc,
+            priority=rule.priority,
+            source=rule.source,
+            tags=tuple(sorted(rule.tags)),
+            enabled=rule.enabled,
+            output=text_of_output,
+            format=output,
+            condition=tree,
+            matches=matches,
+            extra_fields=extra_fields,
         )
 
 
-def _condition_error(place: Place, error: ConditionError, text: str) -> RulesError:
+def _condition_error(place: Place, error: ConditionError, text: str, hint: str = "") -> RulesError:
     line = text.split("\n")[min(error.line, text.count("\n") + 1) - 1]
     near = line[max(0, error.column - 1) :][:40].strip() or "the end"
     where = f"at line {error.line}, column {error.column} of the condition, near: {near}"
-    return RulesError(place, "LOAD_ERR_COMPILE_CONDITION", f"{error}, {where}")
+    return RulesError(place, "LOAD_ERR_COMPILE_CONDITION", f"{error}, {where}{hint}")
 
 
 def substitute(text: str, name: str, items: Sequence[str]) -> str:

@@ -46,6 +46,13 @@ class Identity:
     machine: bool = False
     cross_account: bool = False
 
+    @property
+    def verified(self) -> str:
+        """Who this is, as AWS vouches for it: ``name``, or the ARN where another account gives its names itself."""
+        if not self.cross_account or self.type == "AWSAccount":
+            return self.name
+        return self.role_arn or ("" if self.session else self.arn)
+
     def matches(self, globs: Globs) -> bool:
         """Whether any glob names this caller.
 
