@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tfdrift_core.drift.classify.classify import Cause, Verdict
-from tfdrift_core.drift.compare.diff import Path
+from tfdrift_core.drift.compare.diff import related
 from tfdrift_core.drift.compare.values import member, render, same
 from tfdrift_core.drift.event import Kind, Opening, Resolution
 from tfdrift_core.drift.memory import Key, Memory, Remembered
@@ -31,7 +31,7 @@ def ends(track: Track) -> Iterator[End]:
             touch = None if gone else track.toucher("")
         elif gone:
             touch = track.toucher("")
-        elif not opening.steps or any(_related(path, opening.steps) for path in differing):
+        elif not opening.steps or any(related(path, opening.steps) for path in differing):
             continue
         else:
             touch = track.toucher(opening.attribute)
@@ -42,12 +42,6 @@ def ends(track: Track) -> Iterator[End]:
 
 def by_call(verdict: Verdict) -> Resolution:
     return Resolution.APPLIED if verdict.cause is Cause.TERRAFORM else Resolution.REVERTED
-
-
-def _related(one: Path, other: Path) -> bool:
-    """Whether one path leads to the other, or into it."""
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,13 @@
 """One resource while a batch is worked on: what it was, what each call made of it, and what that comes to."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from tfdrift_core.drift.classify.classify import Cause, Outcome, Verdict
-from tfdrift_core.drift.compare.diff import Difference, Path, diff
+from tfdrift_core.drift.compare.diff import Difference, Owner, Path, diff, related
 from tfdrift_core.drift.compare.patch import patched
 from tfdrift_core.drift.compare.schema import Block, schema_for
-from tfdrift_core.drift.compare.values import member, same
 from tfdrift_core.drift.event import Confidence
 from tfdrift_core.drift.memory import Key, Overlay, Remembered
 from tfdrift_core.drift.present.present import secrets_of
@@ -65,6 +64,7 @@ class Track:
         self.baseline = remembered.overlay.baseline
         self.start = self.current = remembered.overlay.current
         self._block = schema_for(known.instance.type)
+        self._owner = Owner(known.instance.account, known.instance.region)
         self._touched: dict[str, Touch] = {}
         self._deleted: Touch | None = None
         self._last: dict[str, Touch] = {}
@@ -103,7 +103,8 @@ class Track:
         Only what an expected call itself changed is expected: what another call did to the same attribute stays drift.
         """
         before = self.current
-        differences = [] if after is None else diff(self.baseline if before is None else before, after, self._block)
+        start = self.baseline if before is None else before
+        differences = [] if after is None else diff(start, after, self._block, self._owner)
         names = tuple(dict.fromkeys([difference.attribute for difference in differences]))
         touch = replace(touch, attributes=names, after=after or {})
         self.current, self._latest = after, touch
@@ -136,14 +137,17 @@ class Track:
             return
         if not self._touched:
             return
-        for difference in diff(self.start or self.baseline, self.current, self._block):
+        differing = self.differing()
+        for difference in diff(self.start or self.baseline, self.current, self._block, self._owner):
             touch = self._touched.get(difference.attribute)
-            if touch is not None and not _as_wanted(self.baseline, difference):
+            if touch is not None and any(related(path, difference.path) for path in differing):
                 yield Net(touch, difference)
 
     def differing(self) -> Sequence[Path]:
         """Where the resource is not as Terraform wants it by now."""
-        return [] if self.current is None else [d.path for d in diff(self.baseline, self.current, self._block)]
+        if self.current is None:
+            return []
+        return [difference.path for difference in diff(self.baseline, self.current, self._block, self._owner)]
 
     def toucher(self, attribute: str) -> Touch | None:
         """The call of this batch that changed an attribute last; without an attribute, the last call of all."""
@@ -157,12 +161,3 @@ class Track:
             if name not in told:
                 value = self.current.get(name)
                 yield Net(touch, Difference((name,), value, value))
-
-
-def _as_wanted(baseline: Attributes, difference: Difference) -> bool:
-    """Whether the new value is what Terraform wants; a key that a map lacks is not a key with an empty value."""
-    *outer, last = difference.path
-    holder = member(baseline, outer)
-    if difference.old is None and isinstance(holder, Mapping) and last not in holder and difference.new is not None:
-        return False
-    return same(member(baseline, difference.path), difference.new)
