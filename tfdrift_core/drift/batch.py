@@ -152,8 +152,8 @@ class Batch:
             return
         call = Call(record, self._settings.expectations)
         try:
-            if unknown:
-                raise TooMuchWorkError(unknown)
+            if reason := unknown or record.withheld:
+                raise TooMuchWorkError(reason)
             self._budgets[id(record)] = call.budget
             request = canonical_request(record)
             scope = Scope(request=request, record=record.raw, created=self._memory.created(request))
@@ -172,8 +172,15 @@ class Batch:
         """Tell of every resource that the record names that it has changed, and leave out into what."""
         record = call.record
         scope = Scope(request=canonical_request(record), record=record.raw)
-        found = dict.fromkeys(named_by(self._view.index, record, scope.request))
+        # What is not in the plan is no more than mentioned: the key that a bucket's call used is not changed.
+        told = () if record.withheld and plan else named_by(self._view.index, record, scope.request)
+        found = dict.fromkeys(told)
         for step in plan:
+            if record.arns:
+                mentioned = self._view.resolver.mentioned
+                found.update(
+                    (instance, None) for type in step.types for instance in mentioned(type, step.matches, record)
+                )
             if not step.effect.each:
                 scope = scope.having(response=canonical_response(record))
                 found.update(dict.fromkeys(instance for instance, _ in self._touched(call, step, scope)))

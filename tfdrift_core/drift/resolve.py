@@ -42,6 +42,12 @@ class Resolver:
                 return found
         return ()
 
+    def mentioned(self, type: str, matches: Sequence[Match], record: Record) -> Sequence[Instance]:
+        """The instances of a type that a record names beside its parameters, by what a match would ask for first."""
+        asked = dict.fromkeys(next(iter(match)) for match in matches)
+        found = (self._named(type, name, arn, record) for arn in record.arns for name in ("arn", *asked))
+        return list(dict.fromkeys(instance for instances in found for instance in instances))
+
     def _named(self, type: str, name: str, value: str, record: Record) -> Sequence[Instance]:
         """Those that have the value at an attribute, or a path; as it is written, else however it may be written."""
         if type == ANY:

@@ -162,6 +162,26 @@ class Record:
         return _mapping(self.raw.get("responseElements"))
 
     @once
+    def withheld(self) -> str:
+        """Why the record does not say its parameters though the call had some, "" when it does."""
+        parameters = self.raw.get("requestParameters")
+        if isinstance(parameters, dict):
+            return "CloudTrail has left out its parameters" if is_true(parameters.get("omitted")) else ""
+        return "its parameters cannot be read" if parameters and not self.request else ""
+
+    @once
+    def arns(self) -> tuple[str, ...]:
+        """The resources that it names beside its parameters."""
+        named = self.raw.get("resources")
+        if isinstance(named, str) and named.lstrip()[:1] == "[":
+            try:
+                named = json.loads(named)
+            except (ValueError, RecursionError):
+                named = None
+        entries = (_mapping(entry) for entry in (named if isinstance(named, list) else ()))
+        return tuple(arn for entry in entries if (arn := _text(entry.get("ARN") or entry.get("arn"))))
+
+    @once
     def error_code(self) -> str:
         return _text(self.raw.get("errorCode"))
 

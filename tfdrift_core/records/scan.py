@@ -238,7 +238,10 @@ class _Reader:
         if not isinstance(name, str) or not name:
             self.fail("has no eventName")
         elif _may_change(raw, name):
-            self.records.append(Record(raw))
+            record = Record(raw)
+            self.records.append(record)
+            if record.withheld and not record.arns:
+                self.fail(f"says too little to be compared: {record.withheld}, and it names no resource")
 
     def pieces(self, data: bytes) -> None:
         """A document that is not JSON as a whole: takes it apart by its brackets and reads each part by itself."""

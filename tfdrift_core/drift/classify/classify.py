@@ -283,6 +283,8 @@ def tool_of(agent: str, expectations: Expectations) -> str:
 
 @remembered
 def _known_tool(agent: str) -> str:
+    if _data().tools_of_their_own.search(agent):
+        return ""
     for name, pattern in _data().tools:
         if found := pattern.search(agent):
             version = found["version"]
@@ -370,6 +372,7 @@ class _Data:
     no_change_events: Globs
     dry_run: frozenset[str]
     tools: tuple[tuple[str, re.Pattern[str]], ...]
+    tools_of_their_own: re.Pattern[str]
     for_a_person: Globs
     auto_scaling: Globs
     sessions: tuple[tuple[str, re.Pattern[str]], ...]
@@ -386,6 +389,7 @@ def _data() -> _Data:
         no_change_events=Globs.of(name.lower() for name in raw["no_change_events"]),
         dry_run=frozenset(raw["dry_run"]),
         tools=tuple((tool["name"], re.compile(tool["agent"])) for tool in raw["tools"]),
+        tools_of_their_own=re.compile(raw["tools_of_their_own"]),
         for_a_person=Globs.of(aws["for_a_person"]),
         auto_scaling=Globs.of(aws["auto_scaling"]),
         sessions=tuple((entry["service"], re.compile(entry["session"])) for entry in aws["sessions"]),
