@@ -105,7 +105,7 @@ def test_the_state_of_a_terraform_directory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "names"),
     [
-        ("sources: [sqs://trail]", ["queue objects", "key"]),
+        ("sources: [sqs://trail]", ["key"]),
         ("sources: [s3://trail]", ["key"]),
         ("{sources: ['lookup://'], state: [s3://states/a]}", ["key"]),
         ("{sources: ['lookup://'], state: [/a.tfstate, https://example.com/s]}", []),
@@ -134,6 +134,11 @@ def test_every_action_is_an_operation_of_its_service() -> None:
             assert names.get(action, operation) in model.operation_names
 
 
+def test_the_buckets_of_a_queue_are_its_own_and_those_of_other_sources() -> None:
+    (policy,) = policies(load("sources: [{url: sqs://q, buckets: [a]}, s3://b/AWSLogs/]")).values()
+    assert {"arn:aws:s3:::a/*", "arn:aws:s3:::b/*"} <= set(allowed(policy)["s3:GetObject"])
+
+
 def test_the_documentation_has_the_table() -> None:
     assert table() in DOCS.read_text(encoding="utf-8")
 
@@ -144,8 +149,6 @@ def test_doctor_prints_the_policy(tmp_path: Path, capsys: pytest.CaptureFixture[
     out, err = capsys.readouterr()
     assert allowed(json.loads(out)) == {QUEUE: ["arn:aws:sqs:*:*:trail"]}
     assert err.splitlines() == [
-        "also, source `sqs://`, only where its messages name files: the trail's bucket: s3:GetObject on"
-        " arn:aws:s3:::BUCKET-OF-THE-TRAIL/*",
         "also, only where the queue, the trail's bucket or that of a state uses a KMS key: kms:Decrypt on"
         " arn:aws:kms:*:*:key/ID-OF-THE-KEY",
     ]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from tfdrift_core.config import Account, Config
 from tfdrift_core.records.places import ALL
 from tfdrift_core.sources.accounts import role_of
-from tfdrift_core.sources.location import Location, Options, locate, to_read
+from tfdrift_core.sources.location import Location, Options, buckets, locate, to_read
 from tfdrift_core.sources.sqs import parse_queue
 from tfdrift_core.terraform.configuration import Configuration
 from tfdrift_core.terraform.discovery import discover
@@ -33,7 +33,7 @@ GRANTS: Final[Mapping[str, Grant]] = {
     "queue objects": Grant(
         ("s3:GetObject",),
         "arn:{partition}:s3:::{bucket}/*",
-        "source `sqs://`, only where its messages name files: the trail's bucket",
+        "source `sqs://`, where its messages name files: each of its `buckets`, and those of the sources `s3://`",
     ),
     "trail list": Grant(("s3:ListBucket",), "arn:{partition}:s3:::{bucket}", "source `s3://`: what files there are"),
     "trail": Grant(("s3:GetObject",), "arn:{partition}:s3:::{bucket}/{prefix}*", "source `s3://`: the files"),
@@ -88,14 +88,11 @@ def optional(config: Config, open_params: str = "") -> list[Statement]:
     :raises SourceError: when a source is none.
     """
     schemes = {source.scheme for source in map(locate, to_read(open_params, config))}
-    names = ["queue objects"] if "sqs" in schemes else []
+    names = []
     if schemes & {"sqs", "s3"} or any(_bucket_of(spec)[0] for spec in _states(config)):
         names.append("key")
     place = {"partition": _partition(config.aws.region), "region": config.aws.region or "*", "account": "*"}
-    return [
-        (GRANTS[name], GRANTS[name].resource.format(**place, bucket="BUCKET-OF-THE-TRAIL", key="ID-OF-THE-KEY"))
-        for name in names
-    ]
+    return [(GRANTS[name], GRANTS[name].resource.format(**place, key="ID-OF-THE-KEY")) for name in names]
 
 
 def _source(config: Config, source: Location) -> Iterator[tuple[str, Statement]]:
@@ -108,6 +105,9 @@ def _source(config: Config, source: Location) -> Iterator[tuple[str, Statement]]
         name, account = (parts[-1], parts[0]) if len(parts) > 1 else (queue.name, queue.account)
         place = {"region": queue.region or region, "account": account or "*", "queue": name}
         yield role, (GRANTS["queue"], GRANTS["queue"].resource.format(partition=partition, **place))
+        for bucket in buckets(source, config):
+            objects = GRANTS["queue objects"]
+            yield role, (objects, objects.resource.format(partition=partition, bucket=bucket))
     elif source.scheme == "s3":
         bucket, _, prefix = source.rest.partition("/")
         for name in ("trail list", "trail"):

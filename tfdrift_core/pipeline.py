@@ -206,7 +206,7 @@ class Pipeline:
         self.metrics.add("batches_read")
         for document in batch.documents:
             try:
-                found = scan(document, batch.origin, self._ignores)
+                found = scan(document, batch.origin, self._ignores, batch.place)
             except Exception as error:  # noqa: BLE001 - the batch would come again and again, and nothing after it
                 self._defect(f"{batch.origin} is left out", error)
                 continue
@@ -216,6 +216,8 @@ class Pipeline:
                 self.metrics.set("last_record_time", self._clock() // 1_000_000_000)
             if found.bad:
                 self.metrics.add("records_bad", found.bad)
+            if found.refused:
+                self.metrics.add("records_refused", found.refused)
             for fault in found.errors:
                 log.warning("%s", fault)
         return records

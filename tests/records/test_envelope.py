@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tfdrift_core.records.envelope import Message, PoisonError, unwrap
+from tfdrift_core.records.envelope import Message, PoisonError, RefusedError, unwrap
 from tfdrift_core.records.scan import scan
 
 RECORD = {
@@ -137,3 +137,59 @@ def test_a_record_with_a_lone_surrogate_is_left_to_the_scan() -> None:
 def test_poison(body: str, problem: str) -> None:
     with pytest.raises(PoisonError, match=problem):
         unwrap(body)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        EVENTBRIDGE | {"source": "my.app"},
+        EVENTBRIDGE | {"source": ""},
+        EVENTBRIDGE | {"source": ["aws.ec2"]},
+        EVENTBRIDGE | {"source": "aws.ec2.evil"},
+        EVENTBRIDGE | {"source": "AWS.ec2"},
+        EVENTBRIDGE | {"source": "aws.partner/ec2"},
+        EVENTBRIDGE | {"source": "aws.s3"},
+        EVENTBRIDGE | {"account": "1" * 12, "detail": RECORD | {"recipientAccountId": "2" * 12}},
+        EVENTBRIDGE | {"account": "1" * 12, "detail": RECORD | {"userIdentity": {"accountId": "2" * 12}}},
+        EVENTBRIDGE | {"region": "eu-west-1", "detail": RECORD | {"awsRegion": "us-east-1"}},
+        EVENTBRIDGE | {"source": "my.app", "detail": RECORD | {"eventName": "\ud800"}},
+        CREATED | {"source": "my.app"},
+        CREATED | {"source": "aws.ec2"},
+    ],
+)
+def test_an_event_that_aws_did_not_make_is_refused_wherever_it_comes(forged: dict[str, Any]) -> None:
+    text = json.dumps(forged)
+    if "ud800" not in text:
+        with pytest.raises(RefusedError):
+            unwrap(text)
+    for document in (text, f"{text}\n{text}", json.dumps({"Records": [forged]}), f"[{text}, oops]"):
+        found = scan(document.encode(), "x")
+        assert not found.records
+        if forged["detail-type"] != "Object Created":
+            assert found.refused >= 1
+            assert any("is refused, for it says that it is from" in str(error) for error in found.errors)
+
+
+@pytest.mark.parametrize(
+    "genuine",
+    [
+        EVENTBRIDGE | {"account": "1" * 12, "region": "eu-west-1"},
+        # Somebody of another account, as every cross-account call has it.
+        EVENTBRIDGE
+        | {
+            "account": "1" * 12,
+            "detail": RECORD | {"recipientAccountId": "1" * 12, "userIdentity": {"accountId": "2" * 12}},
+        },
+        # A transformer of the rule has left the rest out, which nobody who only puts events can do.
+        {"detail": RECORD},
+        {"detail-type": "AWS API Call via CloudTrail", "detail": RECORD},
+        EVENTBRIDGE
+        | {
+            "source": "aws.iam",
+            "region": "eu-west-1",
+            "detail": RECORD | {"eventSource": "iam.amazonaws.com", "awsRegion": "us-east-1"},
+        },
+    ],
+)
+def test_an_event_that_aws_made_is_read(genuine: dict[str, Any]) -> None:
+    assert [record.id for record in scan(unwrap(json.dumps(genuine)).document, "x").records] == ["1"]

@@ -1,8 +1,11 @@
 """Keys of CloudTrail's files, which whoever may write to the bucket chooses."""
 
+import json
+
 import pytest
 
-from tfdrift_core.records.places import parse_key, scope
+from tfdrift_core.records.places import parse_key, place_of, scope
+from tfdrift_core.records.scan import scan
 
 
 @pytest.mark.parametrize(
@@ -22,3 +25,36 @@ def test_digits_are_ours() -> None:
     name = "123456789012_CloudTrail_eu-west-1_20260131T0805Z_a.json"
     assert parse_key(f"AWSLogs/123456789012/CloudTrail/eu-west-1/2026/01/31/{name}") is not None
     assert parse_key(f"AWSLogs/١٢٣٤٥٦٧٨٩٠١٢/CloudTrail/eu-west-1/2026/01/31/{name}") is None
+
+
+HOME, OTHER = "123456789012", "210987654321"
+
+
+def of(account: str = HOME, region: str = "eu-west-1", source: str = "ec2", **members: object) -> bytes:
+    record = {"eventID": "1", "eventName": "CreateTags", "eventSource": f"{source}.amazonaws.com", "awsRegion": region}
+    return json.dumps({"Records": [record | {"recipientAccountId": account} | members]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("document", "read"),
+    [
+        (of(), True),
+        # Another account's role or service made the call.
+        (of(userIdentity={"accountId": OTHER}), True),
+        # A trail of one region that logs global services; seen in real trails.
+        (of(region="us-east-1", source="iam"), True),
+        (of(recipientAccountId=None), True),
+        (of(OTHER), False),
+        (of(recipientAccountId=None, userIdentity={"accountId": OTHER}), False),
+        (of(region="us-east-1"), False),
+        (of(OTHER, source="iam"), False),
+    ],
+)
+def test_a_record_that_contradicts_the_key_that_it_came_under_is_refused(document: bytes, read: bool) -> None:
+    key = (
+        f"AWSLogs/o-abc123def4/{HOME}/CloudTrail/eu-west-1/2026/01/31/{HOME}_CloudTrail_eu-west-1_20260131T0805Z_a.json"
+    )
+    found = scan(document, "x", place=place_of(key))
+    assert (len(found.records), found.refused) == ((1, 0) if read else (0, 1))
+    assert all(record.account == HOME for record in found.records)
+    assert len(scan(document, "x", place=place_of("copies/a.json")).records) == 1

@@ -71,9 +71,12 @@ def test_one_account_from_the_call_to_the_source(moto_url: str, client: Clients,
     for number, read_only in enumerate((False, True, False)):
         detail = json.dumps(record(number, readOnly=read_only))
         client("events", "us-east-1").put_events(Entries=[entry | {"Detail": detail}])
+    # What an application puts, and AWS would never let it call aws.ec2.
+    forged = {"Source": "my.app", "DetailType": entry["DetailType"], "Detail": json.dumps(record("forged"))}
+    client("events", "us-east-1").put_events(Entries=[forged])
     config = Config(aws=Aws(region="us-east-1", endpoint_url=moto_url))
     source = open_source(found["source"], config, Ledger(), Metrics())
-    assert sorted(ids(take(source, 2))) == ["id-0", "id-2"]
+    assert sorted(ids(take(source, 3, seconds=8))) == ["id-0", "id-2"]
 
 
 def test_an_organization(moto_url: str, client: Clients, tmp_path: Path) -> None:
@@ -119,7 +122,10 @@ def dead_letter_queues(client: Clients) -> dict[str, str]:
                 found[f"{bus} {rule['Name']} {target['Id']}"] = arn
                 url = sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
                 policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
-                senders = json.loads(policy)["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
+                condition = json.loads(policy)["Statement"][0]["Condition"]
+                assert "123456789012" in condition["StringEquals"]["aws:SourceAccount"]
+                senders = condition["ArnEquals"]["aws:SourceArn"]
+                assert json.loads(rule["EventPattern"])["source"] == [{"prefix": "aws."}]
                 assert rule["Arn"] in ([senders] if isinstance(senders, str) else senders)
     return found
 

@@ -13,9 +13,11 @@ import pytest
 from tests.sources.faults import FaultyServer
 from tests.trails import ids, record, shipped_receives, take, trail, with_dead_letters
 from tfdrift_core.config import Config
+from tfdrift_core.config import Source as Entry
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.records.envelope import Message, unwrap
+from tfdrift_core.records.places import ANYWHERE, Place
 from tfdrift_core.sources import health
 from tfdrift_core.sources import sqs as module
 from tfdrift_core.sources.base import Batch, SourceError
@@ -36,14 +38,15 @@ def queue(client: Clients) -> str:
     return url
 
 
-def opened(config: Config, metrics: Metrics, url: str = "sqs://trail") -> Sqs:
+def opened(config: Config, metrics: Metrics, url: str = "sqs://trail?buckets=trail") -> Sqs:
     source = open_source(url, config, Ledger(), metrics)
     assert isinstance(source, Sqs)
     return source
 
 
 def event(number: int | str, **members: Any) -> str:
-    return json.dumps({"detail-type": "AWS API Call via CloudTrail", "detail": record(number, **members)})
+    envelope = {"detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2", "account": "123456789012"}
+    return json.dumps(envelope | {"detail": record(number, **members)})
 
 
 def left(client: Clients, url: str) -> tuple[int, int]:
@@ -106,7 +109,7 @@ def test_files_of_accounts_and_regions_that_are_not_wanted_are_not_read(
 ) -> None:
     client("sqs").send_message(QueueUrl=queue, MessageBody=named(KEY))
     client("sqs").send_message(QueueUrl=queue, MessageBody=event(7))
-    source = opened(config, metrics, "sqs://trail?regions=us-*&accounts=123456789012")
+    source = opened(config, metrics, "sqs://trail?buckets=trail&regions=us-*&accounts=123456789012")
     assert ids(take(source, 1)) == ["id-7"]
     assert left(client, queue) == (0, 0)
     assert metrics.counters() == {}
@@ -119,7 +122,7 @@ def test_a_poison_message_is_left_to_the_redrive_policy(
     client("sqs").send_message(QueueUrl=url, MessageBody="poison")
     client("sqs").send_message(QueueUrl=url, MessageBody=named("gone.json.gz"))
     put(client, "other", b"")
-    source = Sqs(parse_queue("trail"), opened(config, metrics)._make_client, opened(config, metrics)._scope, metrics)
+    source = opened(config, metrics)
     source._visibility = 1
     take(source, 0, seconds=6)
     assert left(client, dead)[0] == 2
@@ -134,7 +137,7 @@ def test_a_file_that_is_gone_takes_no_other_of_its_message_along(
     url, dead = with_dead_letters(client, 2)
     put(client, KEY, gzip.compress(trail(1, 2)))
     client("sqs").send_message(QueueUrl=url, MessageBody=named("gone.json.gz", KEY))
-    source = Sqs(parse_queue("trail"), opened(config, metrics)._make_client, opened(config, metrics)._scope, metrics)
+    source = opened(config, metrics)
     source._visibility = 1
     batches = take(source, 0, seconds=6)
     assert {tuple(ids([batch])) for batch in batches} == {("id-1", "id-2")}
@@ -238,7 +241,7 @@ def crash(body: str) -> Message:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (json.dumps({"s3Bucket": "no bucket", "s3ObjectKey": ["a.json"]}), "Invalid bucket name"),
+        (json.dumps({"s3Bucket": "no bucket", "s3ObjectKey": ["a.json"]}), "no source names that bucket"),
         ("defect", "please report this: RuntimeError('a defect')"),
     ],
 )
@@ -328,7 +331,7 @@ def test_files_that_cannot_be_read_now_hold_up_nothing_else(
     server, config = s3_down
     url, dead = with_dead_letters(client, 1)
     wanted = files(client, url, 30)
-    source = opened(config, metrics, "sqs://trail?receivers=1&visibility=10")
+    source = opened(config, metrics, "sqs://trail?buckets=trail&receivers=1&visibility=10")
     batches = source.batches()
     until(batches, lambda: metrics.counters().get("errors_s3", 0) >= 90)
     client("sqs").send_message(QueueUrl=url, MessageBody=event("fast"))
@@ -446,3 +449,79 @@ def test_another_accounts_queue(client: Clients, queue: str, config: Config, met
     for name in (queue, "arn:aws:sqs:eu-west-1:123456789012:trail", "123456789012/trail"):
         source = opened(config, metrics, f"sqs://{name}")
         assert ids(take(source, 1, acknowledge=False)) == ["id-1"]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"source": "my.app"}, "its record says that it is from ec2.amazonaws.com, and came from my.app"),
+        ({"source": "aws.partner/example.com/x"}, "and came from aws.partner/example.com/x"),
+        ({"source": "aws.s3"}, "its record says that it is from ec2.amazonaws.com, and came from aws.s3"),
+        (
+            {"account": "210987654321"},
+            "its record says that it is from account 123456789012, and came from 210987654321",
+        ),
+        (
+            {"detail": record(1, recipientAccountId="210987654321")},
+            "from account 210987654321, and came from 123456789012",
+        ),
+        (
+            {"region": "eu-west-1", "detail": record(1, awsRegion="us-east-1")},
+            "from us-east-1, and came from eu-west-1",
+        ),
+    ],
+)
+def test_an_event_that_aws_did_not_make_is_refused_and_counted(
+    client: Clients,
+    queue: str,
+    config: Config,
+    metrics: Metrics,
+    caplog: pytest.LogCaptureFixture,
+    body: dict[str, Any],
+    problem: str,
+) -> None:
+    forged = json.dumps(json.loads(event("forged")) | body)
+    client("sqs").send_message(QueueUrl=queue, MessageBody=forged)
+    client("sqs").send_message(QueueUrl=queue, MessageBody=event(7))
+    source = opened(config, metrics)
+    batches = source.batches()
+    until(batches, lambda: "messages_refused" in metrics.counters())
+    source.close()
+    assert problem in caplog.text
+    assert metrics.counters()["messages_refused"] == 1
+    assert ids(take(opened(config, metrics), 1)) == ["id-7"]
+
+
+def test_files_of_a_bucket_that_no_source_names_are_not_read(
+    client: Clients, queue: str, config: Config, metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(client, KEY, gzip.compress(trail("forged")))
+    client("sqs").send_message(QueueUrl=queue, MessageBody=named(KEY))
+    source = opened(config, metrics, "sqs://trail?buckets=my-trail")
+    batches = source.batches()
+    until(batches, lambda: "messages_refused" in metrics.counters())
+    source.close()
+    assert f"it names s3://trail/{KEY}, and no source names that bucket" in caplog.text
+    assert "write sqs://trail?buckets=trail; left to the queue's redrive policy" in caplog.text
+    # A bucket of another source is known.
+    known = replace(config, sources=(Entry("s3://trail/AWSLogs/"),))
+    client("sqs").send_message(QueueUrl=queue, MessageBody=named(KEY))
+    assert ids(take(opened(known, metrics, "sqs://trail"), 1)) == ["id-forged"]
+
+
+def test_each_file_keeps_the_place_that_its_key_names(
+    client: Clients, queue: str, config: Config, metrics: Metrics
+) -> None:
+    other = KEY.replace("123456789012", "210987654321").replace("eu-west-1", "us-east-1")
+    put(client, KEY, gzip.compress(trail(1)))
+    client("s3").put_object(Bucket="trail", Key=other, Body=gzip.compress(trail(2)))
+    client("s3").put_object(Bucket="trail", Key="copies/a.json", Body=trail(3))
+    client("sqs").send_message(QueueUrl=queue, MessageBody=named(KEY, other, "copies/a.json"))
+    batches = take(opened(config, metrics), 3)
+    assert [batch.place for batch in batches] == [
+        Place("123456789012", "eu-west-1"),
+        Place("210987654321", "us-east-1"),
+        ANYWHERE,
+    ]
+    assert ids(batches) == ["id-1", "id-2", "id-3"]
+    assert left(client, queue) == (0, 0)

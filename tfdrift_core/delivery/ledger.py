@@ -31,6 +31,7 @@ from typing import Any, Final
 
 from tfdrift_core.delivery import drifts
 from tfdrift_core.private import open_private
+from tfdrift_core.records.places import GLOBAL_SERVICES
 from tfdrift_core.records.record import Record, digest
 from tfdrift_core.sources.base import Batch, NotYetError, SourceError
 
@@ -40,21 +41,6 @@ WINDOW_SECONDS: Final = 7 * 86_400
 WINDOW_RECORDS: Final = 2_000_000
 REPLAY_RECORDS: Final = 200_000
 """Window of records from local files, which is kept in memory only; at times half as many."""
-
-GLOBAL_SERVICES: Final = frozenset(
-    {
-        "cloudfront.amazonaws.com",
-        "globalaccelerator.amazonaws.com",
-        "iam.amazonaws.com",
-        "organizations.amazonaws.com",
-        "route53.amazonaws.com",
-        "route53domains.amazonaws.com",
-        "sts.amazonaws.com",
-        "waf.amazonaws.com",
-    }
-)
-"""Their records may reach every region's trail; https://docs.aws.amazon.com/awscloudtrail/latest/userguide/
-cloudtrail-concepts.html, "Global service events"."""
 
 _OF_ONE_COPY = frozenset({"eventID", "awsRegion"})
 """What the copies of one record that come through several regions differ in."""

@@ -7,6 +7,9 @@ from urllib.parse import unquote_plus
 
 import orjson
 
+from tfdrift_core.records.places import envelope_of
+from tfdrift_core.records.record import Record
+
 _DEEPEST: Final = 4
 _VALIDATION = b"CloudTrail validation"
 _LONGEST_BUCKET: Final = 255
@@ -19,6 +22,10 @@ _SNS_HOUSEKEEPING = frozenset({"SubscriptionConfirmation", "UnsubscribeConfirmat
 
 class PoisonError(ValueError):
     """A message that holds nothing known; it is left to the queue's redrive policy."""
+
+
+class RefusedError(PoisonError):
+    """A message that is known, and cannot be what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ def unwrap(body: str) -> Message:
     (without raw delivery) or bare (with it).  S3's test messages, CloudTrail's validation message and SNS confirmations
     hold nothing.
 
+    :raises RefusedError: for an event that AWS did not make, though it looks like one.
     :raises PoisonError: for anything else.
     """
     return _unwrap(body.encode("utf-8", "surrogatepass"), 0)
@@ -92,12 +100,17 @@ def _sns(value: Mapping[str, Any], depth: int) -> Message:
 
 
 def _eventbridge(value: Mapping[str, Any], detail: Mapping[str, Any], body: bytes) -> Message:
+    envelope = envelope_of(value)
     if isinstance(detail.get("eventName"), str):
+        if problem := envelope.contradiction(Record(detail)):
+            raise RefusedError(f"its record {problem}")
         return Message(body, time=_text(detail.get("eventTime")))
     bucket, item = detail.get("bucket"), detail.get("object")
     if isinstance(bucket, dict) and isinstance(item, dict):
         # Unlike S3's own notifications, EventBridge's do not URL-encode the key.
         created = _text(value.get("detail-type")) == "Object Created"
+        if created and envelope.source not in ("", "aws.s3"):
+            raise RefusedError(f"S3 makes such events, and it came from {envelope.source}")
         return Message(objects=(_place(bucket.get("name"), item.get("key")),) if created else ())
     raise PoisonError(f"an EventBridge event of type {_text(value.get('detail-type'))!r} holds no CloudTrail record")
 

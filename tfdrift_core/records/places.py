@@ -1,14 +1,45 @@
 """Where CloudTrail puts its files, and which accounts and regions are wanted."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
+
+from tfdrift_core.records.record import Record
 
 ALL: Final = "all"
 """In ``regions:``, every region that is enabled in the account."""
+
+GLOBAL_SERVICES: Final = frozenset(
+    f"{name}.amazonaws.com"
+    for name in (
+        "account",
+        "billingconductor",
+        "budgets",
+        "ce",
+        "cloudfront",
+        "globalaccelerator",
+        "health",
+        "iam",
+        "networkmanager",
+        "organizations",
+        "route53",
+        "route53domains",
+        "savingsplans",
+        "shield",
+        "signin",
+        "sso",
+        "sts",
+        "support",
+        "tax",
+        "trustedadvisor",
+        "waf",
+    )
+)
+"""Their records name one region, and may reach every region's trail; https://docs.aws.amazon.com/awscloudtrail/latest/
+userguide/cloudtrail-concepts.html, "Global service events", and botocore's endpoints."""
 
 _KEY = re.compile(
     r"""(?:^|.*/)AWSLogs/(?:o-[a-z0-9]+/)?(?P<account>\d{12})/(?P<kind>CloudTrail[A-Za-z-]*)/(?P<region>[a-z0-9-]+)/
@@ -29,6 +60,36 @@ class Key:
     account: str
     region: str
     time: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where AWS says that records are from: in the key of their file, or the envelope around them; else "".
+
+    ``source`` is an envelope's, ``aws.ec2``: nobody but AWS may put events whose source begins so.
+    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
+    """
+
+    account: str = ""
+    region: str = ""
+    source: str = ""
+
+    def contradiction(self, record: Record) -> str:
+        """What a record says of itself that cannot be so, if it is from here; "" where there is nothing."""
+        if self.source and self.source != f"aws.{record.service}":
+            return f"says that it is from {record.event_source or 'no service'}, and came from {self.source}"
+        if self.account and record.account not in ("", self.account):
+            return f"says that it is from account {record.account}, and came from {self.account}"
+        if self.region and record.region not in ("", self.region) and record.event_source not in GLOBAL_SERVICES:
+            return f"says that it is from {record.region}, and came from {self.region}"
+        return ""
+
+    def completed(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A record that names no account is from this one: it must not fit every account there is."""
+        return {**raw, "recipientAccountId": self.account} if self.account and not Record(raw).account else raw
+
+
+ANYWHERE: Final = Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +116,18 @@ class Scope:
 def scope(accounts: Iterable[str], regions: Iterable[str]) -> Scope:
     names = tuple(regions)
     return Scope(frozenset(accounts), () if ALL in names else names)
+
+
+def envelope_of(event: Any) -> Place:
+    """Where an EventBridge event says that it is from; what has no such member is only something around a record."""
+    found = [event.get(name) for name in ("account", "region", "source")]
+    return Place(*("" if value is None else str(value) or "nowhere" for value in found))
+
+
+def place_of(key: str) -> Place:
+    """Where an object's records must be from, by its key."""
+    found = parse_key(key)
+    return ANYWHERE if found is None else Place(found.account, found.region)
 
 
 def parse_key(key: str) -> Key | None:

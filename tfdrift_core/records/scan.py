@@ -7,13 +7,14 @@ record decides whether it can have changed anything, and orjson parses the few t
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import orjson
 import simdjson
 
+from tfdrift_core.records.places import ANYWHERE, Place, envelope_of
 from tfdrift_core.records.record import Record, RecordError, is_true
 from tfdrift_core.records.sift import Document, Sifted
 
@@ -46,27 +47,32 @@ _OPENING, _CLOSING = frozenset(b"{["), frozenset(b"}]")
 class Scan:
     """``read`` counts every record of the document, ``bad`` those that could not be read (or only with repairs).
 
-    ``records`` are the ones that may have changed something, in the document's order.  ``errors`` describes the first
-    ``MAX_ERRORS`` bad ones.
+    ``refused`` counts those that contradict where they came from.  ``records`` are the ones that may have changed
+    something, in the document's order.  ``errors`` describes the first ``MAX_ERRORS`` bad or refused ones.
     """
 
     read: int
     records: list[Record]
     errors: list[RecordError]
     bad: int = 0
+    refused: int = 0
 
 
 def scan(
-    document: Document, origin: str, ignores: Callable[[object, object], bool] = lambda source, name: False
+    document: Document,
+    origin: str,
+    ignores: Callable[[object, object], bool] = lambda source, name: False,
+    place: Place = ANYWHERE,
 ) -> Scan:
     """The records of one undecoded JSON document, less those whose event source and name ``ignores`` takes.
 
     Recognised by content: ``{"Records": [...]}``, a record, a list of records, JSON lines, EventBridge events with the
     record in ``detail``, and LookupEvents' answers and events (``CloudTrailEvent``).  Whatever is wrong with a document
     becomes an error and its other records are still read; nothing is raised.  What is wrong with a read that was left
-    out of a sifted document is not looked for.
+    out of a sifted document is not looked for.  A record that cannot be from ``place``, or from where an EventBridge
+    event around it is from, is refused.
     """
-    reader = _Reader(origin, ignores)
+    reader = _Reader(origin, ignores, place)
     try:
         if isinstance(document, Sifted):
             reader.sifted(document)
@@ -75,7 +81,7 @@ def scan(
     except _EnoughError as error:
         reader.bad += 1
         reader.errors.append(RecordError(f"has more than {error}; the rest of it is left out", origin))
-    return Scan(reader.read, reader.records, reader.errors, reader.bad)
+    return Scan(reader.read, reader.records, reader.errors, reader.bad, reader.refused)
 
 
 class _EnoughError(Exception):
@@ -95,8 +101,10 @@ _parsers = _Parsers()
 class _Reader:
     origin: str
     ignores: Callable[[object, object], bool]
+    place: Place
     read: int = 0
     bad: int = 0
+    refused: int = 0
     records: list[Record] = field(default_factory=list)
     errors: list[RecordError] = field(default_factory=list)
 
@@ -104,6 +112,9 @@ class _Reader:
         self.bad += 1
         if self.bad > MAX_BAD:
             raise _EnoughError(f"{MAX_BAD:,} bad records")
+        self.tell(problem, position)
+
+    def tell(self, problem: str, position: int | None = None) -> None:
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(RecordError(problem, self.origin, self.read if position is None else position))
 
@@ -179,9 +190,10 @@ class _Reader:
 
     def one(self, item: simdjson.Object) -> None:
         """A record that is no read, or an envelope around one."""
-        name = item.get("eventName")
+        name, envelope = item.get("eventName"), ANYWHERE
         if name is None:
             if isinstance(detail := item.get("detail"), simdjson.Object) and detail.get("eventName") is not None:
+                envelope = envelope_of(item)
                 item, name = detail, detail.get("eventName")
             elif isinstance(text := item.get("CloudTrailEvent"), str):
                 before = self.read
@@ -193,9 +205,9 @@ class _Reader:
                 return
         self.read += 1
         if not self.ignores(item.get("eventSource"), name):
-            self.text(cast(bytes, item.mini))
+            self.text(cast(bytes, item.mini), envelope)
 
-    def text(self, text: bytes) -> None:
+    def text(self, text: bytes, envelope: Place = ANYWHERE) -> None:
         """The JSON of one record; ``read`` already counts it."""
         if len(text) > MAX_RECORD_BYTES:
             self.fail(f"has {len(text):,} bytes; CloudTrail writes {MAX_RECORD_BYTES:,} at most")
@@ -203,11 +215,11 @@ class _Reader:
         try:
             raw = orjson.loads(text)
         except ValueError as error:
-            self.repair(text, error)
+            self.repair(text, error, envelope)
         else:
-            self.measured(raw, text)
+            self.measured(raw, text, envelope)
 
-    def repair(self, text: bytes, error: ValueError) -> None:
+    def repair(self, text: bytes, error: ValueError, envelope: Place) -> None:
         """Keeps what an attacker could otherwise hide by making CloudTrail log one character that is not Unicode."""
         try:
             loose = json.loads(text.decode("utf-8", "replace"), strict=False)
@@ -219,18 +231,18 @@ class _Reader:
             return
         self.fail(f"was read with replacement characters, it is not valid JSON: {error}")
         if isinstance(raw, dict) and "eventName" not in raw and "detail" in raw:
-            raw = raw["detail"]
-        self.measured(raw, text)
+            envelope, raw = envelope_of(raw), raw["detail"]
+        self.measured(raw, text, envelope)
 
-    def measured(self, raw: object, text: bytes) -> None:
+    def measured(self, raw: object, text: bytes, envelope: Place) -> None:
         """One record that nobody has looked at how deep it is, and what it was made of."""
         # Few records have as many brackets.
         if text.count(b"{") + text.count(b"[") > MAX_RECORD_DEPTH and _depth(raw) > MAX_RECORD_DEPTH:
             self.fail(f"is nested more than {MAX_RECORD_DEPTH} levels deep")
         else:
-            self.parsed(raw)
+            self.parsed(raw, envelope)
 
-    def parsed(self, raw: object) -> None:
+    def parsed(self, raw: object, envelope: Place = ANYWHERE) -> None:
         if not isinstance(raw, dict):
             self.fail("is not a JSON object")
             return
@@ -238,10 +250,20 @@ class _Reader:
         if not isinstance(name, str) or not name:
             self.fail("has no eventName")
         elif _may_change(raw, name):
-            record = Record(raw)
-            self.records.append(record)
-            if record.withheld and not record.arns:
-                self.fail(f"says too little to be compared: {record.withheld}, and it names no resource")
+            self.accept(raw, envelope)
+
+    def accept(self, raw: Mapping[str, Any], envelope: Place) -> None:
+        for place in (self.place, envelope):
+            if place is not ANYWHERE:
+                raw = place.completed(raw)
+                if problem := place.contradiction(Record(raw)):
+                    self.refused += 1
+                    self.tell(f"is refused, for it {problem}")
+                    return
+        record = Record(raw)
+        self.records.append(record)
+        if record.withheld and not record.arns:
+            self.fail(f"says too little to be compared: {record.withheld}, and it names no resource")
 
     def pieces(self, data: bytes) -> None:
         """A document that is not JSON as a whole: takes it apart by its brackets and reads each part by itself."""

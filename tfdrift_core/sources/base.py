@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tfdrift_core.records.places import ANYWHERE, Place
 from tfdrift_core.records.sift import Document
 
 
@@ -15,12 +16,14 @@ class Batch:
     record, or JSON lines; or what was sifted from a file.  ``origin`` names the place for messages
     (``s3://bucket/key``, a path).  ``token`` is whatever the source needs to acknowledge the batch.  ``durable`` is
     false where a restart begins anew, as it does with a local file: what was read then counts as new again.
+    ``place`` is where AWS says that its records are from.
     """
 
     origin: str
     documents: tuple[Document, ...]
     token: object = None
     durable: bool = True
+    place: Place = ANYWHERE
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _RANGE = frozenset({"start", "end", "follow"})
 _OPTIONS: Final[Mapping[str, frozenset[str]]] = {
     "": frozenset({"follow"}),
     "file": frozenset({"follow"}),
-    "sqs": _AWS_OPTIONS | _SCOPE | {"visibility", "receivers"},
+    "sqs": _AWS_OPTIONS | _SCOPE | {"visibility", "receivers", "buckets"},
     "s3": _AWS_OPTIONS | _SCOPE | _RANGE | {"interval", "overlap"},
     "lookup": _AWS_OPTIONS | _SCOPE | _RANGE | {"interval", "overlap"},
 }
@@ -133,3 +133,12 @@ def locate(entry: str | Entry) -> Location:
         if name not in known:
             raise SourceError(f"{entry.url}: unknown option {name}; known here: {', '.join(sorted(known)) or 'none'}")
     return Location(entry.url, scheme, unquote(rest) if scheme == "file" else rest, Options(entry.url, options))
+
+
+def buckets(place: Location, config: Config) -> list[str]:
+    """The buckets whose files the messages of a queue may name: its own option's, and those of the other sources.
+
+    :raises SourceError: when one of the sources is none.
+    """
+    others = (locate(entry) for entry in config.sources)
+    return sorted({*place.options.texts("buckets"), *(it.rest.partition("/")[0] for it in others if it.scheme == "s3")})

@@ -15,7 +15,7 @@ from tfdrift_core.records.sift import Sifter
 from tfdrift_core.sources import lookup, s3
 from tfdrift_core.sources.accounts import lookup_clients
 from tfdrift_core.sources.base import Checkpoints, Source, SourceError
-from tfdrift_core.sources.location import Location
+from tfdrift_core.sources.location import Location, buckets
 from tfdrift_core.sources.lookup import Lookup
 from tfdrift_core.sources.s3 import S3
 from tfdrift_core.sources.sqs import Sqs, parse_queue
@@ -53,6 +53,10 @@ def _sqs(place: Location, means: _Means) -> Source:
     visibility = options.seconds("visibility", 120.0)
     if not 10 <= visibility <= 43_200:
         raise SourceError(f"sqs://{place.rest}: visibility is {visibility:g} seconds; SQS and TFDrift need 10 to 43200")
+    named = buckets(place, means.config)
+    for bucket in named:
+        if not _BUCKET.match(bucket):
+            raise SourceError(f"sqs://{place.rest}: {bucket!r} is not a bucket name; write buckets: [name]")
     return Sqs(
         queue,
         _clients(options.aws(means.config)),
@@ -60,6 +64,7 @@ def _sqs(place: Location, means: _Means) -> Source:
         means.metrics,
         visibility=visibility,
         receivers=options.number("receivers", 4),
+        buckets=named,
         sifter=means.sifter,
     )
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from tfdrift_core.metrics import Metrics
-from tfdrift_core.records.places import Scope, parse_key
+from tfdrift_core.records.places import Scope, parse_key, place_of
 from tfdrift_core.records.sift import Sifter
 from tfdrift_core.sources.base import Batch, Checkpoints, Span
 from tfdrift_core.sources.files import DamagedError
@@ -223,7 +223,7 @@ class S3:
                 problem = problem and f"{problem}; what was before is read"
             if problem:
                 self._health.note("%s: %s", origin, problem)
-            return Batch(origin, documents, item)
+            return Batch(origin, documents, item, place=place_of(item.key))
         return None
 
     def _shards(self, prefix: str) -> list[str]:

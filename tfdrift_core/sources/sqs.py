@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,8 +16,8 @@ from typing import Any, Final
 from botocore.exceptions import ClientError, ParamValidationError
 
 from tfdrift_core.metrics import Metrics
-from tfdrift_core.records.envelope import Message, PoisonError, unwrap
-from tfdrift_core.records.places import Scope
+from tfdrift_core.records.envelope import Message, PoisonError, RefusedError, unwrap
+from tfdrift_core.records.places import ANYWHERE, Place, Scope, place_of
 from tfdrift_core.records.sift import Document, Sifter
 from tfdrift_core.sources.base import Batch, SourceError
 from tfdrift_core.sources.files import DamagedError
@@ -63,6 +63,8 @@ POISON_REMEMBERED: Final = 10_000
 _NAME = re.compile(r"^(?:(?P<account>\d{12})/)?(?P<name>[A-Za-z0-9_-]{1,80}(?:\.fifo)?)$")
 _ARN = re.compile(r"^arn:[a-z-]+:sqs:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<name>[A-Za-z0-9_.-]+)$")
 _URL_REGION = re.compile(r"^https?://(?:sqs[.-]([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.amazonaws\.com")
+
+_File = tuple[str, tuple[Document, ...], Place]
 
 _log = logging.getLogger("tfdrift.cloudtrail.sqs")
 
@@ -141,13 +143,17 @@ class Sqs:
         *,
         visibility: float = VISIBILITY,
         receivers: int = 4,
+        buckets: Collection[str] = (),
         sifter: Sifter | None = None,
     ) -> None:
-        """``make_client`` makes a client of a service in a region (``""``: the default one)."""
+        """``make_client`` makes a client of a service in a region (``""``: the default one).
+
+        Only files of ``buckets`` are read: who may send to the queue may name any.
+        """
         self.name = f"sqs://{queue.url or queue.name}"
         self._queue, self._make_client, self._scope, self._metrics = queue, make_client, scope, metrics
         self._visibility, self._receivers, self._sifter = max(2, int(visibility)), receivers, sifter
-        self._url = queue.url
+        self._url, self._buckets = queue.url, frozenset(buckets)
         self._stop = threading.Event()
         self._health = Health(self.name, "sqs", metrics, self._stop)
         self._objects_health = Health(f"{self.name}: objects", "s3", metrics, self._stop)
@@ -333,12 +339,19 @@ class Sqs:
                 self._done.append(name)
 
     def _give(
-        self, name: str | None, content: Message, sent: int, documents: tuple[Document, ...], origin: str
+        self,
+        name: str | None,
+        content: Message,
+        sent: int,
+        documents: tuple[Document, ...],
+        origin: str,
+        place: Place = ANYWHERE,
     ) -> None:
         """``name`` is the message that is done with once these are; None where it is not."""
         with self._changed:
             number = next(self._numbers)
-            heapq.heappush(self._ready, _Ready(content.time, sent, number, Batch(origin, documents, name)))
+            batch = Batch(origin, documents, name, place=place)
+            heapq.heappush(self._ready, _Ready(content.time, sent, number, batch))
             self._due.append((time.monotonic() + SETTLING, number))
             self._waiting.add(number)
             self._bytes += sum(map(len, documents))
@@ -353,7 +366,7 @@ class Sqs:
         while (reading := self._next_to_read()) is not None:
             name, places = reading.name, reading.content.objects
             try:
-                documents, refused = self._documents(places)
+                files, refused = self._files(places)
             except AWS_ERRORS as error:
                 self._put_off(reading, error)
             except Exception as error:  # noqa: BLE001 - whatever one message names, the others go on
@@ -362,9 +375,10 @@ class Sqs:
                 with self._changed:
                     del self._reading[name]
                     mended = not any(other.failures for other in self._reading.values())
-                if documents or refused is None:
-                    whole = name if refused is None else None
-                    self._give(whole, reading.content, reading.sent, documents, _names(places))
+                for number, (origin, documents, place) in enumerate(files, 1):
+                    # Batches of one message come in this order, so that it is done with when its last one is.
+                    whole = name if refused is None and number == len(files) else None
+                    self._give(whole, reading.content, reading.sent, documents, origin, place)
                 if refused is not None:
                     self._refuse(name, refused)
                 if mended:
@@ -402,14 +416,20 @@ class Sqs:
             self._held.pop(reading.name, None)
             self._changed.notify_all()
 
-    def _documents(self, places: Iterable[tuple[str, str]]) -> tuple[tuple[Document, ...], PoisonError | None]:
-        """What the files hold, and which of them can never be read.
+    def _files(self, objects: Iterable[tuple[str, str]]) -> tuple[list[_File], PoisonError | None]:
+        """Each file with what it holds and where that is from, and which of them can or may never be read.
 
         :raises ClientError: and botocore's other errors, when one cannot be read now.
         """
-        held: list[Document] = []
-        refused = None
-        for bucket, key in places:
+        held: list[_File] = []
+        refused: PoisonError | None = None
+        for bucket, key in objects:
+            if bucket not in self._buckets:
+                refused = RefusedError(
+                    f"it names s3://{bucket}/{key}, and no source names that bucket; if it is your trail's, write"
+                    f" {self.name}?buckets={bucket}"
+                )
+                continue
             try:
                 documents, problem = unpack(fetch(self._s3, bucket, key, self._parts), self._sifter)
             except AWS_ERRORS as error:
@@ -419,8 +439,8 @@ class Sqs:
                 continue
             if problem:
                 self._objects_health.note("s3://%s/%s: %s; what was before is read", bucket, key, problem)
-            held.extend(documents)
-        return tuple(held), refused
+            held.append((f"s3://{bucket}/{key}", documents, place_of(key)))
+        return held, refused
 
     def _refuse(self, name: str, error: Exception) -> None:
         """Left alone: it comes again until the queue's redrive policy puts it into the dead-letter queue."""
@@ -433,6 +453,8 @@ class Sqs:
                 del self._poison[next(iter(self._poison))]
         if not known:
             self._metrics.add("poison_messages")
+            if isinstance(error, RefusedError):
+                self._metrics.add("messages_refused")
             known_form = isinstance(error, (PoisonError, DamagedError, *AWS_ERRORS))
             problem = str(error) if known_form else f"please report this: {error!r}"
             self._health.note("message %s cannot be used: %s; left to the queue's redrive policy", name, problem)

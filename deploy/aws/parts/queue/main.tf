@@ -35,6 +35,8 @@ resource "aws_sqs_queue" "it" {
   tags                       = var.tags
 }
 
+data "aws_caller_identity" "here" {}
+
 data "aws_iam_policy_document" "send" {
   statement {
     sid       = "EventBridge"
@@ -50,6 +52,12 @@ data "aws_iam_policy_document" "send" {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
       values   = var.rules
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.here.account_id]
     }
   }
 

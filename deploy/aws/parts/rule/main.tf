@@ -39,7 +39,9 @@ resource "aws_cloudwatch_event_rule" "calls" {
   tags           = var.tags
 
   # Records without readOnly are let through: TFDrift tells them apart.
+  # Nobody but AWS may put events whose source begins with aws.; what an application puts under the same detail type is none.
   event_pattern = jsonencode({
+    source = [{ prefix = "aws." }]
     detail-type = [
       "AWS API Call via CloudTrail",
       "AWS Console Action via CloudTrail",
