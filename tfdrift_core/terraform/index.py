@@ -23,10 +23,16 @@ _ARN = re.compile(r"arn:(aws[\w-]*):([\w-]*):([\w-]*):(\d{12})?:.")
 _PROVIDER = re.compile(r'(?:(.*)\.)?provider\["([^"]+)"\](?:\.(.+))?|(?:(.*)\.)?provider\.(\w+)(?:\.(.+))?')
 
 _GLOBAL = re.compile(
-    r"aws_(iam|route53(?!_resolver)|cloudfront|waf|organizations|shield|globalaccelerator|account|budgets|ce"
-    r"|networkmanager|dx_gateway|s3_account)(_|$)"
+    r"aws_(account|bcmdataexports|billing|budgets|ce|chatbot|cloudfront|cloudfrontkeyvaluestore|costoptimizationhub|cur"
+    r"|dx_gateway|ecrpublic|globalaccelerator|iam|invoicing|networkmanager|notifications|organizations"
+    r"|route53(?!_resolver)|route53domains|route53recoverycontrolconfig|route53recoveryreadiness|s3_account"
+    r"|savingsplans|shield|waf)(_|$)"
 )
-"""Types whose API is the same in all regions: the provider's region says nothing about where their records appear."""
+"""Types whose API is the same in all regions: the provider's region says nothing about where their records appear.
+
+The services that have one endpoint for a partition, or are in one region only:
+https://docs.aws.amazon.com/general/latest/gr/rande.html and botocore's ``endpoints.json``.
+"""
 
 _COMPARED = 16  # an id that more instances share names none of them
 _PARSED = 512  # parsed instances that a state keeps: the few that the records of a batch touch

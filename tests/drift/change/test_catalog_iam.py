@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.drift.replayed import Call, Change, changes
+from tests.drift.replayed import ACCOUNT, Call, Change, changes, record_of, state
+from tfdrift_core.replay import replay
 
 P = "arn:aws:iam::123456789012:policy/p"
 Q = "arn:aws:iam::123456789012:policy/q"
@@ -323,3 +324,17 @@ def test_policy_version_chosen(calls: list[Call], policy: str | None) -> None:
     made = changes("iam", RESOURCES, *calls)
     assert [change[:2] for change in made] == ([("aws_iam_policy.p", "policy")] if policy else [])
     assert not policy or made[0][3] == (policy if policy == "(unknown)" else json.loads(policy))
+
+
+def test_a_key_without_a_user_name_is_the_callers_own() -> None:
+    """IAM determines the user from the access key that signs the request
+    (https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html)."""
+
+    def made(user: str) -> list[str]:
+        response = {"accessKey": {"userName": user, "accessKeyId": "AKIA2", "status": "Active"}}
+        identity = {"type": "IAMUser", "userName": user, "accountId": ACCOUNT}
+        call = {**record_of("iam", ("CreateAccessKey", {}, response)), "userIdentity": identity}
+        return [event.resource.type for event in replay(state(RESOURCES), [call])]
+
+    assert made("u") == ["aws_iam_access_key"]
+    assert made("stranger") == []
