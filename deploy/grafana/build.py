@@ -34,6 +34,8 @@ from grafana_foundation_sdk.models import dashboard as model
 HERE = Path(__file__).parent
 LOKI = model.DataSourceRef(type_val="loki", uid="${loki}")
 PROMETHEUS = model.DataSourceRef(type_val="prometheus", uid="${prometheus}")
+SCHEMA_VERSION = 42
+"""Of Grafana 12 and newer; the SDK writes an older one.  Nothing that 37 to 42 migrate is used in these dashboards."""
 METRIC = "falcosecurity_plugins_tfdrift_"
 """What Falco puts before the plugin's metrics; it puts ``_total`` after every one, gauges too."""
 
@@ -41,19 +43,23 @@ COLORS = {"Critical": "red", "Error": "orange", "Warning": "yellow", "Notice": "
 FIELDS = {
     "user": "drift.user",
     "resource": "drift.resource",
+    "workspace": "tf.workspace",
     "type": "tf.type",
     "kind": "drift.kind",
     "attribute": "drift.attribute",
     "path": "drift.path",
     "old": "drift.old_value",
     "new": "drift.new_value",
+    "change": "drift.change",
     "call": "ct.name",
     "hint": "drift.hint",
 }
 """Label of a query, and the field of the alert that it shows."""
 
 CHOSEN = 'cloud_account=~"$account", cloud_service=~"$service"'
-WHAT = "{{.resource}} {{.kind}}{{if .path}} {{.path}}: {{.old}} → {{.new}}{{end}}"
+WHAT = (
+    "{{.resource}} {{.kind}}{{if .path}} {{.path}}: {{if .change}}{{.change}}{{else}}{{.old}} → {{.new}}{{end}}{{end}}"
+)
 LINE = WHAT + " by {{.user}} with {{.call}}. {{.hint}}"
 
 
@@ -70,7 +76,7 @@ def counted(query: str, by: Sequence[str], over: str) -> str:
 
 
 def lines(where: str = CHOSEN, condition: str = "") -> str:
-    labels = ("resource", "kind", "path", "old", "new", "user", "call", "hint")
+    labels = ("resource", "kind", "path", "old", "new", "change", "user", "call", "hint")
     return f'{drift(*labels, where=where)}{condition} | line_format "{LINE}"'
 
 
@@ -164,6 +170,8 @@ def with_events(made: dashboard.Dashboard) -> dashboard.Dashboard:
     return made
 
 
+RESOURCE = ("resource", "workspace", "type")
+ATTRIBUTE = ("resource", "workspace", "path", "user")
 TO_RESOURCE = "/d/tfdrift-resources?var-resource=${__value.raw:percentencode}"
 TO_PERSON = "/d/tfdrift-people?var-user=${__value.raw:percentencode}"
 SEVERE = 'priority=~"Emergency|Alert|Critical"'
@@ -179,10 +187,8 @@ def overview() -> dashboard.Dashboard:
     )
     made.with_panel(bars("Changes by severity", counted(drift(), ("priority",), "$__auto"), "{{priority}}").span(12))
     made.with_panel(log("Critical changes", lines(f"{CHOSEN}, {SEVERE}")).span(24))
-    by = ("resource", "type", "priority")
-    made.with_panel(
-        tally("Resources", counted(drift("resource", "type"), by, "$__range"), {"resource": TO_RESOURCE}).span(12)
-    )
+    found = counted(drift(*RESOURCE), (*RESOURCE, "priority"), "$__range")
+    made.with_panel(tally("Resources", found, {"resource": TO_RESOURCE}).span(12))
     made.with_panel(tally("Rules", counted(drift(), ("rule", "priority"), "$__range"), {}).span(12))
     return made
 
@@ -213,9 +219,9 @@ def resources() -> dashboard.Dashboard:
     made.with_panel(
         tally("Accounts and services", accounts, {"cloud_account": to_account, "cloud_service": to_service}).span(10)
     )
-    found = counted(drift("resource", "type") + one, ("resource", "type"), "$__range")
+    found = counted(drift(*RESOURCE) + one, RESOURCE, "$__range")
     made.with_panel(tally("Resources", found, {"resource": TO_RESOURCE}).span(14))
-    attributes = counted(drift("resource", "path", "user") + one, ("resource", "path", "user"), "$__range")
+    attributes = counted(drift(*ATTRIBUTE) + one, ATTRIBUTE, "$__range")
     made.with_panel(tally("Attributes", attributes, {"resource": TO_RESOURCE, "user": TO_PERSON}).span(24))
     timeline = counted(drift("resource", "path") + one + ' | path!=""', ("path",), "$__auto")
     made.with_panel(bars("Attributes over time", timeline, "{{path}}").span(24))
@@ -378,7 +384,7 @@ def provisioned(alert: Alert, source: str, query: Builder[Any]) -> dict[str, Any
     rule.for_val(alert.pending).no_data_state(alert.no_data).exec_err_state("Error")
     rule.annotations({"summary": alert.summary})
     rule.labels({"team": "platform", "severity": alert.severity, "source": "tfdrift"})
-    raw: dict[str, Any] = json.loads(encode(rule))
+    raw: dict[str, Any] = json.loads(encode(rule.build()))
     return {key: value for key, value in raw.items() if key not in _API_ONLY}
 
 
@@ -397,8 +403,14 @@ def alert_rules() -> dict[str, Any]:
     }
 
 
-def encode(builder: Builder[Any]) -> str:
-    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(builder.build())
+def encode(made: object) -> str:
+    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(made)
+
+
+def encode_board(builder: dashboard.Dashboard) -> str:
+    made = builder.build()
+    made.schema_version = SCHEMA_VERSION
+    return encode(made)
 
 
 BOARDS = (overview, services, resources, people, health)
@@ -406,7 +418,7 @@ BOARDS = (overview, services, resources, people, health)
 
 def files() -> dict[Path, str]:
     """Every generated file and its text."""
-    made = {HERE / "dashboards" / f"{board.__name__}.json": encode(board()) + "\n" for board in BOARDS}
+    made = {HERE / "dashboards" / f"{board.__name__}.json": encode_board(board()) + "\n" for board in BOARDS}
     header = "# Generated by ../../build.py; do not edit.\n"
     rules = yaml.safe_dump(alert_rules(), sort_keys=False, allow_unicode=True, width=120)
     made[HERE / "provisioning" / "alerting" / "tfdrift.yaml"] = header + rules
