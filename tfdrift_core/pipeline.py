@@ -17,6 +17,7 @@ from tfdrift_core.drift.batch import Result
 from tfdrift_core.drift.change import catalog
 from tfdrift_core.drift.classify.classify import Expectations
 from tfdrift_core.drift.engine import Engine, merged
+from tfdrift_core.drift.event import Opening
 from tfdrift_core.drift.memory import Memory
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.sink import Sink
@@ -92,6 +93,13 @@ class Pipeline:
         self._source = open_sources(params, self._config, self.metrics, self._sifter)
         if not self._config.state and not self._config.config:
             log.warning("no state is configured, so only what is created is drift; add state or config to init_config")
+
+    @property
+    def open_drift(self) -> Sequence[Opening]:
+        """The drift that was reported and is not over, the oldest first."""
+        memory = self._engine.memory
+        found = [opening for key in memory.drifted() for opening in memory.openings(key)]
+        return sorted(found, key=lambda opening: opening.opened)
 
     @property
     def progress(self) -> Any:

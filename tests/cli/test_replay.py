@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,38 @@ def test_two_workspaces_of_one_configuration_are_told_apart(replay: Replay) -> N
     found = [json.loads(line) for line in lines.splitlines()]
     assert [event["drift.resource"] for event in found] == ["aws_instance.web"] * 2
     assert len({event["drift.id"] for event in found}) == 2
+
+
+def changed(number: int, instance_type: str) -> dict[str, Any]:
+    request = {**RECORD["requestParameters"], "instanceType": {"value": instance_type}}
+    time = f"2026-01-31T08:{number:02}:00Z"
+    return {**RECORD, "eventID": f"call-{number}", "eventTime": time, "requestParameters": request}
+
+
+def write_trail(*types: str) -> str:
+    """A directory of one file for each call: what is put back within one file is no drift at all."""
+    shutil.rmtree("trail", ignore_errors=True)
+    Path("trail").mkdir()
+    for number, instance_type in enumerate(types):
+        Path(f"trail/{number}.json").write_text(json.dumps({"Records": [changed(number, instance_type)]}))
+    return "trail"
+
+
+def test_what_ended_is_shown_with_what_began_it(replay: Replay) -> None:
+    code, out, _ = replay("-s", "a.tfstate", write_trail("t3.large", "t3.micro"))
+    assert code == 0
+    assert "resolved" in out
+    assert "reverted: put back by another call; open since 2026-01-31 08:00:00 by" in out
+
+
+def test_what_is_still_open_is_counted_and_can_be_all_that_is_shown(
+    replay: Replay, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    code, out, _ = replay("-s", "a.tfstate", "--open", "--json", write_trail("t3.large", "t3.micro", "t3.nano"))
+    assert code == 0
+    (event,) = map(json.loads, out.splitlines())
+    assert (event["drift.kind"], event["drift.new_value"]) == ("modified", "t3.nano")
+    assert "1 still open" in caplog.text
+    code, out, _ = replay("-s", "a.tfstate", "--open", write_trail("t3.large", "t3.micro"))
+    assert (code, out) == (0, "")

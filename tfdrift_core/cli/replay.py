@@ -23,15 +23,24 @@ from tfdrift_core.cli import settings
 from tfdrift_core.config import ConfigError, Source
 from tfdrift_core.drift.classify.identity import identify
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind
+from tfdrift_core.drift.opening import told
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.fields import shown, values
+from tfdrift_core.output.sink import Sink
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.sources.base import SourceError
 from tfdrift_core.sources.files import listing
 from tfdrift_core.text import one_line
 
 _log = logging.getLogger("tfdrift.replay")
-_STYLES = {Kind.DELETED: "bold red", Kind.UNMANAGED: "magenta", Kind.MODIFIED: "yellow", Kind.EXPECTED: "dim"}
+_STYLES = {
+    Kind.DELETED: "bold red",
+    Kind.UNMANAGED: "magenta",
+    Kind.MODIFIED: "yellow",
+    Kind.EXPECTED: "dim",
+    Kind.RESOLVED: "green",
+    Kind.OPEN: "yellow",
+}
 _LONG = 5
 
 
@@ -51,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a Terraform directory; or a falco.yaml, or a file with the plugin's init_config",
     )
     parser.add_argument("--expected", action="store_true", help="show expected changes too, with the reason")
+    parser.add_argument("--open", action="store_true", help="show only what is still open at the end")
     parser.add_argument("--json", action="store_true", help="print every event as one line of JSON, by field name")
 
 
@@ -69,18 +79,35 @@ def run(args: argparse.Namespace) -> int:
     except (ConfigError, SourceError) as error:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
-    sink = _JsonSink() if args.json else _TextSink()
+    sink: Sink = _JsonSink() if args.json else _TextSink()
     try:
         with _progress(args.sources, pipeline.metrics):
-            pipeline.run(sink, threading.Event())
+            pipeline.run(_NoSink() if args.open else sink, threading.Event())
+        if args.open:
+            for opening in pipeline.open_drift:
+                sink.put(told(opening))
     except SourceError as error:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
     finally:
         pipeline.close()
-    _summary(pipeline.metrics)
+    _summary(pipeline.metrics, len(pipeline.open_drift))
     failures = any(name == "records_bad" or name.startswith("errors_") for name in pipeline.metrics.counters())
     return 1 if pipeline.store.errors or failures else 0
+
+
+class _NoSink:
+    """Shows nothing."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def put(self, event: DriftEvent) -> bool:
+        self._count += 1
+        return True
+
+    def handed_over(self) -> int:
+        return self._count
 
 
 class _JsonSink:
@@ -123,7 +150,7 @@ def _text(event: DriftEvent) -> Text:
         """Our own text and layout, and behind it what a record or a state says, which may hold anything."""
         text.append(ours + one_line(theirs), style=style)
 
-    add(datetime.fromtimestamp(record.time / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S") if record.time else "no time")
+    add(_time(record.time))
     text.append("  ")
     text.append(f"{event.kind:<9}", style=_STYLES[event.kind])
     add("  ", resource.address or resource.type or "unknown type", "bold")
@@ -141,15 +168,27 @@ def _text(event: DriftEvent) -> Text:
     for sign, elements, style in (("-", event.removed, "red"), ("+", event.added, "green")):
         for element in elements:
             add(f"\n      {sign} ", _shorten(element, ""), style)
-    who = identify(record).user or "unknown"
-    place = " ".join(part for part in (record.account, record.region) if part)
-    add("\n    by ", f"{who} with {record.event_name}", "cyan")
-    add(" from ", f"{record.source_ip or 'unknown address'} in {place}", "dim")
+    if event.resolution is not None and event.opening is not None:
+        since = datetime.fromtimestamp(event.opening.opened / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        add(
+            "\n    ",
+            f"{event.resolution}: {event.reason}; open since {since} by {event.opening.by or 'unknown'}",
+            "green",
+        )
+    if record.event_name:
+        who = identify(record).user or "unknown"
+        place = " ".join(part for part in (record.account, record.region) if part)
+        add("\n    by ", f"{who} with {record.event_name}", "cyan")
+        add(" from ", f"{record.source_ip or 'unknown address'} in {place}", "dim")
     if event.confidence is Confidence.INFERRED or event.kind is Kind.EXPECTED:
         add("\n    ", f"{event.confidence}: {event.reason}", "dim")
     if resource.file:
         add("\n    ", f"{resource.file}:{resource.line}", "dim")
     return text
+
+
+def _time(nanoseconds: int) -> str:
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S") if nanoseconds else "no time"
 
 
 def _shorten(value: str | None, absent: str, length: int = 300) -> str:
@@ -191,7 +230,7 @@ def _files(sources: list[str]) -> int:
         return 0
 
 
-def _summary(metrics: Metrics) -> None:
+def _summary(metrics: Metrics, still_open: int) -> None:
     counters = metrics.counters()
     kinds = ", ".join(
         f"{counters.get(f'drift_{kind}', 0)} {kind}" for kind in (Kind.MODIFIED, Kind.DELETED, Kind.UNMANAGED)
@@ -199,11 +238,12 @@ def _summary(metrics: Metrics) -> None:
     expected = sum(count for name, count in counters.items() if name.startswith("expected_"))
     bad, unknown = counters.get("records_bad", 0), counters.get("records_unknown", 0)
     _log.info(
-        "%d records read, %d were changes: %s, %d expected%s%s",
+        "%d records read, %d were changes: %s, %d expected%s%s; %d still open",
         counters.get("records_read", 0),
         counters.get("records_relevant", 0),
         kinds,
         expected,
         f"; {bad} records could not be read" if bad else "",
         f"; {unknown} records take too much work, what they touch is told without values" if unknown else "",
+        still_open,
     )

@@ -77,6 +77,11 @@ def resolved(
     )
 
 
+def told(opening: Opening) -> DriftEvent:
+    """The event that told of a drift, as far as it is kept."""
+    return replace(reminder(opening, 0), kind=opening.kind, id=opening.id, reason="", opening=None)
+
+
 def reminder(opening: Opening, now: int) -> DriftEvent:
     """A drift that is still open, told once more."""
     return _event(

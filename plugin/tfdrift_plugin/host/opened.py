@@ -30,7 +30,7 @@ from tfdrift_core.delivery.drifts import Acknowledgement, OpenDrift, OpenStore, 
 from tfdrift_core.delivery.shared import SharedStore
 from tfdrift_core.drift.event import DriftEvent, Opening
 from tfdrift_core.drift.memory import openings_of
-from tfdrift_core.drift.opening import reminder
+from tfdrift_core.drift.opening import told
 from tfdrift_core.output.fields import Value, values
 from tfdrift_core.text import one_line
 from tfdrift_plugin.host import falco_yaml, rules
@@ -132,7 +132,7 @@ def _rules(args: argparse.Namespace) -> Sequence[Rule]:
 
 def _event(opening: Opening) -> DriftEvent:
     """The event that told of it, as far as it is kept."""
-    return replace(reminder(opening, time.time_ns()), kind=opening.kind, id=opening.id, reason="")
+    return replace(told(opening), opening=opening)
 
 
 def _severity(opening: Opening, ruleset: Sequence[Rule]) -> str:
