@@ -33,6 +33,7 @@ from tests.judge import moto, serializer, terraform
 from tests.nodes import node_at
 from tests.oracle.compare import describe, equal
 from tfdrift_core.drift.compare.schema import Node, schema_for
+from tfdrift_core.terraform.index import key_text
 
 HERE = Path(__file__).parent
 BASES = HERE / "bases"
@@ -127,7 +128,7 @@ def attributes(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         if resource["mode"] == "managed":
             for instance in resource["instances"]:
                 key = instance.get("index_key")
-                index = "" if key is None else f"[{json.dumps(key)}]"
+                index = "" if key is None else f"[{key_text(key)}]"
                 module = f"{resource['module']}." if "module" in resource else ""
                 found[f"{module}{resource['type']}.{resource['name']}{index}"] = instance["attributes"]
     return found

@@ -38,7 +38,7 @@ from tfdrift_core.drift.change.catalog import Catalog
 from tfdrift_core.drift.change.catalog import load as load_catalog
 from tfdrift_core.replay import replay
 from tfdrift_core.terraform.configuration import Configuration
-from tfdrift_core.terraform.index import Blocks, no_blocks
+from tfdrift_core.terraform.index import Blocks, key_text, no_blocks
 from tfdrift_core.terraform.model import StateIndex
 
 ROOT = Path(__file__).parents[2]
@@ -232,7 +232,7 @@ def _instances(suite: Suite, scenario: Scenario) -> list[str]:
     for resource in json.loads(suite.state(scenario["base"]))["resources"]:
         for instance in resource["instances"]:
             key = instance.get("index_key")
-            index = "" if key is None else f"[{json.dumps(key)}]"
+            index = "" if key is None else f"[{key_text(key)}]"
             module = f"{resource['module']}." if "module" in resource else ""
             address = f"{module}{resource['type']}.{resource['name']}{index}"
             if address in wanted:

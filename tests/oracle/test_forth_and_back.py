@@ -15,7 +15,7 @@ from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import DriftEvent, Kind, Resolution
 from tfdrift_core.drift.memory import Key, Memory
 from tfdrift_core.records.record import Record
-from tfdrift_core.terraform.index import Index
+from tfdrift_core.terraform.index import Index, key_text
 
 SALT = b"0123456789abcdef"
 CASES = [
@@ -60,7 +60,7 @@ def newer(raw: bytes, left: Mapping[Key, Mapping[str, Any] | None]) -> Index:
         kept = []
         for instance in resource["instances"]:
             module = f"{resource['module']}." if "module" in resource else ""
-            key = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
+            key = f"[{key_text(instance['index_key'])}]" if "index_key" in instance else ""
             address = f"{module}{resource['type']}.{resource['name']}{key}"
             if resource["mode"] == "managed" and address in by_address:
                 if by_address[address] is None:

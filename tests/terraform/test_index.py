@@ -4,7 +4,7 @@ import pytest
 from tests.indexes import index_of
 from tests.terraform.states import AWS, addresses, ec2, instance, resource, state, terraform
 from tfdrift_core.terraform.configuration import module_path
-from tfdrift_core.terraform.index import Index, State
+from tfdrift_core.terraform.index import Index, State, key_text
 from tfdrift_core.terraform.scan import StateError
 
 A, B = "111111111111", "222222222222"
@@ -274,3 +274,19 @@ def test_a_state_that_terraform_wrote(tmp_path):
     inner = next(i for i in index.all() if i.name == "inner")
     assert module_path(inner.module) == "m"
     assert ("input",) in [path[:1] for path in inner.sensitive]
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (3, "3"),
+        ("plain", '"plain"'),
+        ("ü${v}", '"ü$${v}"'),
+        ("$%{if}%$", '"$%%{if}%$"'),
+        ('a"\\b', r'"a\"\\b"'),
+        ("\n\r\t\x07\u200b", r'"\n\r\t\u0007\u200b"'),
+        ("\U000e0001", r'"\U000e0001"'),
+    ],
+)
+def test_a_key_is_written_as_terraform_writes_it(key: int | str, text: str) -> None:
+    assert key_text(key) == text

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from tfdrift_core.drift.change import anew
 from tfdrift_core.drift.change.apply import apply
 from tfdrift_core.drift.change.catalog import Catalog, Create, Effect, Event
 from tfdrift_core.drift.change.expression import evaluate
@@ -247,9 +248,12 @@ class Batch:
 
     def _change(self, call: Call, effect: Effect, scope: Scope, track: Track, confidence: Confidence) -> bool:
         gone = track.current is None
-        if gone and effect.create is None and not effect.restore:
+        if gone and not effect.restore and (effect.create is None or anew.is_another(effect, track.baseline, scope)):
             return False
-        before = track.current if track.current is not None else {**track.baseline, **effect.defaults}
+        before = track.current
+        if before is None:
+            before = anew.start(effect, track.instance.type, track.baseline)
+            effect = effect.anew or effect
         scope = scope.having(state=before, baseline=track.baseline, gone=gone)
         after = apply(effect, scope, before, track.known.block)
         after = None if after is None else as_read(track.instance.type, before, after)

@@ -59,6 +59,25 @@ def no_blocks(origin: str, module: str, type: str, name: str) -> Block:
     return NO_BLOCK
 
 
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+_ESCAPED = re.compile(r'[$%](?=\{)|["\\]|[^ -~]')
+
+
+def key_text(key: int | str) -> str:
+    """An instance key as Terraform prints it: a text is a template in HCL, so that ``${`` is ``$${`` there."""
+    return f'"{_ESCAPED.sub(_escaped, key)}"' if isinstance(key, str) else str(key)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in "$%":
+        return character * 2
+    if character.isprintable() and character not in _ESCAPES:
+        return character
+    code = ord(character)
+    return _ESCAPES.get(character) or (f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+
+
 @dataclass(slots=True, eq=False)
 class ResourceData:
     """What the instances of one ``resources`` entry share."""
@@ -93,7 +112,7 @@ class StateInstance:
     @property
     def address(self) -> str:
         resource = self.resource
-        suffix = "" if self.key is None else f"[{orjson.dumps(self.key).decode()}]"
+        suffix = "" if self.key is None else f"[{key_text(self.key)}]"
         prefix = f"{resource.module}." if resource.module else ""
         return f"{prefix}{resource.type}.{resource.name}{suffix}"
 

@@ -5,13 +5,14 @@ them describes the form, and CONTRIBUTING.md shows how to add a service.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from tfdrift_core import yaml_data
+from tfdrift_core.drift.change.anew import TAGS, taught
 from tfdrift_core.drift.change.expression import Expressions
 from tfdrift_core.drift.change.transforms import make
 from tfdrift_core.drift.change.transforms.base import Transform
@@ -74,6 +75,8 @@ class Effect:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     clear: Mapping[str, Any] = field(default_factory=dict)
     inferred: bool = False
+    anew: "Effect | None" = None
+    """What a call that makes such a resource does to one that was deleted before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +189,21 @@ def _sources(document: Mapping[str, Any]) -> Sequence[str]:
 
 def _events(document: Mapping[str, Any]) -> Iterable[tuple[tuple[str, str], Event]]:
     sources = _sources(document)
-    for name, entries in (document.get("events") or {}).items():
-        event = Event(document["service"], name, tuple(_effect(entry) for entry in entries))
+    made = {name: [_effect(entry) for entry in entries] for name, entries in (document.get("events") or {}).items()}
+    all = [effect for effects in made.values() for effect in effects]
+    for name in made:
+        event = Event(document["service"], name, tuple(_complete(name, effect, all) for effect in made[name]))
         yield from (((source, name), event) for source in sources)
     for reason, names in (document.get("ignored") or {}).items():
         for name in names:
             yield from (((source, name), Event(document["service"], name, ignored=reason)) for source in sources)
+
+
+def _complete(name: str, effect: Effect, all: Sequence[Effect]) -> Effect:
+    anew = taught(name, effect, all)
+    if anew is None:
+        return effect
+    return replace(effect, anew=anew if anew.tags else replace(anew, tags=Tags(replace=TAGS)))
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

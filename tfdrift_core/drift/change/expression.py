@@ -98,7 +98,7 @@ class _Functions(jmespath.functions.Functions):
 
     @jmespath.functions.signature({"types": []})
     def _func_map_of(self, value: Any) -> dict[str, Any]:
-        """Tags in any of their logged forms as an object."""
+        """A list of key and value as an object; an object as it is."""
         return tag_map(value)
 
 

@@ -340,9 +340,8 @@ def member(value: Any, steps: Iterable[str | int]) -> Any:
 
 
 def tag_map(value: Any) -> dict[str, Any]:
-    """Tags in any of their logged forms as a map: an object, one ``{key, value}`` or a list of them, any case."""
-    names = {str(k).lower() for k in value} if isinstance(value, dict) else set()
-    if names and not (names <= {"key", "value", "tag", "tagkey", "tagvalue"} and names & {"key", "tagkey"}):
+    """Tags as a map: they are one, whatever its keys are called, or a list of ``{key, value}`` in any case."""
+    if isinstance(value, dict):
         return {str(k): tag_text(v) for k, v in value.items()}
     pairs = {}
     for element in as_list(value):

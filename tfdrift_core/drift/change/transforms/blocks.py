@@ -114,7 +114,7 @@ class SingleTag(Transform):
             put = tag_map(evaluate(self.put, scope))
             return {"value": put[name]} if name in put else {}
         for entry in as_list(evaluate(self.remove, scope)):
-            removed = tag_map(entry) if isinstance(entry, dict) else {tag_text(entry): ""}
+            removed = tag_map([entry]) if isinstance(entry, dict) else {tag_text(entry): ""}
             if name in removed and removed[name] in ("", value):
                 return None
         return {}
