@@ -134,6 +134,7 @@ class Config:
     coalesce: bool = True
     remind_after: float = 0.0
     store: str = ""
+    redeliver: float = 10.0
 
 
 @cache
@@ -336,7 +337,7 @@ def _build(document: Mapping[str, Any]) -> Config:
     aws = dict(values.get("aws", {}))
     if "timeout" in aws:
         aws["timeout"] = _seconds(aws["timeout"], "aws.timeout")
-    for name in ("refresh_interval", "apply_wait", "remind_after"):
+    for name in ("refresh_interval", "apply_wait", "remind_after", "redeliver"):
         if name in values:
             values[name] = _seconds(values[name], name)
     if "max_state_size" in values:

@@ -6,18 +6,20 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.delivery.drifts import Documents
 from tfdrift_core.delivery.open import open_sources
 from tfdrift_core.delivery.tracked import Tracked
+from tfdrift_core.drift import document as written
 from tfdrift_core.drift.batch import Result
 from tfdrift_core.drift.change import catalog
 from tfdrift_core.drift.classify.classify import Expectations
 from tfdrift_core.drift.engine import Engine, merged
-from tfdrift_core.drift.event import Opening
+from tfdrift_core.drift.event import DriftEvent, Opening
 from tfdrift_core.drift.memory import Memory
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.sink import Sink
@@ -128,7 +130,8 @@ class Pipeline:
             self._recall(source)
         self.store.heed(stop)
         try:
-            self._read(source, sink, stop)
+            if self._repeat(source, sink):
+                self._read(source, sink, stop)
         except Exception:
             try:
                 # What is on its way to the reader would be reported again if its batch came again.
@@ -146,6 +149,26 @@ class Pipeline:
         """Begin with what is remembered over restarts."""
         self._engine.recall(Memory(source.salt, source.recall), source.remembered())
         self._recalled = True
+
+    def _repeat(self, source: Tracked, sink: Sink) -> bool:
+        """Offer again what the reader took last before a restart; False once the sink has closed."""
+        events = [event for content in source.recent if (event := self._written(content)) is not None]
+        source.again(len(events))
+        if events:
+            log.info("%d events are given again, marked drift.repeated: their alerts may have been lost", len(events))
+            self.metrics.add("events_repeated", len(events))
+        for event in events:
+            if not sink.put(replace(event, repeated=True)):
+                return False
+            self._sent += 1
+        return True
+
+    def _written(self, content: bytes) -> DriftEvent | None:
+        try:
+            return written.from_bytes(content)
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("data_dir: an event that another version wrote is not repeated: %r", error)
+            return None
 
     def _read(self, source: Tracked, sink: Sink, stop: threading.Event) -> None:
         self.store.refresh(force=True)
@@ -203,6 +226,7 @@ class Pipeline:
         for event in result.events:
             if not source.offer(batch, event.id):
                 continue
+            source.keep(batch, partial(written.to_bytes, event))
             if not sink.put(event):
                 return False
             self._sent += 1

@@ -3,9 +3,11 @@
 import ctypes
 import json
 import os
+import queue
 import signal
 import struct
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from tfdrift_core.pipeline import Pipeline
 # Processes are forked from one that has imported this: each begins with the catalog read.
 catalog.load()
 
+
+OUTPUT_SECONDS = 0.003
+"""What the busy host's output takes for an alert."""
 
 _write = ctypes.PyDLL(None).write
 """Unlike ``os.write`` it keeps the interpreter's lock.  Falco has none to wait for between an alert and its next call,
@@ -67,6 +72,30 @@ def work_in_plugin(settings: dict[str, Any], output: str, library: str) -> None:
             content = json.loads(event.info())
             line = f"{content['ct.id']} {content['drift.id']}\n".encode()
             _write(file, line, len(line))
+
+
+def work_in_busy_host(settings: dict[str, Any], output: str, library: str) -> None:
+    """The real plugin in a host that, as Falco does, takes events at once and writes them later from another thread."""
+    from tfdrift_plugin.host.abi import Library
+
+    signal.signal(signal.SIGTERM, _exit)
+    file = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def write() -> None:
+        while True:
+            os.write(file, waiting.get())
+            time.sleep(OUTPUT_SECONDS)
+
+    threading.Thread(target=write, daemon=True).start()
+    with (
+        Library(Path(library)).init(json.dumps(settings), lambda *_: None) as plugin,
+        plugin.open("") as instance,
+    ):
+        for event in instance.events():
+            content = json.loads(event.info())
+            mark = "repeated" if content.get("drift.repeated") else "new"
+            waiting.put(f"{content['ct.id']} {content['drift.id']} {mark}\n".encode())
 
 
 def _exit(*_: object) -> None:

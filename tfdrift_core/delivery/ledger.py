@@ -1,11 +1,11 @@
 """What has been handed over already, remembered over restarts: nothing is lost, nothing is reported twice.
 
-Four things are kept in ``data_dir``: digests of records whose batches are done (``seen``), how far each source has
-come (``checkpoint``), what the records left of each resource (``remembered``), and a journal of the events of batches
-that are not done.  A batch is first settled here, its digests and what it left in one transaction, and then
-acknowledged to its source.  After a crash at any point the source delivers an unacknowledged batch again: if it was
-settled, its records are dropped; if not, its events are made anew, with the same ids, and those that the journal shows
-as handed over are dropped.
+Five things are kept in ``data_dir``: digests of records whose batches are done (``seen``), how far each source has
+come (``checkpoint``), what the records left of each resource (``remembered``), a journal of the events of batches that
+are not done, and the events that the reader took last (``recent``).  A batch is first settled here, its digests and
+what it left in one transaction, and then acknowledged to its source.  After a crash at any point the source delivers an
+unacknowledged batch again: if it was settled, its records are dropped; if not, its events are made anew, with the same
+ids, and those that the journal shows as handed over are dropped.
 
 The journal is a file of numbered event ids, each written before its event is offered to the reader, behind one number:
 how many events the reader has finished with.  That number is mapped into memory, so that the reader's side moves it
@@ -23,13 +23,14 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from tfdrift_core.delivery import drifts
+from tfdrift_core.delivery.recent import Recent
 from tfdrift_core.private import open_private
 from tfdrift_core.records.places import GLOBAL_SERVICES
 from tfdrift_core.records.record import Record, digest
@@ -81,7 +82,8 @@ class Ledger:
     :raises SourceError: when ``data_dir`` cannot be used; ``NotYetError`` while another process uses it or it is full.
     """
 
-    def __init__(self, data_dir: str = "") -> None:
+    def __init__(self, data_dir: str = "", redeliver: float = 0.0) -> None:
+        """``redeliver``: so many seconds before the end of a process count as uncertain; see ``recent``."""
         self._lock = threading.Lock()
         self._claimed: set[bytes] = set()
         # The older half is forgotten as a whole: taking single keys from a dict's front is ever slower.
@@ -89,6 +91,7 @@ class Ledger:
         self._settled = 0
         self._unread, self._unwritten = _Trouble("a part of the ledger"), _Trouble("the ledger")
         self._lock_fd = -1
+        self._recent: Recent | None = None
         self._directory = Path(data_dir) if data_dir else None
         if self._directory is None:
             self._database = _connect(":memory:")
@@ -98,12 +101,16 @@ class Ledger:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock_fd = _exclusive(self._directory / "lock")
             self._database = _open(self._directory / drifts.DATABASE)
+            # First: what the last process took is known from the journal that it left.
+            self._recent = _recent(self._directory / "recent", redeliver, _taken(self._directory / "journal"))
             self._journal = _Journal(self._directory / "journal")
         except BlockingIOError as error:
             raise NotYetError(
                 f"data_dir {data_dir}: is in use by another process; end that, or give each a directory of its own"
             ) from error
         except (OSError, sqlite3.Error) as error:
+            if self._recent is not None:
+                self._recent.close()
             if self._lock_fd >= 0:
                 os.close(self._lock_fd)
             if _is_full(error):
@@ -134,12 +141,30 @@ class Ledger:
         """To be called before an event is given to the reader; False when the reader has had it before a crash."""
         return self._journal.offer(event_id, claim.durable)
 
+    def keep(self, claim: Claim, content: Callable[[], bytes]) -> None:
+        """What to make the event of that was offered last from, after a restart; to be called before it is given."""
+        if self._recent is not None and claim.durable:
+            self._recent.keep(self._journal.offered, content())
+
+    @property
+    def recent(self) -> Sequence[bytes]:
+        """What the events were made of that the reader took shortly before the last process ended."""
+        return self._recent.events if self._recent is not None else ()
+
+    def again(self, count: int) -> None:
+        """So many of the ``recent`` events, and no others, are given to the reader now, before any other event."""
+        if self._recent is not None:
+            self._journal.offered += count
+            self._recent.again(self._journal.offered)
+
     def advance(self, count: int) -> None:
         """The reader has finished with the first ``count`` events that were offered since the start.
 
         To be called at once: what a crash finds between the alert and this call is reported again (with the same id).
         """
         self._journal.advance(count)
+        if self._recent is not None:
+            self._recent.advance(count)
 
     @property
     def progress(self) -> mmap.mmap | None:
@@ -205,6 +230,9 @@ class Ledger:
         with self._lock:
             self._database.close()
             self._journal.close()
+            if self._recent is not None:
+                self._recent.close()
+                self._recent = None
             if self._lock_fd >= 0:
                 os.close(self._lock_fd)
             self._lock_fd = -1
@@ -265,11 +293,27 @@ class _Trouble:
         self._failing = False
 
 
+def _taken(journal: Path) -> int:
+    """How many events of its own the process that wrote a journal knew to be taken."""
+    if not journal.exists():
+        return 0
+    with journal.open("rb") as file:
+        header = file.read(_HEADER.size)
+    return int(_HEADER.unpack(header)[0]) if len(header) == _HEADER.size else 0
+
+
+def _recent(path: Path, seconds: float, count: int) -> Recent | None:
+    if seconds > 0:
+        return Recent(path, seconds, count)
+    path.unlink(missing_ok=True)
+    return None
+
+
 class _Journal:
     """The events of unfinished batches; without a path it remembers nothing."""
 
     def __init__(self, path: Path | None) -> None:
-        self._offered = 0
+        self.offered = 0
         self._had: set[bytes] = set()
         self._written: set[bytes] = set()
         self._fd = -1
@@ -279,7 +323,7 @@ class _Journal:
             return
         if path.exists():
             data = path.read_bytes()
-            count = _HEADER.unpack_from(data)[0] if len(data) >= _HEADER.size else 0
+            count = _taken(path)
             whole = len(data) - (len(data) - _HEADER.size) % _ENTRY.size
             entries = _ENTRY.iter_unpack(data[_HEADER.size : whole]) if len(data) > _HEADER.size else ()
             self._had = {digest for number, digest in entries if number <= count}
@@ -300,9 +344,9 @@ class _Journal:
         digest = _digest(event_id)
         if durable and digest in self._had:
             return False
-        self._offered += 1
+        self.offered += 1
         if self._fd >= 0 and durable:
-            self._write(_ENTRY.pack(self._offered, digest))
+            self._write(_ENTRY.pack(self.offered, digest))
             self._written.add(digest)
         return True
 

@@ -37,7 +37,7 @@ def open_sources(open_params: str, config: Config, metrics: Metrics, sifter: Sif
             Path(config.data_dir).absolute(),
         )
     # Reading files once needs no checkpoints, and must not wait for a Falco that uses the same data_dir.
-    ledger = Ledger(config.data_dir if lasting else "")
+    ledger = Ledger(config.data_dir if lasting else "", config.redeliver)
     try:
         makers = [partial(open_source, entry, config, ledger, metrics, sifter) for entry in entries]
         for source in (make() for make, entry in zip(makers, entries, strict=True) if locate(entry).replays):

@@ -57,6 +57,19 @@ class Tracked:
             self._told.setdefault(id(batch), []).append(event_id)
         return self._ledger.offer(claim, event_id)
 
+    def keep(self, batch: Batch, content: Callable[[], bytes]) -> None:
+        """What the event that was just offered can be made from again, before it is given to the reader."""
+        self._ledger.keep(self._claims[id(batch)][1], content)
+
+    @property
+    def recent(self) -> Sequence[bytes]:
+        """What the events were made of that the reader took shortly before the last process ended."""
+        return self._ledger.recent
+
+    def again(self, count: int) -> None:
+        """So many of the ``recent`` events, and no others, are given to the reader now, before any other event."""
+        self._ledger.again(count)
+
     def advance(self, count: int) -> None:
         """The reader has finished with the first ``count`` of the events that were offered since the start."""
         self._ledger.advance(count)

@@ -90,6 +90,7 @@ class DriftEvent:
     attribute of the resource that the same call changed.  ``id`` is the same for the same record, resource and path
     however often they are replayed.  ``time`` is when TFDrift made the event, in nanoseconds since the epoch.  An event
     that tells of the end of a drift, or reminds of it, has its ``opening``, and at its end the ``resolution``.
+    ``repeated`` events were given to the reader before, shortly before a restart.
     """
 
     record: Record
@@ -110,3 +111,4 @@ class DriftEvent:
     time: int = 0
     opening: Opening | None = None
     resolution: Resolution | None = None
+    repeated: bool = False

@@ -334,6 +334,14 @@ _DRIFT = (
         _who(lambda i: i.cross_account),
     ),
     Field(
+        37,
+        "drift.repeated",
+        _B,
+        "True where the same event was handed over before, shortly before a restart: its alert may have been lost. "
+        "Absent otherwise.",
+        lambda e: e.repeated or None,
+    ),
+    Field(
         67,
         "drift.resource",
         _S,
