@@ -169,7 +169,7 @@ def _text(event: DriftEvent) -> Text:
         for element in elements:
             add(f"\n      {sign} ", _shorten(element, ""), style)
     if event.resolution is not None and event.opening is not None:
-        since = datetime.fromtimestamp(event.opening.opened / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        since = _time(event.opening.opened)
         add(
             "\n    ",
             f"{event.resolution}: {event.reason}; open since {since} by {event.opening.by or 'unknown'}",
