@@ -25,6 +25,11 @@ COMMON_OUTPUT = (
     "time=%ct.time record=%ct.id id=%drift.id link=%drift.link hint=%drift.hint)"
 )
 
+ENDED_OUTPUT = (
+    " opened=%drift.opened duration=%drift.duration opened_by=%drift.opened_by opened_id=%drift.opened_id "
+    "resolution=%drift.resolution)"
+)
+
 
 def rules_with(*overrides: str) -> tuple[Rule, ...]:
     documents = [(RULES.name, RULES.read_text()), *((f"override{i}.yaml", text) for i, text in enumerate(overrides))]
@@ -62,12 +67,13 @@ def test_no_drift_is_silent(rules: tuple[Rule, ...], sample: Sample) -> None:
 
 def test_outputs_carry_what_a_responder_needs(rules: tuple[Rule, ...]) -> None:
     for rule in rules:
-        assert " ".join(rule.output.split()) == f"{rule.name} {COMMON_OUTPUT}"
+        wanted = COMMON_OUTPUT[:-1] + ENDED_OUTPUT if rule.name == "Drift has ended" else COMMON_OUTPUT
+        assert " ".join(rule.output.split()) == f"{rule.name} {wanted}"
 
 
 def test_outputs_name_only_fields_that_every_falco_takes() -> None:
     """Falco 0.44 (libs 0.24) and newer refuse a field without a dot, and with it the whole file."""
-    for name in re.findall(r"%([\w.]+)", COMMON_OUTPUT):
+    for name in re.findall(r"%([\w.]+)", COMMON_OUTPUT + ENDED_OUTPUT):
         assert re.fullmatch(r"[a-z]+(\.[a-z_]+)+", name)
         assert name in BY_NAME
 
@@ -76,7 +82,7 @@ def test_tags_name_technique_and_control(rules: tuple[Rule, ...]) -> None:
     for rule in rules:
         assert {"tfdrift", "aws"} <= set(rule.tags)
         assert any(re.fullmatch(r"NIST_800-53_[A-Z]{2}-\d+", tag) for tag in rule.tags), rule.name
-        if rule.name != "Expected change":
+        if rule.name not in ("Expected change", "Drift has ended"):
             assert any(re.fullmatch(r"T\d{4}(\.\d{3})?", tag) for tag in rule.tags), rule.name
 
 
@@ -87,7 +93,33 @@ def test_levels(rules: tuple[Rule, ...]) -> None:
     assert by_name["Managed resource deleted"] == "Error"
     assert by_name["Managed resource changed"] == "Warning"
     assert by_name["Resource created outside Terraform"] == "Notice"
-    assert [rule.name for rule in rules][-2:] == ["Managed resource changed", "Expected change"]
+    assert [rule.name for rule in rules][-4:] == [
+        "Managed resource changed",
+        "Drift is still open",
+        "Drift has ended",
+        "Expected change",
+    ]
+
+
+def test_a_reminder_is_told_under_the_rule_that_told_of_the_drift(rules: tuple[Rule, ...]) -> None:
+    opened = {
+        "drift.kind": "open",
+        "tf.type": "aws_security_group",
+        "tf.address": "aws_security_group.web",
+        "drift.attribute": "ingress",
+        "drift.path": "ingress",
+        "drift.new_value": '[{"cidr_blocks":["0.0.0.0/0"],"from_port":22,"protocol":"tcp","to_port":22}]',
+        "drift.added": ['{"cidr_blocks":["0.0.0.0/0"],"from_port":22,"protocol":"tcp","to_port":22}'],
+        "ct.name": "AuthorizeSecurityGroupIngress",
+        "cloud.service": "ec2",
+        "ct.request": '{"groupId":"sg-1","ipProtocol":"tcp","fromPort":22,"toPort":22,"cidrIp":"0.0.0.0/0"}',
+    }
+    found = next(rule for rule in rules if rule.matches(SampleEvent(opened)))
+    assert (found.name, found.priority.name) == ("Security group opened to the world", "Critical")
+    apart = rules_with(
+        '- macro: tfdrift_reminder\n  condition: (drift.kind = "never")\n  override: {condition: replace}\n'
+    )
+    assert next((rule for rule in apart if rule.matches(SampleEvent(opened))), None) is None
 
 
 @pytest.mark.parametrize(

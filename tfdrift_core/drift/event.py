@@ -56,8 +56,8 @@ class Opening:
     """A drift that was reported and that has not ended.
 
     ``id`` is the ``drift.id`` of the event that told of it, ``opened`` the time of its call in nanoseconds since the
-    epoch, ``by`` who made that call, and ``record`` what is kept of it: no parameters.  ``steps`` is the path; values
-    are as they were shown, without secrets.  ``reminded`` counts the reminders that were given.
+    epoch, ``by`` who made that call, and ``record`` what is kept of it.  ``steps`` is the path; values and record are
+    as they were shown, without secrets.  ``reminded`` counts the reminders that were given.
     """
 
     id: str

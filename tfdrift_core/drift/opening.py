@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+import orjson
+
 from tfdrift_core.drift.classify.identity import identify
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Opening, Resolution, Resource
 from tfdrift_core.drift.present.redact import Redactor
@@ -22,7 +24,10 @@ _KEPT: Final = (
     "userAgent",
     "userIdentity",
 )
-"""Members of a record that say who did what, when and where; the parameters are not kept."""
+"""Members of a record that say who did what, when and where."""
+
+_MAX_PARAMETERS: Final = 4096
+"""Bytes of the request that are kept, or nothing of it: rules ask for it, and a reminder is as urgent as its drift."""
 
 _REASONS: Final[Mapping[Resolution, str]] = {
     Resolution.REVERTED: "put back by another call",
@@ -42,7 +47,7 @@ def opened(event: DriftEvent, steps: tuple[str | int, ...]) -> Opening:
         resource=event.resource,
         opened=event.record.time,
         by=identify(event.record).user,
-        record=Record({name: raw[name] for name in _KEPT if name in raw}),
+        record=Record({name: raw[name] for name in _KEPT if name in raw} | _parameters(raw)),
         steps=steps,
         path=event.path,
         old_value=event.old_value,
@@ -51,6 +56,15 @@ def opened(event: DriftEvent, steps: tuple[str | int, ...]) -> Opening:
         removed=event.removed,
         confidence=event.confidence,
     )
+
+
+def _parameters(raw: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = raw.get("requestParameters")
+    try:
+        size = len(orjson.dumps(parameters))
+    except orjson.JSONEncodeError:  # lone surrogates, integers of more than 64 bits, deep nesting
+        return {}
+    return {"requestParameters": parameters} if parameters and size <= _MAX_PARAMETERS else {}
 
 
 def resolved(

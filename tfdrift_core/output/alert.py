@@ -17,6 +17,8 @@ LAST_RULES = {
     "deleted": ("Managed resource deleted", "Error"),
     "unmanaged": ("Resource created outside Terraform", "Notice"),
     "expected": ("Expected change", "Informational"),
+    "open": ("Drift is still open", "Warning"),
+    "resolved": ("Drift has ended", "Notice"),
 }
 """The rule that catches what no other rule does, and its priority, by kind of drift."""
 
