@@ -1,7 +1,6 @@
-"""The real records and judgements beside the checkout, which the project may not carry itself.
+"""Real records: their forms, which this repository carries, and the records themselves where they are beside it.
 
-``TFDRIFT_SHARED`` names their folder, else it is ``../shared``.  Where they are not to be had at all, ``none`` says so
-and the tests that need them are skipped; without that word, their absence is a failure in CI.
+``TFDRIFT_SHARED`` names the folder that has ``corpus/``, else it is ``../shared``.  No test needs it.
 """
 
 import json
@@ -10,20 +9,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.real.fixtures import missing
+from tests.forms import forms
 
 SHARED = Path(os.environ.get("TFDRIFT_SHARED") or Path(__file__).resolve().parents[2] / "shared")
-CORPUS = SHARED / "corpus" / "cloudtrail.jsonl"
+
+
+WHOLE = SHARED / "corpus" / "cloudtrail.jsonl"
+
+
+def least(forms_alone: int, with_whole_records: int) -> int:
+    """How much of something has to be in the corpus, by what is there."""
+    return with_whole_records if WHOLE.is_file() else forms_alone
 
 
 def corpus() -> Iterator[dict[str, Any]]:
-    """Every ``{"provenance": ..., "record": ...}`` object of the corpus."""
-    if not CORPUS.is_file():
-        message = f"no real CloudTrail records at {CORPUS}: set TFDRIFT_SHARED to the directory that holds corpus/"
-        if str(SHARED) == "none":
-            pytest.skip(message)
-        missing(message)
-    with CORPUS.open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+    """Every ``{"kind": ..., "record": ...}``; ``kind`` is ``real``, ``doc-example`` or ``synthetic``."""
+    yield from forms()
+    if WHOLE.is_file():
+        with WHOLE.open(encoding="utf-8") as lines:
+            for entry in map(json.loads, lines):
+                yield {"kind": entry["provenance"]["kind"], "record": entry["record"]}

@@ -5,7 +5,7 @@ EC2's ``{"items": [...]}`` and CloudFront's ``{"quantity": 1, "items": [...]}`` 
 is gone, and the body of an API Gateway v1 call is ``input``.
 """
 
-import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +17,7 @@ from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Sh
 from botocore.session import Session
 
 from tests.judge import serializer
-from tests.shared import SHARED
+from tests.shared import corpus
 
 Path = tuple[str, ...]
 
@@ -250,21 +250,37 @@ def _alike(logged: str, name: str) -> bool:
 
 
 @cache
-def _shapes() -> dict[tuple[str, str], set[str]]:
-    path = SHARED / "corpus" / "shapes.jsonl"
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8") as lines:
-        entries = [json.loads(line) for line in lines]
-    return {
-        (entry["eventSource"], entry["eventName"]): {*entry["requestParameters"], *entry["responseElements"]}
-        for entry in entries
-    }
+def _shapes() -> Mapping[tuple[str, str], set[str]]:
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for entry in corpus():
+        record = entry["record"]
+        if record.get("readOnly"):
+            continue
+        paths = found[record["eventSource"], record["eventName"]]
+        for part in ("requestParameters", "responseElements"):
+            paths.update(_paths(record.get(part), ""))
+    return dict(found)
+
+
+def _paths(value: Any, path: str) -> Iterator[str]:
+    """``a.b[].c`` for everything below a value, and for itself."""
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from _paths(member, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for element in value:
+            yield from _paths(element, f"{path}[]")
 
 
 def requests() -> dict[tuple[str, str], set[str]]:
-    """Event source and name to the keys at the top of real requests."""
-    return {key: {path.partition(".")[0].removesuffix("[]") for path in paths} for key, paths in _shapes().items()}
+    """Event source and name to the keys at the top of real requests; reads are left out."""
+    return {
+        key: {path.partition(".")[0].removesuffix("[]") for path in paths}
+        for key, paths in _shapes().items()
+        if not key[1].startswith(READS)
+    }
 
 
 def logged(source: str, event: str) -> bool:

@@ -15,7 +15,7 @@ import yaml
 
 from tests.drift.replayed import state
 from tests.indexes import index_of
-from tests.shared import corpus
+from tests.shared import corpus, least
 from tfdrift_core.drift.change.catalog import Catalog, Effect, Event, load
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.plan import ANY
@@ -42,7 +42,7 @@ def records() -> list[dict[str, Any]]:
 
 
 def test_all_records_run_through(records: list[dict[str, Any]], catalog: Catalog) -> None:
-    assert len(records) > 2500
+    assert len(records) > least(1600, 4100)
     for coalesce in (True, False):
         replay(index_of({"version": 4, "resources": []}), records, catalog=catalog, coalesce=coalesce)
 
@@ -154,7 +154,7 @@ def test_changes_find_their_resources(records: list[dict[str, Any]], catalog: Ca
             lost[case.name] = case.raw.get("requestParameters")
     print(f"{found} changes of covered services found their resources")
     assert not lost
-    assert found > 600
+    assert found > least(400, 1000)
 
 
 def _plain(value: Any) -> Any:

@@ -6,11 +6,10 @@
     python -m tests.oracle.score --summary               the table alone
 
 Four suites: ``judge`` is ``tests/judge/judged``, the judgements that this repository makes itself with an old provider;
-``modern`` and ``other`` are ready-made judgements of provider 5.32 in ``tests/oracle/modern``: of the services of the
-hand-written catalog, and of those that it lacks; ``oracle`` is ``oracle/`` in the folder that TFDRIFT_SHARED names,
-else in ``../shared`` beside the checkout.
+the others are ready-made: ``early`` with provider 3.39, ``modern`` and ``other`` with 5.32, of the services of the
+hand-written catalog and of those that it lacks.
 Exit code: 0 when every suite is as right as it has to be (every scenario that is not excluded, or the suite's least
-precision and recall), 1 when one is not, 2 when there is nothing to score.
+precision and recall), 1 when one is not, 2 when no scenario fits.
 """
 
 import argparse
@@ -33,7 +32,6 @@ import yaml
 
 from tests.indexes import index_of
 from tests.oracle.compare import Comparison, compare, describe, describe_event, precision, recall
-from tests.shared import SHARED
 from tfdrift_core.drift.change.catalog import Catalog
 from tfdrift_core.drift.change.catalog import load as load_catalog
 from tfdrift_core.replay import replay
@@ -42,6 +40,7 @@ from tfdrift_core.terraform.index import Blocks, key_text, no_blocks
 from tfdrift_core.terraform.model import StateIndex
 
 ROOT = Path(__file__).parents[2]
+EARLY = Path(__file__).with_name("early")
 MODERN = Path(__file__).with_name("modern")
 Scenario = Mapping[str, Any]
 
@@ -59,10 +58,6 @@ class Suite:
     configurations: Path
     exclusions: Path
     least: tuple[float, float] | None = None
-
-    @property
-    def present(self) -> bool:
-        return any((self.folder / f"scenarios.jsonl{ending}").is_file() for ending in ("", ".gz"))
 
     @cached_property
     def scenarios(self) -> tuple[Scenario, ...]:
@@ -112,11 +107,11 @@ class Suite:
 
 
 SUITES = {
-    "oracle": Suite(
-        "Ready-made judgements",
-        SHARED / "oracle",
-        SHARED / "oracle" / "config",
-        Path(__file__).with_name("excluded.yaml"),
+    "early": Suite(
+        "Judgements of provider 3.39",
+        EARLY,
+        EARLY / "config",
+        EARLY / "excluded.yaml",
     ),
     "judge": Suite(
         "Judgements that this repository makes",
@@ -251,7 +246,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--summary", action="store_true", help="the table alone")
     parser.add_argument("--failing", action="store_true", help="names of the failing scenarios alone")
     arguments = parser.parse_args(argv)
-    suites = [SUITES[name] for name in arguments.suite or SUITES if SUITES[name].present]
+    suites = [SUITES[name] for name in arguments.suite or SUITES]
     selected = [
         (suite, scenario)
         for suite in suites
@@ -259,7 +254,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     if not selected:
         services = sorted({scenario["service"] for suite in suites for scenario in suite.scenarios})
-        print(f"no scenario fits; services: {', '.join(services) or 'none, set TFDRIFT_SHARED'}", file=sys.stderr)
+        print(f"no scenario fits; services: {', '.join(services)}", file=sys.stderr)
         return 2
     started = time.perf_counter()
     results = [(suite, _score(suite, scenario, arguments)) for suite, scenario in selected]

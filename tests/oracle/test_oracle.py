@@ -13,7 +13,7 @@ from tfdrift_core.records.record import Record
 
 Case = tuple[score.Suite, dict[str, Any]]
 
-_SUITES = [suite for suite in score.SUITES.values() if suite.present]
+_SUITES = list(score.SUITES.values())
 
 
 def _cases(suites: list[score.Suite]) -> list[ParameterSet]:

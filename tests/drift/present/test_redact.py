@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.shared import corpus
+from tests.shared import corpus, least
 from tfdrift_core.drift.compare.schema import Block, Node, resource_types, schema_for
 from tfdrift_core.drift.present.redact import (
     SENSITIVE,
@@ -544,4 +544,4 @@ def test_real_records_keep_all_but_their_secrets() -> None:
         for key in ("eventID", "eventName", "eventSource", "userIdentity", "sourceIPAddress", "userAgent"):
             assert shown.get(key) == raw.get(key)
         changed += shown != raw
-    assert 0 < changed < 60
+    assert 0 < changed < least(60, 120)
