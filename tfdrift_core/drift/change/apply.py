@@ -8,7 +8,7 @@ from tfdrift_core.drift.change.catalog import Effect, Tags
 from tfdrift_core.drift.change.convert import attribute_name, below, convert, like, merge
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.scope import Scope
-from tfdrift_core.drift.compare.schema import Block, Node
+from tfdrift_core.drift.compare.schema import Block, Node, default
 from tfdrift_core.drift.compare.values import UNKNOWN, Elements, as_list, tag_map, tag_text
 from tfdrift_core.terraform.model import Attributes
 
@@ -22,7 +22,9 @@ def apply(
     """The attributes after the call; ``None`` when the call deleted the resource."""
     if effect.delete:
         return None
-    result = {**attributes, **{name: value for name, value in effect.clear.items() if name in attributes}}
+    cleared = {name: value for name, value in effect.clear.items() if name in attributes}
+    unset = {name: _unset(node_of(block, name), attributes[name]) for name, value in cleared.items() if value is None}
+    result = {**attributes, **cleared, **unset}
     if effect.transform is not None:
         changed = effect.transform(scope, attributes, block)
         if changed is None:
@@ -49,6 +51,11 @@ def apply(
     if effect.tags:
         result.update(_tags(effect.tags, scope, result, block))
     return result
+
+
+def _unset(node: Node | None, current: Any) -> Any:
+    """What the provider writes for an attribute that no longer has a value."""
+    return default(node) if node is not None and node.kind in ("number", "bool") and current is not None else None
 
 
 def _has(path: str, attributes: Attributes, block: Block | None) -> bool:

@@ -87,7 +87,13 @@ class _Functions(jmespath.functions.Functions):
         return value.strip(characters) if isinstance(value, str) else value
 
     @jmespath.functions.signature({"types": []})
-    def _funcsyntax(self, value: Any) -> Any:
+    def _func_unquote(self, value: Any) -> Any:
+        """A text without the quotes around it; those inside stay."""
+        quoted = isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"'
+        return value[1:-1] if quoted else value
+
+    @jmespath.functions.signature({"types": []})
+    def _func_parse(self, value: Any) -> Any:
         """The value of a JSON text; null when it is not JSON."""
         if not isinstance(value, str):
             return value
@@ -103,7 +109,7 @@ class _Functions(jmespath.functions.Functions):
 
 
 _FUNCTIONS = _Functions()
-_OF_ANYTHING = frozenset({"list", "arn_name", "lambda_name", "dns_name", "lower", "parse", "map_of"})
+_OF_ANYTHING = frozenset({"list", "arn_name", "lambda_name", "dns_name", "lower", "parse", "map_of", "unquote"})
 """Functions of ours that take one value of any type, which the library need not check."""
 _OPTIONS = jmespath.Options(custom_functions=_FUNCTIONS)
 

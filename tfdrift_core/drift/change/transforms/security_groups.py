@@ -216,6 +216,8 @@ class SecurityGroupRules(Transform):
         group = str(attributes.get("id") or "")
         current = attributes.get(direction)
         atoms = call_atoms(scope, str(attributes.get("owner_id") or ""))
+        if atoms is None and scope.other is not None:
+            atoms = _atoms_of(scope.other, group)
         if atoms is None or not (current is None or isinstance(current, list)):
             return {direction: UNKNOWN}
         blocks = [entry for entry in as_list(current) if isinstance(entry, dict)]
@@ -270,6 +272,12 @@ def _item_atom(attributes: Attributes) -> Atom | None:
         "description": attributes.get("description"),
     }
     return _rule_atom(rule, "")
+
+
+def _atoms_of(rule: Attributes, group: str) -> list[Atom]:
+    """The rules that a resource of either type stands for."""
+    atom = _item_atom(rule) if "ip_protocol" in rule else None
+    return [atom] if atom else block_atoms(rule, group)
 
 
 @with_options
