@@ -1,5 +1,9 @@
 """The plugin's life in a process that has no Python of its own, as Falco lives it."""
 
+import os
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -115,6 +119,37 @@ def test_a_damaged_directory_says_so(tmp_path: Path, driver: Path, library: Path
     code, out, err = drive(driver, alone, "{}", "x", 1, environment)
     assert code == 3, err
     assert "runtime.conf is damaged; unpack the artifact again" in out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("closed", ["", "python", "python/encodings/__init__.py", "runtime.conf"])
+def test_a_directory_that_the_user_may_not_read_is_named(
+    closed: str, driver: Path, library: Path, environment: dict[str, str]
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        program, alone, python = folder / "driver", folder / "libtfdrift.so", build.Python.running()
+        runtime = folder / next(library.parent.glob("tfdrift-*/runtime.conf")).parent.name
+        (runtime / "python" / "encodings").mkdir(parents=True)
+        (runtime / "python" / "encodings" / "__init__.py").touch()
+        (runtime / "runtime.conf").write_text(build.runtime_conf(".", ["python"]))
+        for source, target in ((driver, program), (library, alone), (python.library, folder / python.library.name)):
+            shutil.copy(source, target)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+        (runtime / closed).chmod(0o600)
+        done = subprocess.run(
+            [program, alone, "{}", "x", "1"],
+            env={**environment, "LD_LIBRARY_PATH": name},
+            user=65534,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+        )
+        assert done.returncode == 3, done.stderr
+        assert f"user 65534 may not read {(runtime / closed)}, and needs it" in done.stdout
+        assert done.stderr == ""
 
 
 def test_what_others_wrote_reaches_the_log_as_one_harmless_line(

@@ -5,12 +5,14 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "generated.h"
 
@@ -37,6 +39,46 @@ static bool join(char *out, const char *directory, const char *name) {
     return size > 0 && size < PATH_MAX;
 }
 
+/* Cuts a path behind its first part that this process may not enter, or whose end it may not read.  False if there is
+ * none: whatever else is wrong with a path, Python tells. */
+static bool cut_at_closed(char *path) {
+    char *slash = path;
+    do {
+        slash = strchr(slash + 1, '/');
+        if (slash != NULL)
+            *slash = 0;
+        bool closed = faccessat(AT_FDCWD, path, slash != NULL ? X_OK : R_OK, AT_EACCESS) != 0 && errno == EACCES;
+        if (closed)
+            return true;
+        if (slash != NULL)
+            *slash = '/';
+    } while (slash != NULL);
+    return false;
+}
+
+static bool is_open(const char *path, char *error, size_t size) {
+    char part[PATH_MAX];
+    if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part || !cut_at_closed(part))
+        return true;
+    snprintf(error, size, "user %u may not read %s, and needs it for the plugin's Python; open it to that user (chmod a+rX)",
+             (unsigned)geteuid(), part);
+    return false;
+}
+
+/* Whether Python can find its modules: otherwise it prints all that it knows of itself, and not which directory it is. */
+static bool may_read(const layout *found, char *error, size_t size) {
+    static const char *const names[] = {"", "/encodings/__init__.py", "/tfdrift_plugin/bridge.py"};
+    char path[2 * PATH_MAX];
+    for (size_t i = 0; i < found->path_count; i++) {
+        for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+            snprintf(path, sizeof path, "%s%s", found->paths[i], names[n]);
+            if (!is_open(path, error, size))
+                return false;
+        }
+    }
+    return true;
+}
+
 static bool read_layout(layout *found, char *error, size_t size) {
     char library[PATH_MAX], directory[PATH_MAX], line[PATH_MAX];
     if (own_library(library) == NULL) {
@@ -50,9 +92,11 @@ static bool read_layout(layout *found, char *error, size_t size) {
     }
     FILE *file = fopen(found->file, "re");
     if (file == NULL) {
-        snprintf(error, size,
-                 "cannot read %s: %s; unpack the whole artifact, libtfdrift.so together with the directory beside it",
-                 found->file, strerror(errno));
+        int reason = errno;
+        if (is_open(found->file, error, size))
+            snprintf(error, size,
+                     "cannot read %s: %s; unpack the whole artifact, libtfdrift.so together with the directory beside it",
+                     found->file, strerror(reason));
         return false;
     }
     bool good = true;
@@ -68,7 +112,7 @@ static bool read_layout(layout *found, char *error, size_t size) {
         snprintf(error, size, "%s is damaged; unpack the artifact again", found->file);
         return false;
     }
-    return true;
+    return may_read(found, error, size);
 }
 
 /* Falco loads plugins with RTLD_LOCAL, but Python's extension modules expect libpython's symbols to be global. */
