@@ -238,18 +238,8 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], Call, list[Change]]] = {
             ("aws_s3_bucket.b", "tags_all.Owner", None, "7"),
         ],
     ),
-    "encryption deleted before 2023": (
-        OLD,
-        call("DeleteBucketEncryption", encryption=""),
-        [
-            (
-                "aws_s3_bucket.b",
-                "server_side_encryption_configuration",
-                [{"rule": [{**AES256, "bucket_key_enabled": False}]}],
-                [],
-            )
-        ],
-    ),
+    # S3 encrypts with its own keys where nothing else is said: the very configuration that state has.
+    "encryption deleted where it was the default": (OLD, call("DeleteBucketEncryption", encryption=""), []),
     "policy where the bucket has none": (
         OLD,
         call("PutBucketPolicy", bucketPolicy={"Statement": []}),

@@ -30,18 +30,18 @@ def ignored(ignore_changes: Sequence[str], path: Path) -> bool:
     return False
 
 
-_TAGS = frozenset({"tags", "tags_all", "volume_tags"})
+_TAGS = frozenset({"tags", "tags_all"})
 
 
 def without_tags(hidden: IgnoredTags, difference: Difference) -> Difference | None:
     """The difference as a provider sees it that ignores tags; ``None`` when it sees none.
 
-    A group's ``tag`` blocks are filtered as well.  Tags that a launch template gives to others are not its own.
+    A group's ``tag`` blocks are filtered as well; tags of volumes, and those that a template gives to others, are not.
     """
     path = difference.path
     if path == ("tag",):
         return _without_blocks(hidden, difference)
-    if len(path) > 1 and path[-2] in _TAGS and path[0] != "tag_specifications" and path[-1] in hidden:
+    if len(path) == 2 and path[0] in _TAGS and path[1] in hidden:
         return None
     return difference
 

@@ -12,6 +12,8 @@ from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.compare.values import as_list, same, tag_map, tag_text
 from tfdrift_core.terraform.model import Attributes
 
+_DEVICES = ("root_block_device", "ebs_block_device")
+
 
 @with_options
 class BlockElement(Transform):
@@ -32,6 +34,8 @@ class BlockElement(Transform):
     """Tags to lay over those of the block."""
     remove_tags: Expression = ""
     """Tags, or keys of tags, to take from it."""
+    instead: Attribute = ""
+    """A map of the tags of all blocks: where state has it and no block has tags of its own, it is what is tagged."""
     remove: bool = False
     """The block is taken out."""
 
@@ -42,6 +46,9 @@ class BlockElement(Transform):
     def __call__(self, scope: Scope, attributes: Attributes, block: Block | None) -> Mapping[str, Any]:
         name, key = self.block, self.key
         wanted = evaluate(self.equals, scope)
+        if self.instead and (shared := attributes.get(self.instead)) and not self._tagged(attributes):
+            alone = sum(len(as_list(attributes.get(block))) for block in _DEVICES) == 1
+            return {self.instead: self._tags(shared, scope, removes=alone)}
         node = block.attributes.get(name) if block else None
         members = node.nested.attributes if node is not None and node.nested is not None else {}
         result = []
@@ -59,9 +66,14 @@ class BlockElement(Transform):
                 result.append(changed)
         return {name: result}
 
-    def _tags(self, current: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    def _tagged(self, attributes: Attributes) -> bool:
+        blocks = [element for block in _DEVICES for element in as_list(attributes.get(block))]
+        return any(isinstance(element, dict) and element.get("tags") for element in blocks)
+
+    def _tags(self, current: Mapping[str, Any], scope: Scope, *, removes: bool = True) -> dict[str, Any]:
         put = tag_map(evaluate(self.put_tags, scope)) if self.put_tags else {}
-        gone = as_list(evaluate(self.remove_tags, scope)) if self.remove_tags else []
+        # What one of several volumes loses the others may still have.
+        gone = as_list(evaluate(self.remove_tags, scope)) if self.remove_tags and removes else []
         names = {tag_text(entry.get("key") if isinstance(entry, dict) else entry) for entry in gone}
         return {k: v for k, v in {**current, **put}.items() if k not in names and not k.startswith("aws:")}
 
