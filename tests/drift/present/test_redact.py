@@ -544,4 +544,4 @@ def test_real_records_keep_all_but_their_secrets() -> None:
         for key in ("eventID", "eventName", "eventSource", "userIdentity", "sourceIPAddress", "userAgent"):
             assert shown.get(key) == raw.get(key)
         changed += shown != raw
-    assert 0 < changed < least(60, 120)
+    assert 0 < changed < least(65, 120)  # with what only the models of AWS call sensitive

@@ -8,7 +8,7 @@ changed.
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import Any
@@ -20,6 +20,7 @@ from tfdrift_core import yaml_data
 from tfdrift_core.drift.classify.globs import Globs
 from tfdrift_core.drift.classify.identity import any_of
 from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.drift.present.sensitive import sensitive_members, within
 from tfdrift_core.records.record import Last, Record
 
 SENSITIVE = "(sensitive)"
@@ -102,7 +103,28 @@ class Redactor:
         event = f"{record.service}:{record.operation}".lower()
         paths = tuple(path for globs, path in _data().events if globs.match(event))
         shown = self._walk(raw, 0, paths)
-        return shown if isinstance(shown, dict) else {}
+        if not isinstance(shown, dict):
+            return {}
+        if members := sensitive_members(record):
+            for name in ("requestParameters", "responseElements"):
+                if name in shown:
+                    shown[name] = self._members(shown[name], 0, members, ("",))
+        return shown
+
+    def _members(self, value: Any, depth: int, members: Collection[tuple[str, str]], parents: tuple[str, ...]) -> Any:
+        """``value`` with the members hidden that are sensitive by the model of the call."""
+        if isinstance(value, list):
+            return [self._members(item, depth + 1, members, parents) for item in value]
+        if not isinstance(value, Mapping):
+            return value
+        shown = {}
+        for key, inner in value.items():
+            name = _kind(key).plain
+            if any((parent, name) in members for parent in parents):
+                shown[key] = self._hide(inner, depth + 1)
+            else:
+                shown[key] = self._members(inner, depth + 1, members, within(name, parents))
+        return shown
 
     def event(self, event: DriftEvent) -> DriftEvent:
         """The event with its record free of secrets and with no known secret in any text that the call could choose."""
