@@ -31,6 +31,7 @@ ARROWS: Mapping[str, str] = {
     "records": "",
     "aws": "config",
     "config": "",
+    "config_page": "config",
     "catalog": "",
     "metrics": "",
     "private": "",

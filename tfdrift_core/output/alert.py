@@ -22,9 +22,6 @@ LAST_RULES = {
 }
 """The rule that catches what no other rule does, and its priority, by kind of drift."""
 
-_LATER = {"resolved": ("Drift resolved", "Informational"), "open": ("Drift still open", "Warning")}
-"""What a replay's line is called that tells of the end of a drift, or reminds of it."""
-
 
 class AlertError(ValueError):
     """A line that is not an alert; the message says why."""
@@ -104,7 +101,7 @@ def parse(line: str | bytes) -> Alert:
         raise AlertError(f"not JSON: {error}; set json_output: true in falco.yaml") from error
     if not isinstance(raw, dict):
         raise AlertError("not an alert of Falco: not an object")
-    last = (LAST_RULES | _LATER).get(str(raw.get("drift.kind")))
+    last = LAST_RULES.get(str(raw.get("drift.kind")))
     if last is not None:
         rule, priority = last
         fields, time, output = raw, str(raw.get("ct.time", "")), f"{rule} ({raw.get('drift.resource', '')})"
