@@ -8,7 +8,7 @@ import pytest
 
 from tests.judge import make_schema, terraform
 from tests.nodes import node_at
-from tfdrift_core.drift.compare.schema import Block, Node, default, resource_types, schema_for
+from tfdrift_core.drift.compare.schema import Block, Node, default, resource_types, schema_for, schema_of
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +146,35 @@ def test_what_is_written_for_unset(kind: Any, value: Any) -> None:
     assert default(Node(kind)) == value
     assert type(default(Node(kind))) is type(value)
     assert default(Node(kind)) is not default(Node(kind)) or value in ("", 0)
+
+
+def test_a_provider_is_known_by_what_it_wrote() -> None:
+    old = {"id": "1", "name": "www", "type": "A", "zone_id": "z", "alias": []}
+    today = {**old, "geoproximity_routing_policy": [], "cidr_routing_policy": []}
+    kinds = [
+        block.attributes["alias"].kind for state in (old, today) if (block := schema_of("aws_route53_record", state))
+    ]
+    assert kinds == ["block_set", "block_list"]
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "since_then", "latest"),
+    [("aws_lambda_function", "replace_security_groups_on_destroy", "code_sha256"), ("aws_s3_bucket_acl", "", "region")],
+)
+def test_what_came_after_a_provider_is_not_in_its_schema(resource_type: str, since_then: str, latest: str) -> None:
+    state = {"id": "1", **({since_then: None} if since_then else {})}
+    before, after = schema_of(resource_type, state), schema_of(resource_type, {**state, latest: ""})
+    assert before is not None
+    assert latest not in before.attributes
+    assert after is not None
+    assert latest in after.attributes
+
+
+def test_members_that_the_provider_of_the_state_lacks_are_not_added() -> None:
+    host = {"values": ["a.example"]}
+    state = {"id": "1", "tags_all": {}, "condition": [{"host_header": [host], "path_pattern": []}]}
+    block = schema_of("aws_lb_listener_rule", state)
+    assert block is not None
+    assert (condition := block.attributes["condition"].nested) is not None
+    assert (header := condition.attributes["host_header"].nested) is not None
+    assert "regex_values" not in header.attributes

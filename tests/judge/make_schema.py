@@ -1,14 +1,15 @@
 """Writes ``tfdrift_core/catalog/schema.txt.gz``: what the provider says about each resource type.
 
-Two sources, both outside this repository:
+Three sources, all outside this repository:
 
 * ``terraform providers schema -json`` with the AWS provider 3.39.0 (the provider of the suite in this folder), and
-* the bindings that the CDK for Terraform generates from the schema of provider 6 (``cdktf-cdktf-provider-aws`` on PyPI,
-  whose jsii bundle carries the TypeScript with every attribute's kind, nesting and flags), for what came after 3.39.
+* the bindings that the CDK for Terraform generates from the schemas of providers 5.32 and 6, for what came after 3.39:
+  ``cdktf-cdktf-provider-aws`` on PyPI, whose jsii bundle has the TypeScript with each attribute's kind and flags.
 
-Where both know an attribute, the first one's word stands: a state of provider 6 shows by its values where it differs.
+Where several know an attribute, the first one's word stands, except that a list in one may be a set in another.
 
-    python -m tests.judge.make_schema --bindings cdktf_cdktf_provider_aws-21.22.1-py3-none-any.whl
+    python -m tests.judge.make_schema --five cdktf_cdktf_provider_aws-19.1.0-py3-none-any.whl \\
+        --six cdktf_cdktf_provider_aws-21.22.1-py3-none-any.whl
 """
 
 import argparse
@@ -228,22 +229,47 @@ def mark(codes: Codes, names: frozenset[str]) -> Codes:
     return {name: marked(name, code) for name, code in codes.items()}
 
 
-def merge(base: Codes, newer: Codes) -> Codes:
-    """``base`` and what ``newer`` adds at any depth, with the flag ``+``."""
-    merged = dict(base)
-    for name, code in newer.items():
-        have = merged.get(name)
-        if have is None:
-            merged[name] = _added(code)
-        elif isinstance(have, list) and isinstance(code, list):
-            merged[name] = [have[0], merge(have[1], code[1]), *have[2:]]
-    return merged
+Word = str | list[Any]
+Words = tuple[Word | None, Word | None, Word | None]
+Blocks = tuple[Codes | None, Codes | None, Codes | None]
 
 
-def _added(code: Any) -> Any:
-    if isinstance(code, list):
-        return [_added(code[0]), *code[1:]]
-    return code + ("+" if ":" in code else ":+")
+def combined(three: Codes | None, five: Codes | None, six: Codes | None) -> Codes:
+    """One block for three providers, each of which may lack it; what 3.39 says stands, then what 6 says.
+
+    The flag ``+`` is for what 3.39 lacks, ``^`` for what 5.32 lacks as well.
+    """
+    providers = (three, five, six)
+    names = dict.fromkeys(name for codes in providers if codes is not None for name in codes)
+    return {name: _attribute(name, providers) for name in names}
+
+
+def _attribute(name: str, providers: Blocks) -> Any:
+    words: Words = tuple(None if codes is None else codes.get(name) for codes in providers)  # type: ignore[assignment]
+    old, middle, new = words
+    word = next(word for word in (old, new, middle) if word is not None)
+    added = "+" if providers[0] is not None and old is None else ""
+    added += "^" if providers[1] is not None and old is None and middle is None else ""
+    kind, _, flags = _spelled(word).partition(":")
+    code = f"{_kinds(kind, words)}{':' if flags or added else ''}{flags}{added}"
+    if not any(isinstance(word, list) for word in words):
+        return code
+    below: Blocks = tuple(word[1] if isinstance(word, list) else None for word in words)  # type: ignore[assignment]
+    return [code, combined(*below), *(word[2:] if isinstance(word, list) else ())]
+
+
+def _spelled(word: Word) -> str:
+    return str(word[0] if isinstance(word, list) else word)
+
+
+def _kinds(kind: str, words: Words) -> str:
+    """The kind, or three where providers have a list for a set; how they spell what is in it is not of interest."""
+    spelled = [kind if word is None else _spelled(word).partition(":")[0] for word in words]
+    turned = [kind if theirs.translate(_TURNED) != kind else theirs for theirs in spelled]
+    return kind if turned == [kind] * 3 else "|".join(turned)
+
+
+_TURNED = str.maketrans("LSle", "SLel")
 
 
 def write(schema: Mapping[str, Codes], out: Path = OUT) -> int:
@@ -256,15 +282,21 @@ def write(schema: Mapping[str, Codes], out: Path = OUT) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--schema", type=Path, help="output of terraform providers schema -json (made when not given)")
-    parser.add_argument("--bindings", type=Path, required=True, help="wheel of cdktf-cdktf-provider-aws")
+    parser.add_argument("--five", type=Path, required=True, help="wheel of cdktf-cdktf-provider-aws for provider 5.32")
+    parser.add_argument("--six", type=Path, required=True, help="the same for provider 6")
     arguments = parser.parse_args()
     base = from_provider(json.loads(arguments.schema.read_bytes()) if arguments.schema else terraform.schema())
     names = secrets(base)
-    newer = {name: mark(codes, names) for name, codes in from_bindings(arguments.bindings).items()}
-    schema = {**newer, **{name: merge(codes, newer.get(name, {})) for name, codes in base.items()}}
-    print(f"{len(base)} types of 3.39, {len(newer)} of 6, {len(schema)} together, {write(schema)} bytes")
+    five, six = (
+        {name: mark(codes, names) for name, codes in from_bindings(wheel).items()}
+        for wheel in (arguments.five, arguments.six)
+    )
+    schema = {name: combined(base.get(name), five.get(name), six.get(name)) for name in {**base, **five, **six}}
+    print(
+        f"types: {len(base)} of 3.39, {len(five)} of 5.32, {len(six)} of 6, {len(schema)} in all, {write(schema)} bytes"
+    )
 
 
 if __name__ == "__main__":

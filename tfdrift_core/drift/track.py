@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tfdrift_core.drift.classify.classify import Cause, Outcome, Verdict
 from tfdrift_core.drift.compare.diff import Difference, Owner, Path, diff, related
 from tfdrift_core.drift.compare.patch import patched
-from tfdrift_core.drift.compare.schema import Block, schema_for
+from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.event import Confidence
 from tfdrift_core.drift.memory import Key, Overlay, Remembered
 from tfdrift_core.drift.present.present import secrets_of
@@ -63,7 +63,7 @@ class Track:
         self.openings = remembered.openings
         self.baseline = remembered.overlay.baseline
         self.start = self.current = remembered.overlay.current
-        self._block = schema_for(known.instance.type)
+        self._block = known.block
         self._owner = Owner(known.instance.account, known.instance.region)
         self._touched: dict[str, Touch] = {}
         self._deleted: Touch | None = None

@@ -2,13 +2,14 @@
 
 The data is ``tfdrift_core/catalog/schema.txt.gz``: one line per resource type, ``type<TAB>JSON``, so that only the
 types in use are parsed.  It holds the schema of provider 3.39 as ``terraform providers schema -json`` prints it, with
-the types and attributes that provider 6 has added since.  ``tests/judge/make_schema.py`` writes it and says how.
+what providers 5 and 6 have added since.  ``tests/judge/make_schema.py`` writes it and says how.
 
 A line is an object of attribute name to code.  A code is a string ``KIND`` or ``KIND:FLAGS``, or, where there are
 attributes below, a list of that string, the object below and, for blocks, the largest number of blocks if it has one.
 ``KIND`` is spelled from ``s`` string, ``n`` number, ``b`` bool, ``d`` dynamic, ``L``/``S``/``M`` list, set or map of
 what follows, ``o`` object, ``l``/``e``/``1`` blocks as list, set or single.  ``FLAGS`` are ``c`` set by the provider
-alone, ``o`` optional and else set by the provider, ``x`` sensitive, ``+`` added to a type of 3.39 since.
+alone, ``o`` optional and else set by the provider, ``x`` sensitive, ``+`` added to a type of 3.39 since, ``^`` added
+since 5.32.  A kind that is a list in some providers and a set in others is spelled ``3.39|5.32|6``.
 """
 
 import gzip
@@ -19,6 +20,9 @@ from importlib import resources
 from typing import Any, Literal
 
 import orjson
+
+Era = Literal[0, 1, 2]
+"""Which of three providers a schema is of: 3.39, 5.32 or 6."""
 
 Kind = Literal[
     "string",
@@ -57,7 +61,7 @@ class Node:
     ``element`` is what a list, set or map holds; ``block`` is what an object or block holds.  ``computed_only`` is true
     where configuration cannot set the attribute, ``computed`` also where the provider sets it when configuration does
     not.  ``max_items`` is the largest number of blocks, 0 for no limit.  ``newer`` is true for what provider 3.39 does
-    not have although it has the type: a state of that time does not hold it.
+    not have although it has the type, ``latest`` for what 5.32 does not have: states of those times do not hold it.
     """
 
     kind: Kind
@@ -68,6 +72,7 @@ class Node:
     computed: bool = False
     max_items: int = 0
     newer: bool = False
+    latest: bool = False
 
     @property
     def nested(self) -> "Block | None":
@@ -83,7 +88,7 @@ class Node:
 class Block:
     """The attributes and blocks of a resource type, or of a block inside it, by name.
 
-    ``newer`` names those that are newer or hold something newer.
+    ``newer`` names those that are newer or latest, or hold something that is.
     """
 
     attributes: Mapping[str, Node]
@@ -103,68 +108,88 @@ def resource_types() -> frozenset[str]:
 
 
 @cache
-def schema_for(resource_type: str) -> Block | None:
-    """The attributes of a resource type, None where the provider has no such type."""
+def schema_for(resource_type: str, era: Era = 0) -> Block | None:
+    """The attributes of a resource type in any provider, with kinds of ``era``; None where none has such a type."""
     text = _lines().get(resource_type)
-    return None if text is None else _block(orjson.loads(text))
+    return None if text is None else _block(orjson.loads(text), era)
 
 
 def schema_of(resource_type: str, attributes: Mapping[str, Any]) -> Block | None:
     """The schema of a resource type as the provider has it that wrote ``attributes`` into state.
 
-    State does not say which provider that was.  A resource without any of the newer attributes has an old one's schema,
-    with those newer attributes of its blocks that state shows.  One with a newer attribute has, of the older ones,
-    those that state shows: a provider writes all that it has, and some have been removed since.
+    State does not say which provider that was, but a provider writes all that it has.  A resource without any of the
+    newer attributes has an old one's schema; one with such an attribute has, of the older ones, those that state shows,
+    for some have been removed since; and of the latest it has those that state shows.
     """
     block = schema_for(resource_type)
-    if block is None:
-        return None
-    newer = [name for name in block.newer if block.attributes[name].newer]
-    if not newer:
+    if block is None or not block.newer:
         return block
-    if any(name in attributes for name in newer):
-        return Block({name: node for name, node in block.attributes.items() if node.newer or name in attributes})
-    return _known(block, attributes)
+    era = _era(block, attributes)
+    known = _known(schema_for(resource_type, era) or block, attributes, era)
+    if era == 0 or not any(node.newer for node in block.attributes.values()):
+        return known
+    kept = {name: node for name, node in known.attributes.items() if _is_doubtful(node, 0) or name in attributes}
+    return Block(kept, known.newer)
 
 
-def _known(block: Block, sample: Any) -> Block:
-    """The block without the newer attributes that ``sample``, the attributes or the blocks in state, does not have."""
+def _era(block: Block, attributes: Mapping[str, Any]) -> Era:
+    """Whose attributes these are; of a type of which nothing tells 5.32's."""
+    nodes = [(name in attributes, block.attributes[name]) for name in block.newer]
+    if any(held and node.latest for held, node in nodes):
+        return 2
+    return 0 if any(node.newer for _, node in nodes) and not any(held and node.newer for held, node in nodes) else 1
+
+
+def _is_doubtful(node: Node, era: Era) -> bool:
+    """Whether a provider of that era may lack it."""
+    return node.latest or (era == 0 and node.newer)
+
+
+def _known(block: Block, sample: Any, era: Era) -> Block:
+    """The block without what its provider may lack and ``sample``, the attributes or the blocks in state, does lack."""
     if isinstance(sample, list):
+        if not sample and era == 2:
+            return block
         sample = sample[0] if sample else None
     held: Mapping[str, Any] = sample if isinstance(sample, Mapping) else {}
     attributes = dict(block.attributes)
     for name in block.newer:
-        if attributes[name].newer and name not in held:
+        if _is_doubtful(attributes[name], era) and name not in held:
             del attributes[name]
         else:
-            attributes[name] = _known_node(attributes[name], held.get(name))
+            attributes[name] = _known_node(attributes[name], held.get(name), era)
     return Block(attributes)
 
 
-def _known_node(node: Node, sample: Any) -> Node:
+def _known_node(node: Node, sample: Any, era: Era) -> Node:
     if node.nested is None or not node.nested.newer:
         return node
     return replace(
         node,
-        block=None if node.block is None else _known(node.block, sample),
-        element=None if node.element is None else _known_node(node.element, sample),
+        block=None if node.block is None else _known(node.block, sample, era),
+        element=None if node.element is None else _known_node(node.element, sample, era),
     )
 
 
-def _block(codes: Mapping[str, Any]) -> Block:
-    attributes = {name: _node(code) for name, code in codes.items()}
-    newer = (name for name, node in attributes.items() if node.newer or (node.nested is not None and node.nested.newer))
-    return Block(attributes, tuple(newer))
+def _block(codes: Mapping[str, Any], era: Era) -> Block:
+    attributes = {name: _node(code, era) for name, code in codes.items()}
+    doubtful = (
+        name
+        for name, node in attributes.items()
+        if _is_doubtful(node, 0) or (node.nested is not None and node.nested.newer)
+    )
+    return Block(attributes, tuple(doubtful))
 
 
-def _node(code: str | list[Any]) -> Node:
+def _node(code: str | list[Any], era: Era) -> Node:
     below: Mapping[str, Any] | None = None
     max_items = 0
     if isinstance(code, list):
         code, below, *rest = code
         max_items = rest[0] if rest else 0
-    kind, _, flags = str(code).partition(":")
-    return _build(kind, None if below is None else _block(below), flags, max_items)
+    kinds, _, flags = str(code).partition(":")
+    kind = kinds.split("|")[era] if "|" in kinds else kinds
+    return _build(kind, None if below is None else _block(below, era), flags, max_items)
 
 
 def _build(kind: str, block: Block | None, flags: str = "", max_items: int = 0) -> Node:
@@ -178,6 +203,7 @@ def _build(kind: str, block: Block | None, flags: str = "", max_items: int = 0) 
         computed="c" in flags or "o" in flags,
         max_items=max_items,
         newer="+" in flags,
+        latest="^" in flags,
     )
 
 
