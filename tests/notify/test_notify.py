@@ -348,10 +348,3 @@ def test_a_policy_is_shown_by_what_changed_in_it() -> None:
     change = "Statement[1].Principal.AWS: role/shop-app → *"
     policy = {"drift.path": "policy", "drift.added": None, "drift.old_value": "{" * 900, "drift.change": change}
     assert f"Change: `policy`: `{change}`" in compose([parse(line(**policy))]).body
-
-
-def test_the_end_of_a_drift_is_not_told_as_another_change() -> None:
-    end = {"drift.kind": "resolved", "drift.resolution": "reverted", "drift.opened_by": "mio", "drift.change": "a → b"}
-    body = compose([parse(line("Informational", **end))]).body
-    assert "Drift: resolved (reverted), opened by `mio`: `ingress`: `a → b`" in body
-    assert "Change:" not in body

@@ -291,14 +291,3 @@ def test_the_command_writes_no_page_under_the_name_of_something_else(name: str, 
     assert not (tmp_path / name).exists()
     assert run("-o", str(tmp_path / name), "--format", "csv", stdin=line()).returncode == 0
     assert (tmp_path / name).read_text().startswith("id,time,priority")
-
-
-@pytest.mark.parametrize("kind", ["resolved", "open"])
-def test_a_replay_tells_what_became_of_a_drift_without_rules(kind: str) -> None:
-    fields = json.loads(line(**{**END, "drift.kind": kind}))["output_fields"]
-    done = run(
-        "--format", "json", stdin=json.dumps({name: value for name, value in fields.items() if value is not None})
-    )
-    assert done.returncode == 0, done.stderr
-    (row,) = json.loads(done.stdout)
-    assert (row["status"], row["user"]) == (kind, "dev-taro")

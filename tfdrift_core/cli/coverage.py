@@ -1,15 +1,15 @@
 """list the API calls that TFDrift knows, and what each does to which Terraform resource
 
-tfdrift coverage                          every call: resource types, attributes, exact or inferred
+tfdrift coverage                          every call: resource types, attributes, and how it is known
 tfdrift coverage --service s3             one service
 tfdrift coverage --summary                the numbers
 tfdrift coverage --json                   the same as data
 tfdrift coverage --markdown               write docs/coverage.md
 
-Everything is derived from the catalog.  A call counts as resolved when the catalog says to which resource it belongs,
-and as exact when it says, for at least one of its resource types and not by guess, that the call creates or deletes it
-or which attributes it changes.  A call of the right name on anything else that Terraform manages is still reported, as
-inferred.
+A call counts as resolved when it is known to which resource it belongs.  It is exact when the catalog says, for at
+least one of its resource types and not by guess, that the call creates or deletes it or which attributes it changes;
+derived when a program took that from the provider's source and AWS's service models; else inferred.  A call of a known
+service that none of this describes is still reported when it names a managed resource, as inferred.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from typing import Any
 
 from tfdrift_core.drift.change.catalog import Catalog, CatalogError, Effect, Event, load
 from tfdrift_core.drift.change.transforms.blocks import Gone
+from tfdrift_core.drift.event import Confidence
 
 BY_NAME = "(by name)"
 """Every parameter that is named as an attribute of the resource."""
@@ -32,7 +33,7 @@ _HEADER = ("service", "event", "resource types", "attributes", "how")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One call.  ``how`` is ``exact``, ``inferred`` or ``ignored``; then ``reason`` says why."""
+    """One call.  ``how`` is ``exact``, ``derived``, ``inferred`` or ``ignored``; then ``reason`` says why."""
 
     service: str
     event: str
@@ -53,11 +54,13 @@ class Summary:
     attributes: int
     inferred: int
     ignored: int
+    derived: int = 0
 
 
 def rows(catalog: Catalog) -> list[Row]:
     """One row for each call of each service, by service and name."""
-    events = {(event.service, event.name): event for event in catalog.events.values()}
+    known = (*catalog.derived.values(), *catalog.events.values())
+    events = {(event.service, event.name): event for event in known}
     return [_row(event) for _, event in sorted(events.items())]
 
 
@@ -65,27 +68,30 @@ def summarize(table: Iterable[Row]) -> Summary:
     table = list(table)
     resolved = [row for row in table if not row.reason]
     exact = [row for row in resolved if row.how == "exact"]
+    derived = sum(row.how == "derived" for row in resolved)
     return Summary(
         services=len({row.service for row in table}),
         resource_types=len({name for row in resolved for name in row.types if name != "*"}),
         resolved=len(resolved),
         exact=len(exact),
         attributes=sum(bool(set(row.attributes) - {CREATED, DELETED}) for row in exact),
-        inferred=len(resolved) - len(exact),
+        inferred=len(resolved) - len(exact) - derived,
         ignored=len(table) - len(resolved),
+        derived=derived,
     )
 
 
 def _row(event: Event) -> Row:
     if event.ignored:
         return Row(event.service, event.name, reason=event.ignored)
-    exact = any(not effect.inferred and any(_changes(effect)) for effect in event.effects)
+    sure = [effect.confidence for effect in event.effects if any(_changes(effect))]
+    how = next((level for level in (Confidence.EXACT, Confidence.DERIVED) if level in sure), Confidence.INFERRED)
     return Row(
         event.service,
         event.name,
         types=tuple(dict.fromkeys(name for effect in event.effects for name in effect.types)),
         attributes=tuple(dict.fromkeys(name for effect in event.effects for name in _changes(effect))),
-        how="exact" if exact else "inferred",
+        how=str(how),
     )
 
 
@@ -148,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
             return 1
     else:
         lines = [] if args.summary else [*_as_text(chosen), ""]
-        print("\n".join([*lines, *_sentences(summarize(chosen))]))
+        print("\n".join([*lines, *_sentences(summarize(chosen)), "", *_levels(chosen)]))
     return 0
 
 
@@ -158,9 +164,19 @@ def _sentences(summary: Summary) -> list[str]:
         f"resource types  {summary.resource_types:>6}",
         f"calls resolved  {summary.resolved:>6}",
         f"  exact         {summary.exact:>6}  {summary.attributes} of them to attributes, the others create or delete",
+        f"  derived       {summary.derived:>6}",
         f"  inferred      {summary.inferred:>6}",
         f"calls ignored   {summary.ignored:>6}  each with the reason",
     ]
+
+
+def _levels(table: Sequence[Row]) -> Iterator[str]:
+    """How many services, types and calls are known in each way."""
+    yield f"{'':<10}{'services':>9}{'types':>7}{'calls':>7}"
+    for level in Confidence:
+        own = [row for row in table if row.how == level]
+        types = {name for row in own for name in row.types if name != "*"}
+        yield f"{level:<10}{len({row.service for row in own}):>9}{len(types):>7}{len(own):>7}"
 
 
 def _as_json(table: Sequence[Row]) -> dict[str, Any]:
@@ -183,6 +199,7 @@ def _as_text(table: Sequence[Row]) -> Iterator[str]:
 
 def markdown(table: Sequence[Row]) -> str:
     """The page, with one section for each service."""
+    table, derived = [row for row in table if row.how != "derived"], [row for row in table if row.how == "derived"]
     summary = summarize(table)
     page = [
         "# What TFDrift knows of AWS",
@@ -191,8 +208,9 @@ def markdown(table: Sequence[Row]) -> str:
         "",
         f"{summary.resolved} API calls of {summary.services} services are resolved to {summary.resource_types}"
         f" Terraform resource types. {summary.exact} of them are exact: {summary.attributes} to the attribute, the"
-        f" others create or delete a resource. {summary.ignored} calls are left out, each with the reason. Every other"
-        " mutating call is still reported when it names a managed resource, as `drift.confidence = inferred`.",
+        f" others create or delete a resource. {summary.ignored} calls are left out, each with the reason.",
+        "",
+        *_derived(derived),
         "",
         f"`{BY_NAME}`: every parameter that is named as an attribute. Other words in brackets: a rule in code.",
         "",
@@ -223,6 +241,17 @@ def markdown(table: Sequence[Row]) -> str:
             page += ["", "Ignored:", ""]
             page += [f"* {reason}: {', '.join(names)}" for reason, names in sorted(reasons.items())]
     return "\n".join([*page, ""])
+
+
+def _derived(table: Sequence[Row]) -> Iterator[str]:
+    services = len({row.service for row in table})
+    types = len({name for row in table for name in row.types})
+    yield (
+        f"{len(table)} more calls of {services} event sources are derived for {types} resource types from the"
+        " provider's source and AWS's service models, and reported with `drift.confidence = derived`;"
+        " `tfdrift coverage` lists them."
+        " Any other call of a known service that names a managed resource of that service is reported as `inferred`."
+    )
 
 
 def _code(attributes: Iterable[str]) -> str:

@@ -174,8 +174,8 @@ class Batch:
         record = call.record
         scope = Scope(request=canonical_request(record), record=record.raw)
         # What is not in the plan is no more than mentioned: the key that a bucket's call used is not changed.
-        told = () if record.withheld and plan else named_by(self._view.index, record, scope.request)
-        found = dict.fromkeys(told)
+        types = () if record.withheld and plan else self._settings.catalog.types(record.event_source)
+        found = dict.fromkeys(named_by(self._view.index, types, record, scope.request))
         for step in plan:
             if record.arns:
                 mentioned = self._view.resolver.mentioned
@@ -223,7 +223,7 @@ class Batch:
             scope = scope.having(other=self._other(call, effect, scope))
         if effect.when and not evaluate(effect.when, scope):
             return False
-        confidence = Confidence.INFERRED if effect.inferred else Confidence.EXACT
+        confidence = effect.confidence
         handled = False
         for instance, names in self._touched(call, step, scope):
             if call.is_no_change:
@@ -241,7 +241,7 @@ class Batch:
         """The instances that an effect touches, each with what its expressions may ask for."""
         for type in step.types:
             instances = self._view.resolver.find(type, step.matches, scope, call.record)
-            if step.effect.inferred:
+            if step.effect.confidence is Confidence.INFERRED:
                 scope = scope.having(found=[instance.attributes for instance in instances])
             for instance in instances:
                 yield instance, scope
@@ -287,11 +287,9 @@ class Batch:
         if call.is_no_change:
             return
         record, verdict = call.record, call.verdict
-        for guess in infer(self._view.index, record, scope):
+        types = self._settings.catalog.types(record.event_source)
+        for guess in infer(self._view.index, types, record, scope):
             call.budget.spend(call.budget.size)
-            if guess.instance is None:
-                self._made(self._teller.unmanaged(record, verdict, guess.resource, Confidence.INFERRED, guess.reason))
-                continue
             track = self._track(guess.instance)
             touch = Touch(record, verdict, Confidence.INFERRED, guess.reason)
             if track.current is None:

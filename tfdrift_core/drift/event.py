@@ -30,6 +30,7 @@ class Resolution(StrEnum):
 
 class Confidence(StrEnum):
     EXACT = "exact"
+    DERIVED = "derived"
     INFERRED = "inferred"
 
 

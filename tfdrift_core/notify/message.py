@@ -65,8 +65,6 @@ def _state(alert: Alert) -> list[str]:
 
 def _change(alert: Alert) -> list[str]:
     kind = alert.text("drift.kind")
-    if kind in ("resolved", "open"):
-        return [_what_became(alert, kind)]
     if kind == "deleted":
         return ["Change: deleted"]
     if kind == "unmanaged":
@@ -82,15 +80,6 @@ def _change(alert: Alert) -> list[str]:
         return [f"Change: {code(path)}: {' '.join(sides)}"]
     old, new = (code(alert.text(f"drift.{side}_value") or "(none)") for side in ("old", "new"))
     return [f"Change: {code(path)}: {old} → {new}"]
-
-
-def _what_became(alert: Alert, kind: str) -> str:
-    """The end of a drift, or that there is none yet, and what it was."""
-    became = f"{kind} ({plain(alert.text('drift.resolution'))})" if alert.text("drift.resolution") else kind
-    by = f", opened by {code(alert.text('drift.opened_by'))}" if alert.text("drift.opened_by") else ""
-    texts = (alert.text("drift.path"), alert.text("drift.change"))
-    what = ": ".join(code(text) for text in texts if text)
-    return f"Drift: {became}{by}{f': {what}' if what else ''}"
 
 
 def _who(alert: Alert) -> str:

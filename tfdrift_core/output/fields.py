@@ -248,7 +248,7 @@ _DRIFT = (
         9,
         "drift.confidence",
         _S,
-        "`exact` when the record states the change, `inferred` when only the call's name tells.",
+        "`exact` when the catalog knows the call, `derived` when public sources tell what it does, else `inferred`.",
         lambda e: e.confidence.value,
     ),
     Field(10, "drift.reason", _S, "Why the event was raised, or why it was expected.", lambda e: e.reason),

@@ -17,6 +17,7 @@ import orjson
 from tfdrift_core.drift.change.expression import Expressions, evaluate
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.values import is_empty
+from tfdrift_core.drift.event import Confidence
 from tfdrift_core.terraform.model import Attributes
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def taught(name: str, effect: "Effect", all: Iterable["Effect"]) -> "Effect | No
         return None
     if effect.roots or effect.set or effect.clear or effect.transform:
         return effect
-    return replace(effect, **_learnt(effect, [e for e in all if set(e.types) & set(effect.types) and not e.inferred]))
+    sure = [e for e in all if set(e.types) & set(effect.types) and e.confidence is not Confidence.INFERRED]
+    return replace(effect, **_learnt(effect, sure))
 
 
 def _learnt(create: "Effect", effects: Iterable["Effect"]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tfdrift_core.drift.change.assign import assign, node_of, parse_path
 from tfdrift_core.drift.change.catalog import Effect, Tags
-from tfdrift_core.drift.change.convert import attribute_name, below, convert, like, merge
+from tfdrift_core.drift.change.convert import INSIDE, Renames, attribute_name, below, convert, like, merge
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import Block, Node, default
@@ -31,7 +31,7 @@ def apply(
             return None
         result.update(changed)
     for root in effect.roots:
-        _convention(effect, evaluate(root, scope), result, block)
+        _convention(effect.rename, evaluate(root, scope), result, block)
     for path, expression in effect.set.given(scope.request):
         value = evaluate(expression, scope)
         if value is not None and _has(path, result, block):
@@ -64,16 +64,16 @@ def _has(path: str, attributes: Attributes, block: Block | None) -> bool:
     return top in attributes or (block is not None and top in block.attributes)
 
 
-def _convention(effect: Effect, logged: Any, result: dict[str, Any], block: Block | None) -> None:
+def _convention(renames: Renames | None, logged: Any, result: dict[str, Any], block: Block | None) -> None:
     """Every member of ``logged`` whose attribute the resource has."""
     if not isinstance(logged, dict):
         return
     for name, value in logged.items():
-        attribute = attribute_name(name, effect.rename)
-        if attribute is None or value is None or not parse_path(attribute):
-            continue
-        if _has(attribute, result, block):
-            assign(result, attribute, value, block, below(effect.rename, name))
+        attribute = attribute_name(name, renames)
+        if attribute == INSIDE:
+            _convention(below(renames, name), value, result, block)
+        elif attribute is not None and value is not None and parse_path(attribute) and _has(attribute, result, block):
+            assign(result, attribute, value, block, below(renames, name))
 
 
 def _elements(node: Node | None, values: Any, current: Any, effect: Effect, name: str) -> list[Any]:

@@ -9,14 +9,19 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tfdrift_core import yaml_data
 from tfdrift_core.drift.change.anew import TAGS, taught
+from tfdrift_core.drift.change.derived import derived, read, sources
 from tfdrift_core.drift.change.expression import Expressions
 from tfdrift_core.drift.change.transforms import make
 from tfdrift_core.drift.change.transforms.base import Transform
+from tfdrift_core.drift.event import Confidence
 from tfdrift_core.records.record import Record
+
+NO_RESOURCE: Final = "No attribute of a resource"
+"""Why calls are left out that were derived to concern nothing that Terraform manages."""
 
 Match = Mapping[str, str]
 """Attribute in state (JMESPath over the attributes) to expression over the record; all must be equal."""
@@ -74,7 +79,7 @@ class Effect:
     transform: Transform | None = None
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     clear: Mapping[str, Any] = field(default_factory=dict)
-    inferred: bool = False
+    confidence: Confidence = Confidence.EXACT
     anew: "Effect | None" = None
     """What a call that makes such a resource does to one that was deleted before."""
 
@@ -103,17 +108,35 @@ class Catalog:
 
     @cached_property
     def events(self) -> Mapping[tuple[str, str], Event]:
-        """All of them."""
+        """All that files describe."""
         return {(source, name): event for source in self._sources for name, event in self._of(source).items()}
 
+    @cached_property
+    def derived(self) -> Mapping[tuple[str, str], Event]:
+        """All that no file describes and that was derived to change something."""
+        found = {}
+        for source in sources() if self.builtin else ():
+            for name in derived(source).events:
+                event = self._event(source, name)
+                if event is not None and (source, name) not in self.events:
+                    found[source, name] = event
+        return found
+
     def event(self, record: Record) -> Event | None:
-        events = self._of(record.event_source)
-        return events.get(record.event_name) or events.get(record.operation)
+        return self._event(record.event_source, record.event_name) or self._event(record.event_source, record.operation)
 
     def ignores(self, source: object, name: object) -> bool:
         """Whether calls of this name are known to change nothing that Terraform manages."""
-        event = self._of(source).get(name) if isinstance(source, str) and isinstance(name, str) else None
+        event = self._event(source, name) if isinstance(source, str) and isinstance(name, str) else None
         return event is not None and bool(event.ignored)
+
+    def types(self, source: str) -> Sequence[str]:
+        """The resource types of the service behind an event source, as far as they are known."""
+        return derived(source).types
+
+    def _event(self, source: str, name: str) -> Event | None:
+        """An event of a file, else what was derived of the call."""
+        return self._of(source).get(name) or (_derived_event(source, name) if self.builtin else None)
 
     @cached_property
     def _sources(self) -> Mapping[str, None]:
@@ -126,6 +149,19 @@ class Catalog:
             own = {name: event for (of, name), event in self.own.items() if of == source}
             known = self._read[source] = {**shipped, **own}
         return known or {}
+
+
+@cache
+def _derived_event(source: str, name: str) -> Event | None:
+    known = derived(source)
+    service = source.partition(".")[0]
+    if name in known.silent:
+        return Event(service, name, ignored=NO_RESOURCE)
+    entries = known.events.get(name)
+    if entries is None:
+        return None
+    effects = (_complete(name, _effect(entry, Confidence.DERIVED), ()) for entry in entries)
+    return Event(service, name, tuple(effects))
 
 
 def load(extra: Iterable[str | Path] = ()) -> Catalog:
@@ -147,6 +183,7 @@ def load(extra: Iterable[str | Path] = ()) -> Catalog:
         raise CatalogError("\n".join(problems))
     # Now, not at the first record: an update of TFDrift may replace the files of a plugin that runs.
     _files()
+    read()
     return Catalog(events, builtin=True)
 
 
@@ -210,7 +247,7 @@ def _tuple(value: Any) -> tuple[Any, ...]:
     return () if value is None else tuple(value) if isinstance(value, list) else (value,)
 
 
-def _effect(entry: Mapping[str, Any]) -> Effect:
+def _effect(entry: Mapping[str, Any], confidence: Confidence = Confidence.EXACT) -> Effect:
     clear = entry.get("clear", {})
     return Effect(
         types=_tuple(entry["type"]),
@@ -235,7 +272,7 @@ def _effect(entry: Mapping[str, Any]) -> Effect:
         transform=make(entry["transform"], entry.get("with", {})) if "transform" in entry else None,
         keys={name: _tuple(members) for name, members in entry.get("key", {}).items()},
         clear=dict.fromkeys(clear) if isinstance(clear, list) else clear,
-        inferred=entry.get("inferred", False),
+        confidence=Confidence.INFERRED if entry.get("inferred") else confidence,
     )
 
 

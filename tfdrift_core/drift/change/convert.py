@@ -7,11 +7,14 @@ import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from tfdrift_core.drift.compare import forms
 from tfdrift_core.drift.compare.schema import Block, Node, default
 from tfdrift_core.drift.compare.values import UNKNOWN, as_bool, as_list, as_number, render
+
+INSIDE: Final = "."
+"""The name of a member that is no attribute itself: what is in it belongs where the member is."""
 
 Renames = Mapping[str, str | None]
 """Logged name (or dotted path of logged names below an attribute) to attribute name; ``None``: not an attribute."""
@@ -42,14 +45,19 @@ def is_placeholder(value: Any) -> bool:
     return isinstance(value, str) and value in _PLACEHOLDERS
 
 
-def convert(node: Node | None, logged: Any, current: Any = None, renames: Renames | None = None) -> Any:
+def convert(
+    node: Node | None, logged: Any, current: Any = None, renames: Renames | None = None, *, alternative: bool = False
+) -> Any:
     """``logged`` as a value of the attribute ``node`` describes.
 
     Members that an object does not name keep their ``current`` value; elements of lists and sets are made anew, with
-    what the provider writes for members that are not given.
+    what the provider writes for members that are not given.  An ``alternative`` is a block that says something by being
+    there, even when nothing is in it.
     """
     if is_placeholder(logged):
         return UNKNOWN
+    if renames and isinstance(logged, dict) and (node is None or node.nested is None):
+        logged = next((value for name, value in logged.items() if attribute_name(name, renames) == INSIDE), logged)
     if node is None or (node.block is not None and isinstance(current, str)):
         # A text where the schema has blocks is of a provider that has changed the attribute's type.
         return _by_example(logged, current)
@@ -69,7 +77,7 @@ def convert(node: Node | None, logged: Any, current: Any = None, renames: Rename
         case "object" | "block_single":
             return merge(node.block, logged, current, renames) if isinstance(logged, dict) else current
         case "block_list" | "block_set":
-            return _blocks(node, logged, current, renames)
+            return _blocks(node, logged, current, renames, alternative)
         case _:
             return logged
 
@@ -131,9 +139,11 @@ def _by_example(logged: Any, current: Any) -> Any:
     return logged
 
 
-def _blocks(node: Node, logged: Any, current: Any, renames: Renames | None) -> Any:
+def _blocks(node: Node, logged: Any, current: Any, renames: Renames | None, alternative: bool) -> Any:
     if isinstance(logged, dict) and node.kind == "block_list" and isinstance(current, list) and len(current) == 1:
         return [merge(node.block, logged, current[0], renames)] if logged else current
+    if logged == {} and alternative and node.block is not None:
+        return [blank(node.block)]
     return [
         merge(like(node.block, current), element, None, renames)
         for element in as_list(logged)
@@ -159,15 +169,28 @@ def merge(
 ) -> dict[str, Any]:
     """The members of ``logged`` laid over a block's ``current`` attributes, or over an unset block."""
     result = dict(current) if isinstance(current, dict) else blank(block) if block else {}
+    alternatives = block is not None and _is_choice(block)
+    if alternatives and logged:
+        result |= {name: [] for name in result}
     for name, value in logged.items():
         attribute = attribute_name(name, renames)
         if attribute is None or value is None:
             continue
+        if attribute == INSIDE:
+            if isinstance(value, dict):
+                result = merge(block, value, result, below(renames, name))
+            continue
         node = block.attributes.get(attribute) if block else None
         if node is None and (block is not None or attribute not in result):
             continue
-        result[attribute] = convert(node, value, result.get(attribute), below(renames, name))
+        result[attribute] = convert(node, value, result.get(attribute), below(renames, name), alternative=alternatives)
     return result
+
+
+def _is_choice(block: Block) -> bool:
+    """Whether a block holds nothing but single blocks, as one does of which one has to be chosen."""
+    nodes = block.attributes.values()
+    return len(nodes) > 1 and all(node.kind == "block_list" and node.max_items == 1 for node in nodes)
 
 
 def attribute_name(name: str, renames: Renames | None) -> str | None:

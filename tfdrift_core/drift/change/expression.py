@@ -4,6 +4,7 @@ CloudTrail logs ``DBInstanceIdentifier`` as ``dBInstanceIdentifier`` for most se
 field is looked up as written and then with the case of its first letter swapped.
 """
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -103,13 +104,25 @@ class _Functions(jmespath.functions.Functions):
             return None
 
     @jmespath.functions.signature({"types": []})
+    def _func_from_base64(self, value: Any) -> Any:
+        """The text that is encoded in Base64; null when it is none."""
+        if not isinstance(value, str):
+            return None
+        try:
+            return base64.b64decode(value, validate=True).decode()
+        except ValueError:
+            return None
+
+    @jmespath.functions.signature({"types": []})
     def _func_map_of(self, value: Any) -> dict[str, Any]:
         """A list of key and value as an object; an object as it is."""
         return tag_map(value)
 
 
 _FUNCTIONS = _Functions()
-_OF_ANYTHING = frozenset({"list", "arn_name", "lambda_name", "dns_name", "lower", "parse", "map_of", "unquote"})
+_OF_ANYTHING = frozenset(
+    {"list", "arn_name", "lambda_name", "dns_name", "lower", "parse", "map_of", "unquote", "from_base64"}
+)
 """Functions of ours that take one value of any type, which the library need not check."""
 _OPTIONS = jmespath.Options(custom_functions=_FUNCTIONS)
 

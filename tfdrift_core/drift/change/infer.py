@@ -1,73 +1,65 @@
-"""What can be said of a call that the catalog does not know."""
+"""What can be said of a call that neither the catalog nor what was derived for it knows."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tfdrift_core.drift.change.convert import convert, snake_case
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import schema_for
-from tfdrift_core.drift.event import Resource
 from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
 
-_CREATES = ("Create", "Run", "Allocate", "Register", "Import")
-_DELETES = ("Delete", "Terminate", "Deregister", "Release", "Remove")
-_ID = re.compile(r"^(arn:|[a-z]+-[0-9a-f]{8,})")
+_CREATES: Final = ("Create", "Run", "Allocate", "Register", "Import")
+_DELETES: Final = ("Delete", "Terminate", "Deregister", "Release", "Remove")
+_NAMES: Final = ("arn", "id", "name")
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What a call seems to have done: to a managed ``instance`` (``attributes`` afterwards, ``None`` for deleted), or,
-    without an instance, the new ``resource``."""
+    """What a call seems to have done to ``instance``: its ``attributes`` afterwards, ``None`` for deleted."""
 
-    instance: Instance | None
+    instance: Instance
     attributes: Attributes | None
-    resource: Resource
     reason: str
 
 
-def infer(index: StateIndex, record: Record, scope: Scope) -> Iterator[Guess]:
-    """One guess for each managed resource that the record names by id or ARN.
+def infer(index: StateIndex, types: Sequence[str], record: Record, scope: Scope) -> Iterator[Guess]:
+    """One guess for each managed resource of the called service that the record names.
 
-    A call that creates something names others only as its surroundings, so that it yields the new resource alone.
+    ``types`` are those of the service.  A call that creates something names others only as its surroundings.
     """
     operation = record.operation
     if operation.startswith(_CREATES):
-        created = _created_id(scope.response)
-        if created:
-            resource = Resource(
-                id=created,
-                arn=created if created.startswith("arn:") else "",
-                account=record.account,
-                region=record.region,
-            )
-            yield Guess(None, None, resource, f"{operation} is not in the catalog; it created something")
         return
-    named = list(named_by(index, record, scope.request))
+    named = list(named_by(index, types, record, scope.request))
     if operation.startswith(_DELETES):
         noun = re.sub("^[A-Z][a-z]+", "", operation).lower().removesuffix("s")
         for instance in named:
             if instance.type.replace("_", "").removesuffix("s").endswith(noun) and noun:
-                reason = f"{operation} is not in the catalog; its name says that it deletes"
-                yield Guess(instance, None, Resource(), reason)
+                yield Guess(instance, None, f"{operation} is not in the catalog; its name says that it deletes")
                 return
     for instance in named:
         reason = f"{operation} is not in the catalog; it names this resource"
-        yield Guess(instance, _by_convention(instance, scope.request), Resource(), reason)
+        yield Guess(instance, _by_convention(instance, scope.request), reason)
 
 
-def named_by(index: StateIndex, record: Record, request: Mapping[str, Any]) -> Iterator[Instance]:
-    """The managed resources that a record names by id or ARN, each once."""
+def named_by(index: StateIndex, types: Sequence[str], record: Record, request: Mapping[str, Any]) -> Iterator[Instance]:
+    """The managed resources of the called service that a record names by ARN, id or name, each once."""
+    managed = [type for type in types if index.has_type(type)]
+    if not managed:
+        return
     known = set()
     resources = record.raw.get("resources")
     for text in _texts((resources if isinstance(resources, list) else [], request)):
-        for instance in index.find_any(text, account=record.account, region=record.region):
-            key = instance.state, instance.address
-            if key not in known:
-                known.add(key)
-                yield instance
+        for type in managed:
+            for name in _NAMES:
+                for instance in index.find(type, name, text, account=record.account, region=record.region):
+                    key = instance.state, instance.address
+                    if key not in known:
+                        known.add(key)
+                        yield instance
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -98,8 +90,3 @@ def _by_convention(instance: Instance, request: Mapping[str, Any]) -> Attributes
             continue
         result[attribute] = convert(node, value, result.get(attribute))
     return result
-
-
-def _created_id(response: Mapping[str, Any]) -> str:
-    candidates = [text for text in _texts(response) if _ID.match(text)]
-    return next((text for text in candidates if text.startswith("arn:")), candidates[0] if candidates else "")
