@@ -192,7 +192,7 @@ class Batch:
         for track in map(self._track, list(found)[:_MAX_GIVEN_UP]):
             if track.current is not None:
                 self._openings.setdefault(track.instance, []).extend(self._tell_unknown(track, touch))
-        if not found:
+        if not found and not record.withheld:
             for step in plan:
                 if step.effect.create is not None:
                     self._create(call, step.effect, step.effect.create, scope, Confidence.INFERRED)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfdrift_core.drift import names
 from tfdrift_core.drift.change.assign import assign, node_of, parse_path
 from tfdrift_core.drift.change.catalog import Effect, Tags
 from tfdrift_core.drift.change.convert import INSIDE, Renames, attribute_name, below, convert, like, merge
@@ -177,5 +178,7 @@ def _removed_keys(removed: Any, present: Mapping[str, Any]) -> list[str]:
                 continue
             keys.append(key)
         else:
-            keys.append(tag_text(element))
+            key = tag_text(element)
+            # Keys in a request's path are logged percent-encoded.
+            keys.append(key if key in present else names.plain(key))
     return keys

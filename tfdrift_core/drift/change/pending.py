@@ -70,7 +70,9 @@ def of_now(service: str, operation: str, request: Mapping[str, Any], response: M
 
 def _listed(response: Mapping[str, Any]) -> set[str]:
     """What the response says waits, by the names of request and response; it may be wrapped in one object (DMS)."""
-    inner = next(iter(response.values()), None) if len(response) == 1 else None
-    waiting = (inner if isinstance(inner, dict) else response).get("pendingModifiedValues")
+    (inner,) = response.values() if len(response) == 1 else (None,)
+    waiting = response.get("pendingModifiedValues")
+    if waiting is None and isinstance(inner, dict):
+        waiting = inner.get("pendingModifiedValues")
     names = [name.lower() for name in waiting] if isinstance(waiting, dict) else []
     return {*names, *(_NAMES[name] for name in names if name in _NAMES)}
