@@ -124,7 +124,6 @@ SUITES = {
         MODERN / "known",
         MODERN / "known" / "config",
         MODERN / "known" / "excluded.yaml",
-        least=(0.95, 0.96),
     ),
     "other": Suite(
         "Judgements of provider 5.32: services that the catalog lacks",

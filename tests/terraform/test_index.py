@@ -290,3 +290,21 @@ def test_a_state_that_terraform_wrote(tmp_path):
 )
 def test_a_key_is_written_as_terraform_writes_it(key: int | str, text: str) -> None:
     assert key_text(key) == text
+
+
+def test_default_tags_are_seen_in_other_resources_of_the_provider() -> None:
+    def tagged(name: str, own: dict[str, str], added: dict[str, str], alias: str = "") -> dict[str, object]:
+        attributes = {**ec2(f"i-{name}"), "tags": own, "tags_all": {**own, **added}}
+        return resource("aws_instance", name, instance(attributes), provider=f"{AWS}{alias}")
+
+    index = index_of(
+        state(
+            tagged("own", {"Team": "a"}, {"Cost": "7"}),
+            tagged("plain", {}, {"Team": "b", "Cost": "7", "Build": "1"}),
+            tagged("older", {}, {"Team": "b", "Cost": "7", "Build": "2"}),
+            tagged("elsewhere", {}, {"Team": "c"}, ".west"),
+        )
+    )
+    found = {i.name: dict(i.default_tags) for i in index.all()}
+    assert found["own"] == {"Team": "b", "Cost": "7"}
+    assert found["elsewhere"] == {"Team": "c"}

@@ -254,7 +254,8 @@ class Batch:
         if before is None:
             before = anew.start(effect, track.instance.type, track.baseline)
             effect = effect.anew or effect
-        scope = scope.having(state=before, baseline=track.baseline, gone=gone)
+        tags = track.instance.default_tags if effect.tags else {}
+        scope = scope.having(state=before, baseline=track.baseline, gone=gone, default_tags=tags)
         after = apply(effect, scope, before, track.known.block)
         after = None if after is None else as_read(track.instance.type, before, after)
         self._make(track, after, Touch(call.record, call.verdict, confidence, call.verdict.reason))

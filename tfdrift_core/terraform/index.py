@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -35,6 +36,7 @@ https://docs.aws.amazon.com/general/latest/gr/rande.html and botocore's ``endpoi
 """
 
 _COMPARED = 16  # an id that more instances share names none of them
+_SHOWN = 1000  # resources that are asked for the default tags of their provider
 _PARSED = 512  # parsed instances that a state keeps: the few that the records of a batch touch
 
 Scopes = Callable[[str, str], tuple[str, str]]
@@ -141,6 +143,10 @@ class StateInstance:
         return self.resource.state.parse(self.span)[0]
 
     @property
+    def default_tags(self) -> Mapping[str, str]:
+        return self.resource.state.default_tags(self.resource.provider)
+
+    @property
     def sensitive(self) -> Sequence[tuple[str | int, ...]]:
         return self.resource.state.parse(self.span)[1]
 
@@ -185,6 +191,7 @@ class State:
         """:raises StateError: when ``raw`` is not a usable state."""
         self.parse = lru_cache(_PARSED)(self._parse)
         self._pairs: dict[tuple[str, str], list[tuple[str, StateInstance]]] = {}
+        self._default_tags: dict[str, Mapping[str, str]] = {}
         found = scan(self.raw)
         self.serial, self.lineage, self.terraform_version = found.serial, found.lineage, found.terraform_version
         region_attributes: dict[StateInstance, str] = {}
@@ -200,6 +207,23 @@ class State:
                 (_text(self._parse(i.span)[0].get(attribute)), i) for i in self.instances if i.resource.type == type
             )
             known = self._pairs[type, attribute] = [(value, i) for value, i in values if value]
+        return known
+
+    def default_tags(self, provider: str) -> Mapping[str, str]:
+        """The ``default_tags`` of a provider configuration: what some of its resources have in ``tags_all`` alone.
+
+        Where resources do not agree on a value it is not known.
+        """
+        known = self._default_tags.get(provider)
+        if known is None:
+            values: dict[str, set[str]] = {}
+            for instance in islice((i for i in self.instances if i.resource.provider == provider), _SHOWN):
+                attributes = self._parse(instance.span)[0]
+                own, everything = attributes.get("tags"), attributes.get("tags_all")
+                for key, value in everything.items() if isinstance(everything, dict) else ():
+                    if isinstance(value, str) and key not in (own or ()):
+                        values.setdefault(key, set()).add(value)
+            known = self._default_tags[provider] = {key: only for key, told in values.items() if (only := _only(told))}
         return known
 
     def _add(self, spans: ResourceSpans, regions: dict[StateInstance, str]) -> None:

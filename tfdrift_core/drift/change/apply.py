@@ -149,7 +149,8 @@ def _tags(tags: Tags, scope: Scope, result: Mapping[str, Any], block: Block | No
     everything = tag_map(result.get("tags_all")) or dict(own)
     wanted = scope.baseline or result
     wanted_own = tag_map(wanted.get("tags"))
-    defaults = {key: value for key, value in tag_map(wanted.get("tags_all")).items() if key not in wanted_own}
+    shown = {key: value for key, value in tag_map(wanted.get("tags_all")).items() if key not in wanted_own}
+    defaults = {**scope.default_tags, **shown}
     replacement = evaluate(tags.replace, scope) if tags.replace else None
     if replacement is not None:
         everything = _pairs(replacement)
