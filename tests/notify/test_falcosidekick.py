@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import socket
 import socketserver
 import ssl
@@ -25,14 +24,12 @@ from cryptography.x509.oid import NameOID
 
 from tests.notify.alerts import line
 from tests.notify.conftest import MailServer, Web
+from tests.real.parts import optional
 from tests.rules.sample_events import ROOT, RULES
 
 CONFIG = ROOT / "deploy" / "falcosidekick" / "config.yaml"
-BINARY = os.environ.get("FALCOSIDEKICK") or shutil.which("falcosidekick")
-needs_falcosidekick = pytest.mark.skipif(
-    BINARY is None,
-    reason="no falcosidekick: put it on PATH or name it in FALCOSIDEKICK (the Go proxy has no module of it)",
-)
+BINARY = optional("falcosidekick")
+needs_falcosidekick = pytest.mark.usefixtures("falcosidekick")
 
 
 def test_the_templates_name_only_fields_that_the_rules_print() -> None:

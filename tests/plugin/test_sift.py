@@ -16,7 +16,7 @@ import pytest
 from tfdrift_plugin import build
 
 from tests.plugin.conftest import HERE, SANITIZERS, compile_program, drive, report, settings
-from tests.real.fixtures import missing
+from tests.real.parts import MissingPartError
 from tfdrift_core.records.scan import MAX_RECORD_BYTES, Scan, scan
 from tfdrift_core.records.sift import AHEAD, Sifted
 
@@ -28,7 +28,7 @@ LIBDEFLATE, ZLIB = build.INFLATERS
 
 def program(work: Path, inflater: build.Inflater, *flags: str) -> Path:
     if inflater not in build.inflaters(build.compiler()):
-        missing(f"{inflater.header}; apt-get install libdeflate-dev zlib1g-dev")
+        raise MissingPartError(inflater.header)
     (work / "generated.h").write_text(build.header(build.Python.running()), encoding="ascii")
     sources = [str(build.SOURCES / name) for name in ("sift.c", "ahead.c")]
     more = (*sources, *flags, *inflater.flags, *inflater.libraries)

@@ -9,6 +9,8 @@ from tests.events import drift_event
 from tests.plugin.conftest import HERE, compile_program, drive, report
 from tfdrift_core.output import payload
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
 def test_no_data_is_shared_without_a_lock(tmp_path: Path, environment: dict[str, str], sanitizer: str) -> None:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.real.parts import MissingPartError
+
 REPO = Path(__file__).resolve().parents[2]
 CACHE = REPO / ".cache"
 SUITE = "forky"
@@ -21,10 +23,6 @@ PACKAGES = ("sysdig",)
 # What every attempt to reach a mirror may last; far more than a healthy one needs.
 BUILD_SECONDS = 600
 RUN_SECONDS = 60
-
-
-class MissingPartError(RuntimeError):
-    """A real part cannot be had here; the message says what to install or change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def root() -> Root:
     """The root, made when it is missing.  Raises `MissingPartError` with what to do."""
     path = CACHE / SUITE
     if os.geteuid() != 0:
-        raise MissingPartError(f"the {SUITE} root needs chroot: run these tests as root")
+        raise MissingPartError(f"the {SUITE} root, which needs chroot", "run the tests as root")
     with _locked(CACHE / f"{SUITE}.lock"):
         if not path.is_dir():
             _build(path)
@@ -71,7 +69,7 @@ def root() -> Root:
 
 def _build(path: Path) -> None:
     if shutil.which("debootstrap") is None:
-        raise MissingPartError("debootstrap is missing: apt-get install debootstrap")
+        raise MissingPartError("debootstrap")
     unfinished = path.with_suffix(".new")
     shutil.rmtree(unfinished, ignore_errors=True)
     scripts = Path("/usr/share/debootstrap/scripts")
@@ -95,7 +93,7 @@ def mirror() -> str:
     archives = [uri for uri in targets.stdout.split() if uri.rstrip("/").endswith("/debian")]
     if not archives:
         raise MissingPartError(
-            f"apt on this machine names no Debian archive for '{codename}': needed to build the {SUITE} root"
+            f"the {SUITE} root", f"run the tests where apt names a Debian archive for '{codename or 'its release'}'"
         )
     return archives[0]
 
@@ -106,9 +104,10 @@ def _checked(argv: Sequence[str], **env: str) -> None:
         stderr=subprocess.STDOUT, timeout=BUILD_SECONDS, check=False,
     )  # fmt: skip
     if done.returncode:
-        tail = done.stdout.decode(errors="replace").splitlines()[-15:]
-        failed = f"{argv[0]} failed ({done.returncode}) while building the {SUITE} root:"
-        raise MissingPartError("\n".join([failed, *tail]))
+        tail = "\n".join(done.stdout.decode(errors="replace").splitlines()[-15:])
+        raise MissingPartError(
+            f"the {SUITE} root", f"see why {argv[0]} failed ({done.returncode}) while it was built:\n{tail}"
+        )
 
 
 @contextmanager

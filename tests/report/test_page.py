@@ -16,6 +16,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.notify.alerts import line
+from tests.real.parts import MissingPartError
 from tests.rules.example_day import alerts
 from tfdrift_core import __version__
 from tfdrift_core.output.alert import PRIORITIES, parse
@@ -30,8 +31,7 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 def browser() -> Iterator[webdriver.Chrome]:
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
-        message = "no browser: install the Debian packages chromium and chromium-driver"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        raise MissingPartError("Chromium and its driver")
     options = webdriver.ChromeOptions()
     options.binary_location = str(chromium)
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1600"):
@@ -401,8 +401,7 @@ def printed(pdf: bytes, folder: Path) -> str:
     """The text of a PDF, by poppler's tool."""
     tool = shutil.which("pdftotext")
     if tool is None:
-        message = "no pdftotext: install the Debian package poppler-utils"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        raise MissingPartError("pdftotext")
     (folder / "page.pdf").write_bytes(pdf)
     done = subprocess.run(
         [str(tool), str(folder / "page.pdf"), "-"], check=True, capture_output=True, text=True, timeout=120

@@ -10,8 +10,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 from tfdrift_plugin import bundle
 
-from tests.real.fixtures import forky_root, missing
-from tests.real.forky import MissingPartError, Root
+from tests.real.fixtures import forky_root
+from tests.real.forky import Root
 from tests.ship import parts
 from tests.ship.machine import Machine, machine
 from tests.ship.sample import CREDENTIALS
@@ -37,30 +37,21 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def falcoctl() -> Path:
-    try:
-        return parts.tool("falcoctl", "github.com/falcosecurity/falcoctl")
-    except MissingPartError as error:
-        missing(str(error))
+    return parts.tool("falcoctl", "github.com/falcosecurity/falcoctl")
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
-    try:
-        with parts.registry(tmp_path) as address:
-            yield address
-    except MissingPartError as error:
-        missing(str(error))
+    with parts.registry(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture
 def bare(forky_root: Root, tmp_path: Path) -> Iterator[Machine]:
     folder = tmp_path / "machine"
     folder.mkdir()
-    try:
-        with machine(forky_root, folder) as found:
-            yield found
-    except MissingPartError as error:
-        missing(str(error))
+    with machine(forky_root, folder) as found:
+        yield found
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def machine(root: Root, folder: Path) -> Iterator[Machine]:
     assert process.stdout is not None
     assert process.stderr is not None
     if process.stdout.readline() != "ready\n":
-        raise MissingPartError(f"no machine can be made here: {process.communicate()[1]}")
+        raise MissingPartError("mounting", f"run the tests where root may mount:\n{process.communicate()[1]}")
     try:
         yield Machine(Path(f"/proc/{process.pid}/root{folder}/merged"), process.pid, folder)
     finally:

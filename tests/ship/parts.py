@@ -28,7 +28,7 @@ def tool(name: str, package: str, tools: Path = TOOLS) -> Path:
     """
     go = shutil.which("go")
     if go is None:
-        raise MissingPartError(f"go is missing, which builds {name}: install Go 1.26 or newer, from https://go.dev/dl")
+        raise MissingPartError("Go")
     BINARIES.mkdir(parents=True, exist_ok=True)
     stamp = BINARIES / f"{name}.sum"
     pinned = (tools / "go.sum").read_text()
@@ -41,7 +41,7 @@ def tool(name: str, package: str, tools: Path = TOOLS) -> Path:
                 command, cwd=tools, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS
             )
             if done.returncode:
-                raise MissingPartError(f"{name} cannot be built: {done.stderr[-2000:]}")
+                raise MissingPartError(name, f"see why Go cannot build it:\n{done.stderr[-2000:]}")
             stamp.write_text(pinned)
     return BINARIES / name
 
@@ -60,7 +60,7 @@ def registry(folder: Path) -> Iterator[str]:
     """
     program = shutil.which("docker-registry")
     if program is None:
-        raise MissingPartError("docker-registry is missing: apt-get install docker-registry")
+        raise MissingPartError("docker-registry")
     address = f"127.0.0.1:{free_port()}"
     config = folder / "registry.yml"
     config.write_text(
@@ -79,9 +79,11 @@ def registry(folder: Path) -> Iterator[str]:
                     break
                 time.sleep(0.1)
         else:
-            raise MissingPartError("docker-registry does not answer")
+            raise MissingPartError("docker-registry", "see why it does not answer")
         if process.poll() is not None:
-            raise MissingPartError(f"docker-registry does not start: {(folder / 'registry.log').read_text()}")
+            raise MissingPartError(
+                "docker-registry", f"see why it does not start:\n{(folder / 'registry.log').read_text()}"
+            )
         yield address
     finally:
         process.terminate()

@@ -1,19 +1,16 @@
 """The artifact's files, and nothing else, in libsinsp: what it reads, and what it puts up with."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.real.fixtures import missing
 from tests.real.forky import REPO
+from tests.real.parts import MissingPartError
 from tests.ship.machine import Machine
 from tests.ship.sample import ENVIRONMENT, EXAMPLES, PLUGINS, drift, from_the_cloud, sample
 
 NOBODY = 65534
-FALCO = os.environ.get("FALCO") or shutil.which("falco")
 
 
 @pytest.fixture
@@ -42,7 +39,7 @@ def test_it_puts_up_with_its_surroundings(installed: Machine) -> None:
     """A read-only root, nobody for a user, no home, a hostile environment, and jemalloc, as in Falco's own builds."""
     jemalloc = next(Path("/usr/lib").glob("*/libjemalloc.so.2"), None)
     if jemalloc is None:
-        missing("libjemalloc.so.2 is missing: apt-get install libjemalloc2")
+        raise MissingPartError("jemalloc")
     installed.put(jemalloc, "/usr/lib/libjemalloc.so.2", 0o755)
     place = sample(installed)
     before = written(installed)
@@ -66,14 +63,13 @@ def test_how_large_and_how_fast(installed: Machine, artifact: Path) -> None:
     print("process start to first event:", ", ".join(f"{one.seconds:.2f} s" for one in seen))
 
 
-@pytest.mark.skipif(FALCO is None, reason="falco is not on PATH, and FALCO does not name it")
-def test_in_falco_itself(artifact: Path, tmp_path: Path) -> None:
+def test_in_falco_itself(falco: str, artifact: Path, tmp_path: Path) -> None:
     subprocess.run(["tar", "-xzf", artifact, "-C", tmp_path, "--no-same-owner"], check=True)
     config = tmp_path / "falco.yaml"
     text = (EXAMPLES / "falco.yaml").read_text()
     config.write_text(text.replace("${TFDRIFT_ROOT}/build/libtfdrift.so", f"{tmp_path}/libtfdrift.so"))
     done = subprocess.run(
-        [str(FALCO), "-U", "-c", config, "--disable-source", "syscall"],
+        [falco, "-U", "-c", config, "--disable-source", "syscall"],
         env={**ENVIRONMENT, "TFDRIFT_ROOT": str(REPO)}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

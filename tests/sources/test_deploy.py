@@ -18,19 +18,16 @@ from tfdrift_core.metrics import Metrics
 from tfdrift_core.permissions import GRANTS
 from tfdrift_core.sources.open import open_source
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., Any]
 DEPLOY = Path(__file__).parents[2] / "deploy" / "aws"
 
 
 @pytest.fixture(autouse=True)
 def available() -> None:
-    try:
-        terraform.provider()
-        terraform.command()
-    except terraform.MissingPartError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+    terraform.provider()
+    terraform.command()
 
 
 def applied(folder: Path, moto_url: str, modules: str) -> dict[str, Any]:

@@ -19,7 +19,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.terraform.states import missing
+from tests.real import parts
+from tests.real.parts import MissingPartError
 
 
 @pytest.fixture(autouse=True)
@@ -216,7 +217,7 @@ def _run(command: list[str]) -> None:
 
 
 def _postgres_tool(name: str) -> str:
-    found = shutil.which(name) or next(map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), "")
-    if not found:
-        missing(f"{name} is missing: apt-get install postgresql")
+    found = parts.postgres(name)
+    if found is None:
+        raise MissingPartError("PostgreSQL")
     return found

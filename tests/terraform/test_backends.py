@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.parts import MissingPartError
 from tests.terraform.conftest import serving
-from tests.terraform.states import ec2, missing, resource, state, terraform
+from tests.terraform.states import ec2, resource, state, terraform
 from tfdrift_core.config import Aws, ConfigError, load
 from tfdrift_core.terraform import backends
 from tfdrift_core.terraform.backends.base import Context
@@ -730,7 +731,7 @@ class TestGcs:
     @pytest.fixture
     def spec(self, site, monkeypatch):
         if importlib.util.find_spec("gcsfs") is None:
-            missing("gcsfs is missing: pip install gcsfs")
+            raise MissingPartError("gcsfs", "pip install gcsfs")
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", site.url)
         names = ["p/default.tfstate", "p/prod.tfstate", "p/prod.tflock", "p/deep/x.tfstate"]
         items = [{"name": n, "bucket": "b", "size": str(len(STATE)), "generation": "17"} for n in names[:3]]
@@ -769,7 +770,7 @@ class TestAzure:
     @pytest.fixture
     def spec(self, site, monkeypatch):
         if importlib.util.find_spec("adlfs") is None:
-            missing("adlfs is missing: pip install adlfs")
+            raise MissingPartError("adlfs", "pip install adlfs")
         key = base64.b64encode(b"key").decode()
         target = f"DefaultEndpointsProtocol=http;AccountName=acc;AccountKey={key};BlobEndpoint={site.url}/acc;"
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", target)
