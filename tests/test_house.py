@@ -17,9 +17,10 @@ PLUGIN = Path(tfdrift_plugin.__file__).parent
 ARROWS: Mapping[str, str] = {
     "tfdrift_plugin.host": "cli config delivery drift output text tfdrift_plugin",
     "tfdrift_plugin": "config drift metrics output pipeline records sources text",
+    "__main__": "cli",
     "cli": "aws config delivery drift metrics notify output permissions pipeline report sources terraform text",
     "pipeline": "config delivery drift metrics output records sources terraform",
-    "permissions": "config records sources terraform",
+    "permissions": "config delivery records sources terraform",
     "replay": "drift records terraform",
     "delivery": "aws config metrics private records sources",
     "sources": "aws config metrics records",

@@ -117,7 +117,7 @@ def test_what_only_aws_knows_to_be_needed(config: str, names: list[str]) -> None
 
 def test_every_grant_is_given_to_some_configuration() -> None:
     text = """
-        {sources: [sqs://q, s3://b, 'lookup://'], organization: {role: Drift}, state: [s3://states/all/]}
+        {sources: [sqs://q, s3://b, 'lookup://'], organization: {role: Drift}, state: [s3://states/all/], store: 'dynamodb://drift'}
     """
     held = {(tuple(i["Action"])) for p in policies(load(text)).values() for i in p["Statement"]}
     held |= {grant.actions for grant, _ in optional(load(text))}

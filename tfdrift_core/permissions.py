@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tfdrift_core.config import Account, Config
+from tfdrift_core.delivery.drifts import store_of
 from tfdrift_core.records.places import ALL
 from tfdrift_core.sources.accounts import role_of
 from tfdrift_core.sources.location import Location, Options, buckets, locate, to_read
@@ -48,6 +49,11 @@ GRANTS: Final[Mapping[str, Grant]] = {
         ("organizations:ListAccounts",), "*", "source `lookup://` with `organization` and without a list of `accounts`"
     ),
     "role": Grant(("sts:AssumeRole",), "{role}", "every `role_arn`, and the role of `organization`"),
+    "store": Grant(
+        ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+        "arn:{partition}:dynamodb:{region}:{account}:table/{table}",
+        "`store: dynamodb://`, which replicas share",
+    ),
     "state": Grant(("s3:GetObject",), "arn:{partition}:s3:::{bucket}/{key}", "state in S3, and its lock file"),
     "state list": Grant(
         ("s3:ListBucket",), "arn:{partition}:s3:::{bucket}", "state in S3 below a prefix, or with several workspaces"
@@ -70,6 +76,10 @@ def policies(config: Config, open_params: str = "") -> dict[str, dict[str, Any]]
     for source in map(locate, to_read(open_params, config)):
         for role, statement in _source(config, source):
             needed.setdefault(role, []).append(statement)
+    if config.store:
+        table, reach = store_of(config.store, config.aws)
+        place = {"partition": _partition(reach.region), "region": reach.region or "*", "account": "*", "table": table}
+        needed.setdefault(reach.role_arn, []).append((GRANTS["store"], GRANTS["store"].resource.format(**place)))
     for spec in _states(config):
         for statement in _state(config, spec):
             needed.setdefault(str(spec.get("role_arn") or config.aws.role_arn), []).append(statement)

@@ -16,7 +16,8 @@ from botocore.model import OperationModel
 
 from tests.catalog import wire
 from tests.nodes import node_at
-from tfdrift_core.drift.change.catalog import Effect, Event, expressions, parse
+from tfdrift_core.drift.change.catalog import parse
+from tfdrift_core.drift.change.effect import Effect, Event, expressions
 from tfdrift_core.drift.change.expression import request_fields
 from tfdrift_core.drift.compare.schema import schema_for
 

@@ -15,9 +15,10 @@ from botocore.model import OperationModel
 from tests.catalog import wire
 from tests.nodes import node_at
 from tfdrift_core.drift.change.assign import parse_path
-from tfdrift_core.drift.change.catalog import Effect, Event, load
+from tfdrift_core.drift.change.catalog import load
 from tfdrift_core.drift.change.convert import INSIDE
 from tfdrift_core.drift.change.derived import derived, read, sources
+from tfdrift_core.drift.change.effect import Effect, Event
 from tfdrift_core.drift.compare.schema import resource_types, schema_for
 from tfdrift_core.drift.event import Confidence
 from tools.derive import models

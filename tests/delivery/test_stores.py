@@ -16,9 +16,9 @@ from tests.test_pipeline import LATER, Reader, Script, configured, told, write
 from tests.trails import shipped_receives, with_dead_letters
 from tfdrift_core.config import Aws, Config, ConfigError
 from tfdrift_core.delivery import drifts
-from tfdrift_core.delivery.drifts import Acknowledgement, OpenDrift, OpenStore, StoreError
+from tfdrift_core.delivery.drifts import Acknowledgement, OpenDrift, OpenStore, StoreError, store_of
 from tfdrift_core.delivery.ledger import Ledger
-from tfdrift_core.delivery.shared import LEASE_SECONDS, SharedStore, located
+from tfdrift_core.delivery.shared import LEASE_SECONDS, SharedStore
 from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.drift.memory import openings_of
@@ -230,11 +230,11 @@ def test_a_table_that_is_away_stops_nothing(
 )
 def test_what_is_no_store_is_said(url: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        located(url, Aws())
+        store_of(url, Aws())
 
 
 def test_the_table_of_a_url() -> None:
-    table, reach = located("dynamodb://drift?region=eu-central-1", Aws(profile="p"))
+    table, reach = store_of("dynamodb://drift?region=eu-central-1", Aws(profile="p"))
     assert (table, reach.region, reach.profile) == ("drift", "eu-central-1", "p")
 
 

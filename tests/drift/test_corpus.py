@@ -16,7 +16,8 @@ import yaml
 from tests.drift.replayed import state
 from tests.indexes import index_of
 from tests.shared import corpus, least
-from tfdrift_core.drift.change.catalog import Catalog, Effect, Event, load
+from tfdrift_core.drift.change.catalog import Catalog, load
+from tfdrift_core.drift.change.effect import Effect, Event
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.plan import ANY
 from tfdrift_core.drift.change.shape import canonical_request, canonical_response

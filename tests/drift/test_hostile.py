@@ -10,7 +10,7 @@ import pytest
 from tests.drift.test_engine import record
 from tests.indexes import index_of
 from tfdrift_core.drift.change import catalog
-from tfdrift_core.drift.change.catalog import Effect, Event, Match, expressions
+from tfdrift_core.drift.change.effect import Effect, Event, Match, expressions
 from tfdrift_core.drift.change.expression import request_fields
 from tfdrift_core.drift.change.plan import ANY
 from tfdrift_core.drift.classify.classify import Expectations

@@ -21,8 +21,9 @@ import yaml
 from botocore.model import ServiceModel, StructureShape
 
 from tfdrift_core.drift.change.assign import parse_path
-from tfdrift_core.drift.change.catalog import Effect, Event, load
+from tfdrift_core.drift.change.catalog import load
 from tfdrift_core.drift.change.convert import attribute_name
+from tfdrift_core.drift.change.effect import Effect, Event
 from tfdrift_core.drift.compare.schema import schema_for
 
 OUT = Path(__file__).parents[2] / "tfdrift_core/catalog/fresh.json"

@@ -15,7 +15,7 @@ import pytest
 from tests.indexes import index_of
 from tests.oracle import score
 from tests.shared import corpus
-from tfdrift_core.drift.change.catalog import Effect
+from tfdrift_core.drift.change.effect import Effect
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.shape import canonical_request, canonical_response
 from tfdrift_core.drift.classify.classify import Expectations

@@ -14,6 +14,7 @@ from tests.judge import terraform
 from tests.trails import ids, record, take
 from tfdrift_core.config import Aws, Config
 from tfdrift_core.delivery.ledger import Ledger
+from tfdrift_core.delivery.shared import SharedStore
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.permissions import GRANTS
 from tfdrift_core.sources.open import open_source
@@ -56,12 +57,17 @@ def test_one_account_from_the_call_to_the_source(moto_url: str, client: Clients,
           source             = "./deploy/account"
           trusted_principals = ["arn:aws:iam::123456789012:root"]
           external_id        = "x1"
+          shared_store       = true
         }
         output "all" { value = module.account }
         """,
     )
     policy = json.loads(found["read_policy"])
     assert sorted(policy["Statement"][0]["Action"]) == sorted(GRANTS["queue"].actions)
+    assert sorted(policy["Statement"][1]["Action"]) == sorted(GRANTS["store"].actions)
+    store = SharedStore(found["store"], Aws(region="us-east-1", endpoint_url=moto_url))
+    store.keep({("state", "aws_instance.web"): b"{}"}, 1)
+    assert store.documents() == [(("state", "aws_instance.web"), b"{}")]
     assert found["role_arn"] == "arn:aws:iam::123456789012:role/tfdrift-falco"
 
     entry = {"Source": "aws.ec2", "DetailType": "AWS API Call via CloudTrail"}

@@ -20,7 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tfdrift_core.drift.change.catalog import Catalog, CatalogError, Effect, Event, load
+from tfdrift_core.drift.change.catalog import Catalog, CatalogError, load
+from tfdrift_core.drift.change.effect import Effect, Event
 from tfdrift_core.drift.change.transforms.blocks import Gone
 from tfdrift_core.drift.event import Confidence
 

@@ -4,9 +4,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeVar
+from urllib.parse import parse_qsl
+
+from tfdrift_core.config import Aws, ConfigError
 
 DATABASE: Final = "ledger.sqlite"
 
@@ -21,6 +24,8 @@ CREATE TABLE IF NOT EXISTS acknowledged (
 """
 
 _WAIT_SECONDS: Final = 5.0
+_STORE: Final = "dynamodb://"
+_STORE_OPTIONS: Final = frozenset({"region", "profile", "role_arn", "external_id", "endpoint_url"})
 
 Key = tuple[str, str]
 """State and address, as ``drift.memory`` has them."""
@@ -116,6 +121,22 @@ def acknowledgements(database: sqlite3.Connection) -> Mapping[str, Acknowledgeme
     """Every acknowledgement by the id of its drift, those that have run out as well."""
     rows = database.execute("SELECT id, reason, by, at, until FROM acknowledged")
     return {row[0]: Acknowledgement(*row) for row in rows}
+
+
+def store_of(url: str, reach: Aws) -> tuple[str, Aws]:
+    """Table and credentials of ``dynamodb://table?region=eu-central-1``.
+
+    :raises ConfigError: when it is not such a URL.
+    """
+    table, _, query = url.removeprefix(_STORE).partition("?")
+    options = dict(parse_qsl(query))
+    if not url.startswith(_STORE) or not table or "/" in table:
+        raise ConfigError(
+            f"init_config.store: {url!r} is no store; write dynamodb://TABLE, with ?region=REGION if needed"
+        )
+    for name in options.keys() - _STORE_OPTIONS:
+        raise ConfigError(f"init_config.store: unknown option {name}; known are {', '.join(sorted(_STORE_OPTIONS))}")
+    return table, replace(reach, **options)  # type: ignore[arg-type]  # every one of them is text
 
 
 class OpenDrift:

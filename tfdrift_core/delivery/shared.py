@@ -14,52 +14,25 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tfdrift_core import aws
-from tfdrift_core.config import Aws, ConfigError
-from tfdrift_core.delivery.drifts import Acknowledgement, Documents, Key, Left, StoreError
+from tfdrift_core.config import Aws
+from tfdrift_core.delivery.drifts import Acknowledgement, Documents, Key, Left, StoreError, store_of
 
 LEASE_SECONDS: Final = 20.0
 """So long a replica may take to hand an event over; then another one that has the record tells it."""
 
-PERMISSIONS: Final = (
-    "dynamodb:DeleteItem",
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:Query",
-    "dynamodb:UpdateItem",
-)
 
-_SCHEME: Final = "dynamodb://"
 _KEPT_SECONDS: Final = 7 * 86_400
 _POLL_SECONDS: Final = 0.5
 _MAX_WAITING: Final = 10_000
-_OPTIONS: Final = frozenset({"region", "profile", "role_arn", "external_id", "endpoint_url"})
 
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger("tfdrift.store")
-
-
-def located(url: str, reach: Aws) -> tuple[str, Aws]:
-    """Table and credentials of ``dynamodb://table?region=eu-central-1``.
-
-    :raises ConfigError: when it is not such a URL.
-    """
-    table, _, query = url.removeprefix(_SCHEME).partition("?")
-    options = dict(parse_qsl(query))
-    if not url.startswith(_SCHEME) or not table or "/" in table:
-        raise ConfigError(
-            f"init_config.store: {url!r} is no store; write dynamodb://TABLE, with ?region=REGION if needed"
-        )
-    for name in options.keys() - _OPTIONS:
-        raise ConfigError(f"init_config.store: unknown option {name}; known are {', '.join(sorted(_OPTIONS))}")
-    return table, replace(reach, **options)  # type: ignore[arg-type]  # every one of them is text
 
 
 class SharedStore:
@@ -77,8 +50,8 @@ class SharedStore:
         clock: Callable[[], float] = time.time,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._table, self._reach = located(url, reach)
-        self._url = f"{_SCHEME}{self._table}"
+        self._table, self._reach = store_of(url, reach)
+        self._url = f"dynamodb://{self._table}"
         self._replica = replica or uuid.uuid4().hex
         self._clock, self._wait = clock, wait
         self._known_client: Any = None
@@ -293,7 +266,7 @@ class SharedStore:
         return answer
 
     def _trouble(self, error: BotoCoreError | ClientError) -> StoreError:
-        return StoreError(f"{self._url}: {aws.explain(error, allow=', '.join(PERMISSIONS))}")
+        return StoreError(f"{self._url}: {aws.explain(error, allow='what tfdrift doctor --iam-policy prints')}")
 
 
 def _code(error: ClientError) -> str:

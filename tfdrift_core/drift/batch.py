@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from tfdrift_core.drift.change import anew
 from tfdrift_core.drift.change.apply import apply
-from tfdrift_core.drift.change.catalog import Catalog, Create, Effect, Event
+from tfdrift_core.drift.change.catalog import Catalog
+from tfdrift_core.drift.change.effect import Create, Effect, Event
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.infer import infer, named_by
 from tfdrift_core.drift.change.plan import Plans, Step

@@ -6,7 +6,7 @@ from typing import Any
 import jmespath
 
 from tfdrift_core.drift import names
-from tfdrift_core.drift.change.catalog import Match
+from tfdrift_core.drift.change.effect import Match
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.plan import ANY
 from tfdrift_core.drift.change.scope import Scope

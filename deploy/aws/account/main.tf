@@ -77,6 +77,54 @@ data "aws_iam_policy_document" "read" {
     ]
     resources = [module.records.arn]
   }
+
+  dynamic "statement" {
+    for_each = aws_dynamodb_table.drift
+
+    content {
+      actions = [
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+      ]
+      resources = [statement.value.arn]
+    }
+  }
+}
+
+# A drift costs a few writes, and a record that touches nothing costs none.
+resource "aws_dynamodb_table" "drift" {
+  count        = var.shared_store ? 1 : 0
+  name         = var.name
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "kind"
+  range_key    = "id"
+  tags         = var.tags
+
+  attribute {
+    name = "kind"
+    type = "S"
+  }
+
+  attribute {
+    name = "id"
+    type = "S"
+  }
+
+  ttl {
+    attribute_name = "expires"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
 }
 
 resource "aws_iam_role_policy" "read" {

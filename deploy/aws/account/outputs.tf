@@ -13,6 +13,11 @@ output "read_policy" {
   value       = data.aws_iam_policy_document.read.json
 }
 
+output "store" {
+  description = "For init_config.store; empty when no table was made."
+  value       = join("", [for table in aws_dynamodb_table.drift : "dynamodb://${table.name}"])
+}
+
 output "dead_letter_queue" {
   description = "Messages that TFDrift could not use, or that EventBridge could not deliver."
   value       = module.dead.arn

@@ -22,6 +22,12 @@ variable "tags" {
   default     = {}
 }
 
+variable "shared_store" {
+  description = "Makes a table in which several Falco replicas keep open drift together."
+  type        = bool
+  default     = false
+}
+
 variable "more_rules" {
   description = "ARNs of other EventBridge rules that may send to the queue."
   type        = list(string)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tfdrift_core.drift.change.catalog import Effect, load
+from tfdrift_core.drift.change.catalog import load
+from tfdrift_core.drift.change.effect import Effect
 from tfdrift_core.drift.change.expression import Expressions, asked, evaluate
 
 ELSEWHERE = {"a": {"b": [{"c": "x"}]}, "name": "n", "enabled": True, "version": 3}

@@ -10,18 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
+from tfdrift_core.drift.change.effect import Effect
 from tfdrift_core.drift.change.expression import Expressions, evaluate
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.values import is_empty
 from tfdrift_core.drift.event import Confidence
 from tfdrift_core.terraform.model import Attributes
-
-if TYPE_CHECKING:
-    from tfdrift_core.drift.change.catalog import Effect
 
 _PARAMETER = re.compile(r"request(\.\w+)+")
 _AS_BEFORE = re.compile(r"Restore|Replica|Import|Copy|From[A-Z]|Cancel|Accept|Splitting")
@@ -39,7 +37,7 @@ def _fresh() -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
-def start(effect: "Effect", type: str, wanted: Attributes) -> dict[str, Any]:
+def start(effect: Effect, type: str, wanted: Attributes) -> dict[str, Any]:
     """What Terraform wants of a resource, with those attributes unset that are not there until a call sets them."""
     unset = {**(_fresh().get(type, {}) if effect.anew is not None else {}), **effect.defaults}
     held = {name for name in unset if name in wanted and not _is_blank(wanted[name])}
@@ -51,7 +49,7 @@ def _is_blank(value: Any) -> bool:
     return all(map(_is_blank, value)) if isinstance(value, list) else is_empty(value)
 
 
-def is_another(effect: "Effect", wanted: Attributes, scope: Scope) -> bool:
+def is_another(effect: Effect, wanted: Attributes, scope: Scope) -> bool:
     """Whether what the call made is not what state knows: the ARN is the id there, and it has another."""
     known, create = str(wanted.get("id")), effect.create
     if create is None or not known.startswith("arn:"):
@@ -60,7 +58,7 @@ def is_another(effect: "Effect", wanted: Attributes, scope: Scope) -> bool:
     return arn.startswith("arn:") and arn != known
 
 
-def taught(name: str, effect: "Effect", all: Iterable["Effect"]) -> "Effect | None":
+def taught(name: str, effect: Effect, all: Iterable[Effect]) -> "Effect | None":
     """What a call does to a resource that was deleted before: what its effect says, else what the others tell."""
     if effect.create is None or _AS_BEFORE.search(name):
         return None
@@ -70,7 +68,7 @@ def taught(name: str, effect: "Effect", all: Iterable["Effect"]) -> "Effect | No
     return replace(effect, **_learnt(effect, sure))
 
 
-def _learnt(create: "Effect", effects: Iterable["Effect"]) -> dict[str, Any]:
+def _learnt(create: Effect, effects: Iterable[Effect]) -> dict[str, Any]:
     """Which parameter is which attribute, from the calls that change such a resource."""
     rename: dict[str, str | None] = dict.fromkeys(_TAG_PARAMETERS)
     paths: dict[str, str] = {}

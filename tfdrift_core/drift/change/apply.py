@@ -5,8 +5,8 @@ from typing import Any
 
 from tfdrift_core.drift import names
 from tfdrift_core.drift.change.assign import assign, node_of, parse_path
-from tfdrift_core.drift.change.catalog import Effect, Tags
 from tfdrift_core.drift.change.convert import INSIDE, Renames, attribute_name, below, convert, like, merge
+from tfdrift_core.drift.change.effect import Effect, Tags
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import Block, Node, default

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tfdrift_core.drift.change.catalog import Effect, Event, Match, expressions
+from tfdrift_core.drift.change.effect import Effect, Event, Match, expressions
 from tfdrift_core.drift.change.expression import asked
 from tfdrift_core.terraform.model import StateIndex
 
