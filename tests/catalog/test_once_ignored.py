@@ -53,7 +53,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], dict[str, dict[str, 
     (
         "ec2",
         "ModifyTransitGatewayPeeringAttachment",
-        {"transitGatewayAttachmentId": "tgw-attach-1", "options": {"dynamicRouting": "enable"}},
+        {"transitGatewayAttachmentId": "tgw-attach-1", "options": {"multipathResilienceMode": "enable"}},
         {},
         {
             "aws_ec2_transit_gateway_peering_attachment.p": {
@@ -61,7 +61,7 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any], dict[str, dict[str, 
                 "options": [{"dynamic_routing": "disable"}],
             }
         },
-        [("aws_ec2_transit_gateway_peering_attachment.p", "options[0].dynamic_routing")],
+        [("aws_ec2_transit_gateway_peering_attachment.p", "options")],
     ),
     (
         "rds",
