@@ -41,8 +41,16 @@ from tfdrift_core.terraform.model import StateIndex
 
 ROOT = Path(__file__).parents[2]
 EARLY = Path(__file__).with_name("early")
+DIFFERENCES = ROOT / "tests" / "judge" / "differences.yaml"
 MODERN = Path(__file__).with_name("modern")
 Scenario = Mapping[str, Any]
+
+
+@cache
+def differences() -> Mapping[str, Mapping[str, Any]]:
+    """Where the simulator is not like AWS, which makes some scenarios wrong."""
+    found: Mapping[str, Mapping[str, Any]] = yaml.safe_load(DIFFERENCES.read_text(encoding="utf-8"))
+    return found
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,7 @@ class Suite:
     ``least`` is the precision and recall that a suite needs as a whole of which not every scenario has to be right yet.
     """
 
+    name: str
     title: str
     folder: Path
     configurations: Path
@@ -65,8 +74,14 @@ class Suite:
 
     @cached_property
     def excluded(self) -> Mapping[str, str]:
-        """Scenario to the evidence that the judge is wrong."""
-        return yaml.safe_load(self.exclusions.read_text(encoding="utf-8")) or {}
+        """Scenario to the evidence that the judge is wrong, or that the simulator is not like AWS."""
+        own = yaml.safe_load(self.exclusions.read_text(encoding="utf-8")) or {}
+        told = {
+            scenario: f"{', '.join(entry['call'])}: {entry['simulator']} AWS: {entry['aws']} ({entry['source']})"
+            for entry in differences().values()
+            for scenario in entry.get("scenarios", {}).get(self.name, ())
+        }
+        return {**own, **told}
 
     def state(self, base: str) -> bytes:
         return self._read(f"states/{base}.tfstate")
@@ -108,24 +123,28 @@ class Suite:
 
 SUITES = {
     "early": Suite(
+        "early",
         "Judgements of provider 3.39",
         EARLY,
         EARLY / "config",
         EARLY / "excluded.yaml",
     ),
     "judge": Suite(
+        "judge",
         "Judgements that this repository makes",
         ROOT / "tests" / "judge" / "judged",
         ROOT / "tests" / "judge" / "bases",
         ROOT / "tests" / "judge" / "excluded.yaml",
     ),
     "modern": Suite(
+        "modern",
         "Judgements of provider 5.32: services of the catalog",
         MODERN / "known",
         MODERN / "known" / "config",
         MODERN / "known" / "excluded.yaml",
     ),
     "other": Suite(
+        "other",
         "Judgements of provider 5.32: services that the catalog lacks",
         MODERN / "other",
         MODERN / "other" / "config",

@@ -46,6 +46,16 @@ def test_exclusions_name_scenarios(suite: score.Suite) -> None:
     assert suite.excluded.keys() <= {scenario["name"] for scenario in suite.scenarios}
 
 
+def test_differences_say_what_differs_and_who_says_so() -> None:
+    for name, entry in score.differences().items():
+        assert entry.keys() - {"scenarios"} == {"call", "simulator", "aws", "source"}, name
+        for suite, scenarios in entry.get("scenarios", {}).items():
+            calls = {
+                r["eventName"] for s in score.SUITES[suite].scenarios if s["name"] in scenarios for r in s["records"]
+            }
+            assert any(call.startswith(named) for named in entry["call"] for call in calls), name
+
+
 @pytest.mark.parametrize("case", _CASES)
 def test_the_judgement_itself_scores_full(case: Case) -> None:
     """Guards the scorer: events that say just what Terraform says are right."""
