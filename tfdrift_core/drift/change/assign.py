@@ -1,13 +1,16 @@
 """Puts a value at the path of an attribute."""
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from tfdrift_core.drift.change.convert import Renames, blank, convert
-from tfdrift_core.drift.compare.diff import Path
+from tfdrift_core.drift.compare.diff import Path, is_reference
 from tfdrift_core.drift.compare.schema import Block, Node
 
+_NAME = re.compile(r"[\w+=,.@-]+")
+_ARN = re.compile(r"(arn:[^:]*:[^:]*:[^:]*:([^:]*):[^:/]+[:/])[^:/]+")
 _STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 
 
@@ -26,7 +29,18 @@ def assign(result: dict[str, Any], path: str, value: Any, block: Block | None, r
     """Set the attribute at ``path``; blocks on the way are made when they are missing."""
     steps = parse_path(path)
     top = str(steps[0])
+    if len(steps) == 1 and isinstance(value, str):
+        value = _as_arn(value, top, result)
     result[top] = _assigned(result.get(top), steps[1:], value, node_of(block, top), renames)
+
+
+def _as_arn(name: str, attribute: str, held: Mapping[str, Any]) -> str:
+    """A name as the ARN that it has, where the attribute holds the ARN of something else in the resource's account."""
+    kind = _ARN.fullmatch(str(held.get(attribute)))
+    if kind is None or not _NAME.fullmatch(name) or not is_reference(attribute):
+        return name
+    own = _ARN.match(str(held.get("arn")))
+    return f"{kind[1]}{name}" if own is None or own[2] == kind[2] else name
 
 
 def _assigned(current: Any, path: Path, value: Any, node: Node | None, renames: Renames | None) -> Any:

@@ -22,8 +22,6 @@ Renames = Mapping[str, str | None]
 _PLACEHOLDERS = frozenset({"****", "***", "HIDDEN_DUE_TO_SECURITY_REASONS", "<sensitiveDataRemoved>"})
 _WORD = re.compile(r"([a-z0-9])([A-Z])|([A-Z]+)([A-Z][a-z])")
 _PLURAL_ACRONYM = re.compile(r"([A-Z]{2,})s(?=[A-Z]|$)")
-_NAME = re.compile(r"[\w+=,.@-]+")
-_ARN_OF_NAME = re.compile(r"(arn:[^:]*:[^:]*:[^:]*:[^:]*:[^:/]+[:/])[^:/]+")
 _MAX_NAME = 128
 """Longer than the name of any parameter or attribute: such a text is somebody's own, as the key of a map is."""
 
@@ -89,15 +87,7 @@ def _text(logged: Any, current: Any) -> Any:
         return moment
     if isinstance(logged, (bool, int, float)):
         return render(logged)
-    return _as_arn(logged, current) if isinstance(logged, str) and isinstance(current, str) else logged
-
-
-def _as_arn(name: str, current: str) -> str:
-    """A name as the ARN that it has, where the attribute holds the ARN of another of its kind."""
-    if not current.startswith("arn:") or not _NAME.fullmatch(name):
-        return name
-    kind = _ARN_OF_NAME.fullmatch(current)
-    return f"{kind[1]}{name}" if kind else name
+    return logged
 
 
 def _moment(logged: Any, current: Any) -> str:

@@ -37,6 +37,11 @@ class Difference(NamedTuple):
         return str(self.path[0])
 
 
+def is_reference(attribute: str) -> bool:
+    """Whether the attribute holds what another resource is called."""
+    return _REFERENCE.search(attribute) is not None
+
+
 class Owner(NamedTuple):
     """Account and region of a resource, "" where they are not known."""
 
@@ -50,7 +55,7 @@ class Owner(NamedTuple):
         return (
             (not account or not self.account or account == self.account)
             and (not region or not self.region or region == self.region)
-            and _REFERENCE.search(attribute) is not None
+            and is_reference(attribute)
         )
 
 
