@@ -41,14 +41,15 @@ _ALWAYS: Mapping[tuple[str, str], frozenset[str]] = {
 """Parameters that wait whatever the caller says: for a reboot, or for the window."""
 
 _NAMES: Mapping[str, str] = {
-    "dbinstanceidentifier": "newdbinstanceidentifier",
-    "dbclusteridentifier": "newdbclusteridentifier",
-    "clusteridentifier": "newclusteridentifier",
-    "port": "dbportnumber",
-    "iamdatabaseauthenticationenabled": "enableiamdatabaseauthentication",
-    "pendingcloudwatchlogsexports": "cloudwatchlogsexportconfiguration",
+    "dbinstanceidentifier": "newDBInstanceIdentifier",
+    "dbclusteridentifier": "newDBClusterIdentifier",
+    "port": "dBPortNumber",
+    "iamdatabaseauthenticationenabled": "enableIAMDatabaseAuthentication",
+    "pendingcloudwatchlogsexports": "cloudwatchLogsExportConfiguration",
 }
-"""What waits by the response's name to the request's, both in lower case."""
+"""What waits, by the response's name in lower case, to the request's."""
+
+_RESHAPED = frozenset({"cloudwatchLogsExportConfiguration"})
 
 
 _IDENTITY = frozenset({"dbinstanceidentifier", "dbclusteridentifier", "cacheclusterid", "replicationgroupid"})
@@ -59,7 +60,9 @@ def of_now(service: str, operation: str, request: Mapping[str, Any], response: M
     call = service, operation
     later = {name.lower() for name in _ALWAYS.get(call, ())}
     at_once = next((value for name, value in request.items() if name.lower() == "applyimmediately"), None)
-    if call in _WAITING and not is_true(at_once):
+    if call in _WAITING and is_true(at_once):
+        return {**_asked_before(request, response), **request}
+    if call in _WAITING:
         listed = _listed(response)
         later |= listed - _IDENTITY
         # Without an answer only the caller's word tells; ElastiCache's answer lists some of what waits.
@@ -68,11 +71,24 @@ def of_now(service: str, operation: str, request: Mapping[str, Any], response: M
     return {name: value for name, value in request.items() if name.lower() not in later} if later else dict(request)
 
 
+def _asked_before(request: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+    """What earlier calls asked for and this one applies as well, by the request's names."""
+    given = {name.lower() for name in request}
+    pending = {_NAMES.get(name.lower(), name): value for name, value in _waiting(response).items()}
+    # The logs to come are told in another shape than they are asked for.
+    return {name: value for name, value in pending.items() if name.lower() not in given and name not in _RESHAPED}
+
+
 def _listed(response: Mapping[str, Any]) -> set[str]:
-    """What the response says waits, by the names of request and response; it may be wrapped in one object (DMS)."""
+    """What the response says waits, by the names of request and response."""
+    names = [name.lower() for name in _waiting(response)]
+    return {*names, *(_NAMES[name].lower() for name in names if name in _NAMES)}
+
+
+def _waiting(response: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the response says waits; it may be wrapped in one object (DMS)."""
     (inner,) = response.values() if len(response) == 1 else (None,)
     waiting = response.get("pendingModifiedValues")
     if waiting is None and isinstance(inner, dict):
         waiting = inner.get("pendingModifiedValues")
-    names = [name.lower() for name in waiting] if isinstance(waiting, dict) else []
-    return {*names, *(_NAMES[name] for name in names if name in _NAMES)}
+    return waiting if isinstance(waiting, dict) else {}
