@@ -133,7 +133,7 @@ def test_the_metrics_tell_silence_from_a_trail_without_drift(state: Path) -> Non
     assert pipeline.metrics.gauges()["last_record_time"] == now
     for records, came in (([], False), ([{**timeout(60).raw, "readOnly": True}], True), ([], False)):
         before = pipeline.metrics.gauges()["last_record_time"]
-        pipeline._scan(Batch("x", (json.dumps({"Records": records}).encode(),)))
+        list(pipeline._scan(Batch("x", (json.dumps({"Records": records}).encode(),))))
         assert (pipeline.metrics.gauges()["last_record_time"] > before) is came
     assert pipeline.metrics.counters()["records_read"] == 1
 
@@ -174,7 +174,7 @@ def test_after_a_failure_it_goes_on_with_another_source_and_nothing_twice(
 
     def fails_once(self: Pipeline, source: Any, batch: Batch, *rest: Any) -> bool:
         if batch.token == 1 and len(made) == 1:
-            source.fresh(batch, self._scan(batch))
+            source.fresh(batch, [record for part, _ in self._scan(batch) for record in part])
             raise KeyError("a defect")
         return work(self, source, batch, *rest)
 
@@ -361,14 +361,14 @@ def test_a_record_that_cannot_even_be_told_is_left_out_alone(
 def test_a_document_that_the_scan_cannot_take_holds_up_no_other(
     state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scan, sink, source = module.scan, Reader(), Script([[timeout(60)], [timeout(90)]])
+    parts, sink, source = module.parts, Reader(), Script([[timeout(60)], [timeout(90)]])
 
     def fails(document: bytes, *rest: Any) -> Any:
         if b":60" in document or b'"60"' in document:
             raise RecursionError("a defect")
-        return scan(document, *rest)
+        return parts(document, *rest)
 
-    monkeypatch.setattr(module, "scan", fails)
+    monkeypatch.setattr(module, "parts", fails)
     pipeline = run(configured(state), source, sink)
     assert told(sink) == [("30", "90")]
     assert source.acknowledged == [0, 1]

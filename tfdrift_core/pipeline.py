@@ -5,7 +5,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,9 +24,10 @@ from tfdrift_core.drift.memory import Memory
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.sink import Sink
 from tfdrift_core.records.record import Record
-from tfdrift_core.records.scan import scan
-from tfdrift_core.records.sift import Sifter
+from tfdrift_core.records.scan import HELD_BYTES, HELD_RECORDS, Scan, parts
+from tfdrift_core.records.sift import Document, Packed, Sifter
 from tfdrift_core.sources.base import Batch
+from tfdrift_core.sources.files import DamagedError, unpacked
 from tfdrift_core.terraform.store import StateStore
 
 log = logging.getLogger("tfdrift.pipeline")
@@ -214,8 +215,17 @@ class Pipeline:
             source.acknowledge(delivered.batch, delivered.left)
 
     def _work(self, source: Tracked, batch: Batch, sink: Sink, stop: threading.Event) -> bool:
-        """Report the drift of one batch; False once the sink has closed."""
-        result = self._process(source.fresh(batch, self._scan(batch)), stop)
+        """Report the drift of one batch; False once the sink has closed.
+
+        Of a batch of very many records each part is settled by itself, and the source hears of the last one.
+        """
+        for records, last in self._scan(batch):
+            if stop.is_set() or not self._report(source, batch if last else source.part(batch), records, sink, stop):
+                return False
+        return True
+
+    def _report(self, source: Tracked, batch: Batch, records: list[Record], sink: Sink, stop: threading.Event) -> bool:
+        result = self._process(source.fresh(batch, records), stop)
         self._engine.commit()
         return self._deliver(source, batch, result, sink)
 
@@ -233,26 +243,41 @@ class Pipeline:
         self._delivered.append(_Delivered(batch, self._sent, left))
         return True
 
-    def _scan(self, batch: Batch) -> list[Record]:
+    def _scan(self, batch: Batch) -> Iterator[tuple[list[Record], bool]]:
+        """The records of a batch, as many at a time as may be held, and whether these are the last."""
         records: list[Record] = []
+        weight = 0
         self.metrics.add("batches_read")
         for document in batch.documents:
             try:
-                found = scan(document, batch.origin, self._ignores, batch.place)
+                for part in self._parts(document, batch):
+                    weight += part.weight
+                    if records and (len(records) + len(part.records) > HELD_RECORDS or weight > HELD_BYTES):
+                        yield records, False
+                        records, weight = [], part.weight
+                    records += part.records
+                    self._count_read(part)
+            except DamagedError as error:
+                self.metrics.add("errors_files")
+                log.error("%s: %s; what was before is read", batch.origin, error)
             except Exception as error:  # noqa: BLE001 - the batch would come again and again, and nothing after it
                 self._defect(f"{batch.origin} is left out", error)
-                continue
-            records.extend(found.records)
-            self.metrics.add("records_read", found.read)
-            if found.read:
-                self.metrics.set("last_record_time", self._clock() // 1_000_000_000)
-            if found.bad:
-                self.metrics.add("records_bad", found.bad)
-            if found.refused:
-                self.metrics.add("records_refused", found.refused)
-            for fault in found.errors:
-                log.warning("%s", fault)
-        return records
+        yield records, True
+
+    def _parts(self, document: Document | Packed, batch: Batch) -> Iterator[Scan]:
+        for one in unpacked(document) if isinstance(document, Packed) else (document,):
+            yield from parts(one, batch.origin, self._ignores, batch.place)
+
+    def _count_read(self, found: Scan) -> None:
+        self.metrics.add("records_read", found.read)
+        if found.read:
+            self.metrics.set("last_record_time", self._clock() // 1_000_000_000)
+        if found.bad:
+            self.metrics.add("records_bad", found.bad)
+        if found.refused:
+            self.metrics.add("records_refused", found.refused)
+        for fault in found.errors:
+            log.warning("%s", fault)
 
     def _process(self, records: Sequence[Record], stop: threading.Event) -> Result:
         """Compare with state; when that shows drift and state may be older than the record, with newer state again."""

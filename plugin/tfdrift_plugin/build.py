@@ -18,9 +18,8 @@ import tfdrift_core
 from tfdrift_core import config
 from tfdrift_core.output import payload
 from tfdrift_core.output.fields import FIELDS, Type
-from tfdrift_core.records.scan import MAX_RECORD_BYTES
+from tfdrift_core.records.scan import LARGE, MAX_RECORD_BYTES
 from tfdrift_core.records.sift import AHEAD
-from tfdrift_core.sources.files import MAX_DOCUMENT
 
 NAME = "tfdrift"
 PLUGIN_ID = 999
@@ -199,7 +198,7 @@ def header(python: Python) -> str:
         "RAW_NUMBER": payload.RAW,
         "FIELD_COUNT": len(FIELDS),
         "MAX_RECORD": MAX_RECORD_BYTES,
-        "MAX_DOCUMENT": MAX_DOCUMENT,
+        "MAX_DOCUMENT": LARGE,
         "AHEAD": AHEAD,
     }
     rows = ", ".join(

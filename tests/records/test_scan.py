@@ -269,3 +269,33 @@ def test_an_answer_of_lookup_events_has_a_record() -> None:
         1,
         ["x: record 1: has no record in its CloudTrailEvent"],
     )
+
+
+@pytest.mark.parametrize(
+    "frame", [b'{"Records": [%b]}', b"[%b]", b'{"Events":[%b],"x":{"y":[]}}', b'{"a":1,"Records":[%b]}']
+)
+@pytest.mark.parametrize("between", [b",", b" , \n"])
+def test_a_large_document_is_parsed_in_pieces(monkeypatch: pytest.MonkeyPatch, frame: bytes, between: bytes) -> None:
+    """Also where what looks like the end of a record is within one."""
+    tricky = {"requestParameters": {"items": [{"a": 1}, {"eventVersion": "1"}], "text": '},{"eventName":"x"},{'}}
+    records = [record(number) | (tricky if number % 3 else {}) | {"readOnly": number % 5 == 0} for number in range(300)]
+    document = frame % between.join(json.dumps(item, separators=(",", ":")).encode() for item in records)
+    whole = scan(document, "x")
+    monkeypatch.setattr(scan_module, "LARGE", 4000)
+    monkeypatch.setattr(scan_module, "PIECE", 2000)
+    monkeypatch.setattr(scan_module, "HELD_RECORDS", 7)
+    found = list(scan_module.parts(document, "x"))
+    assert max(len(part.records) for part in found) == 7
+    assert [item.raw for part in found for item in part.records] == [item.raw for item in whole.records]
+    assert (sum(part.read for part in found), sum(part.bad for part in found)) == (300, 0)
+    assert len(whole.records) == 240
+
+
+def test_a_document_of_more_records_than_any_has_is_read_as_far_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_module, "HELD_RECORDS", 10)
+    monkeypatch.setattr(scan_module, "MAX_RECORDS", 50)
+    found = scan(json.dumps({"Records": [record(number) for number in range(100)]}).encode(), "x")
+    assert 50 <= len(found.records) <= 70
+    assert "has more than 50 records that may have changed something; the rest of it is left out" in str(
+        found.errors[0]
+    )

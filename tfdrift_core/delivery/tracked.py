@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tfdrift_core.delivery.drifts import Documents, Key, Recall, Shared, StoreError
@@ -45,7 +46,8 @@ class Tracked:
     def fresh(self, batch: Batch, records: list[Record]) -> list[Record]:
         """The records that were not seen before, oldest first."""
         claim = self._ledger.claim(batch, records)
-        self._claims[id(batch)] = batch, claim
+        # What is under way is known by its keys; the records would be held until the reader has finished with them.
+        self._claims[id(batch)] = batch, replace(claim, records=[])
         return claim.records
 
     def offer(self, batch: Batch, event_id: str) -> bool:
@@ -78,6 +80,10 @@ class Tracked:
     def progress(self) -> Any:
         """A buffer whose first eight bytes hold that count, for C to move on; None without ``data_dir``."""
         return self._ledger.progress
+
+    def part(self, batch: Batch) -> Batch:
+        """A batch for some of the records of another; its source never hears of it."""
+        return replace(batch, documents=(), token=self)
 
     def interim(self) -> Batch:
         """A batch of no records, for what time or a newer state gives rise to; its source never hears of it."""

@@ -31,14 +31,27 @@ MAX_TOKENS: Final = 24_000_000
 """So many bad records, values side by side, and brackets, texts and numbers of a document that is not JSON as a whole
 are gone through before the rest of it is left out: no document may hold up all others for minutes."""
 
+HELD_RECORDS: Final = 20_000
+HELD_BYTES: Final = 8 << 20
+"""Of the text of records that are parsed and given at once."""
+
+MAX_RECORDS: Final = 500_000
+"""Records of one document that may have changed something; a file of CloudTrail has some ten thousand."""
+
+LARGE: Final = 16 << 20
+PIECE: Final = 8 << 20
+"""Bytes of a document that is parsed in pieces, and of one piece."""
+
+_CUTS = 9
 _SPACE = b" \t\r\n"
-_USUAL_BYTES = 32 << 20
 
 _READS = re.compile(r"(?:Get|List|Describe|Head|Lookup|BatchGet|Search)(?=[A-Z])")
 _NO_API_CALL = frozenset({"Insight", "NetworkActivity"})
 
 _LISTS = frozenset({"Records", "Events"})
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],]|[^"{}\[\], \t\r\n]++', re.DOTALL)
+_HEAD = re.compile(rb'(?:\{[ \t\r\n]*+"(?:Records|Events)"[ \t\r\n]*+:[ \t\r\n]*+)?\[')
+_BETWEEN = re.compile(rb"\}[ \t\r\n]*+,[ \t\r\n]*+\{")
 _ARRAY = re.compile(rb'(?<!\\)"(?:Records|Events)"\s*:\s*\[')
 _OPENING, _CLOSING = frozenset(b"{["), frozenset(b"}]")
 
@@ -49,6 +62,7 @@ class Scan:
 
     ``refused`` counts those that contradict where they came from.  ``records`` are the ones that may have changed
     something, in the document's order.  ``errors`` describes the first ``MAX_ERRORS`` bad or refused ones.
+    ``weight`` is the bytes of their text.
     """
 
     read: int
@@ -56,6 +70,7 @@ class Scan:
     errors: list[RecordError]
     bad: int = 0
     refused: int = 0
+    weight: int = 0
 
 
 def scan(
@@ -64,7 +79,27 @@ def scan(
     ignores: Callable[[object, object], bool] = lambda source, name: False,
     place: Place = ANYWHERE,
 ) -> Scan:
+    """All records of one undecoded JSON document, as ``parts`` gives them one after the other."""
+    found = list(parts(document, origin, ignores, place))
+    return Scan(
+        sum(part.read for part in found),
+        [record for part in found for record in part.records],
+        [error for part in found for error in part.errors],
+        sum(part.bad for part in found),
+        sum(part.refused for part in found),
+    )
+
+
+def parts(
+    document: Document,
+    origin: str,
+    ignores: Callable[[object, object], bool] = lambda source, name: False,
+    place: Place = ANYWHERE,
+) -> Iterator[Scan]:
     """The records of one undecoded JSON document, less those whose event source and name ``ignores`` takes.
+
+    They come in parts of ``HELD_RECORDS`` and about ``HELD_BYTES`` at most, one at least: parsed, they have many times
+    the memory of their text, and a few hundred kilobytes of gzip may hold millions.
 
     Recognised by content: ``{"Records": [...]}``, a record, a list of records, JSON lines, EventBridge events with the
     record in ``detail``, and LookupEvents' answers and events (``CloudTrailEvent``).  Whatever is wrong with a document
@@ -74,14 +109,14 @@ def scan(
     """
     reader = _Reader(origin, ignores, place)
     try:
-        if isinstance(document, Sifted):
-            reader.sifted(document)
-        else:
-            reader.document(document)
+        for _ in reader.sifted(document) if isinstance(document, Sifted) else reader.document(document):
+            yield reader.taken()
+            if reader.given > MAX_RECORDS:
+                raise _EnoughError(f"{MAX_RECORDS:,} records that may have changed something")
     except _EnoughError as error:
         reader.bad += 1
         reader.errors.append(RecordError(f"has more than {error}; the rest of it is left out", origin))
-    return Scan(reader.read, reader.records, reader.errors, reader.bad, reader.refused)
+    yield reader.taken()
 
 
 class _EnoughError(Exception):
@@ -107,6 +142,28 @@ class _Reader:
     refused: int = 0
     records: list[Record] = field(default_factory=list)
     errors: list[RecordError] = field(default_factory=list)
+    weight: int = 0
+    given: int = 0
+    last: Scan = field(default_factory=lambda: Scan(0, [], []))
+
+    @property
+    def full(self) -> bool:
+        return len(self.records) >= HELD_RECORDS or self.weight >= HELD_BYTES
+
+    def taken(self) -> Scan:
+        """What was found since the last time."""
+        self.given += len(self.records)
+        last, self.last = self.last, Scan(self.read, [], self.errors[:], self.bad, self.refused)
+        part = Scan(
+            self.read - last.read,
+            self.records,
+            self.errors[len(last.errors) :],
+            self.bad - last.bad,
+            self.refused - last.refused,
+            self.weight,
+        )
+        self.records, self.weight = [], 0
+        return part
 
     def fail(self, problem: str, position: int | None = None) -> None:
         self.bad += 1
@@ -118,45 +175,80 @@ class _Reader:
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(RecordError(problem, self.origin, self.read if position is None else position))
 
-    def document(self, data: bytes) -> None:
+    def document(self, data: bytes) -> Iterator[None]:
+        """Like all of these that find records, it stops where as many are held as may be."""
         data = data.removeprefix(b"\xef\xbb\xbf").strip(_SPACE)
         if not data:
             return
         if _is_lines(data):
             for line in data.splitlines():
                 if line.strip(_SPACE):
-                    self.value(line, _parsers.document)
+                    yield from self.value(line, _parsers.document)
+        elif len(data) > LARGE:
+            yield from self.large(data)
         else:
-            # A parser keeps the buffers of its largest document for ever.
-            self.value(data, _parsers.document if len(data) < _USUAL_BYTES else simdjson.Parser())
+            yield from self.value(data, _parsers.document)
 
-    def sifted(self, sifted: Sifted) -> None:
+    def large(self, data: bytes) -> Iterator[None]:
+        """A list of records that is parsed piece by piece: a parser takes up to ten times the memory of its text."""
+        head = _HEAD.match(data)
+        begin, parser = head.end() if head else 0, simdjson.Parser()
+        while head is not None and len(data) - begin > PIECE:
+            ends = [found.start() + 1 for found in _BETWEEN.finditer(data, begin + PIECE // 2, begin + PIECE)]
+            # Within a record it is no list of values that ends there, and the parser says so.
+            for end in ends[:-_CUTS:-1]:
+                try:
+                    root = parser.parse(b"[%b]" % data[begin:end])
+                except (ValueError, RuntimeError):
+                    continue
+                yield from self.many(root)
+                del root
+                begin = data.index(b"{", end)
+                break
+            else:
+                break
+        rest = (head.group() if head else b"") + data[begin:]
+        if len(rest) > LARGE:
+            yield from self.pieces(rest)
+        else:
+            yield from self.value(rest, parser)
+
+    def sifted(self, sifted: Sifted) -> Iterator[None]:
         """The same as ``document`` does; a record that is not as it should be is left to that."""
+        wanted = [
+            candidate
+            for candidate in sifted.candidates()
+            if not self.ignores(candidate.source.decode(), candidate.name.decode())
+        ]
+        large = len(wanted) > HELD_RECORDS or len(sifted) > HELD_BYTES
         try:
-            parsed = [
-                (candidate.number, orjson.loads(candidate.text))
-                for candidate in sifted.candidates()
-                if not self.ignores(candidate.source.decode(), candidate.name.decode())
-            ]
+            # All of them first, so that none is given twice; too many are parsed twice rather than held.
+            checked = [orjson.loads(candidate.text) for candidate in wanted if not large]
+            for candidate in wanted if large else ():
+                orjson.loads(candidate.text)
         except ValueError:
-            self.document(sifted.document())
+            yield from self.document(sifted.document())
             return
-        for self.read, raw in parsed:
-            self.parsed(raw)
+        for number, candidate in enumerate(wanted):
+            self.read = candidate.number
+            self.weight += len(candidate.text)
+            self.parsed(orjson.loads(candidate.text) if large else checked[number])
+            if self.full:
+                yield
         self.read = sifted.read
 
-    def value(self, data: bytes, parser: simdjson.Parser) -> None:
+    def value(self, data: bytes, parser: simdjson.Parser) -> Iterator[None]:
         try:
             root = parser.parse(data)
         except (ValueError, RuntimeError):
-            self.pieces(data)
+            yield from self.pieces(data)
             return
-        self.node(root)
+        yield from self.node(root)
 
-    def node(self, node: object) -> None:
+    def node(self, node: object) -> Iterator[None]:
         """One JSON value that simdjson accepted: a document, or a line of one."""
         if isinstance(node, simdjson.Array):
-            self.many(node)
+            yield from self.many(node)
             return
         if not isinstance(node, simdjson.Object):
             self.read += 1
@@ -166,13 +258,13 @@ class _Reader:
         if lists := keys & _LISTS:
             for name in sorted(lists):
                 if isinstance(items := node.get(name), simdjson.Array):
-                    self.many(items)
+                    yield from self.many(items)
                 else:
                     self.fail(f"its member {name} is not a list", 0)
         elif "digestS3Object" not in keys:
-            self.many((node,))
+            yield from self.many((node,))
 
-    def many(self, items: Any) -> None:
+    def many(self, items: Any) -> Iterator[None]:
         reads = 0
         for item in items:
             if type(item) is not simdjson.Object:
@@ -186,6 +278,8 @@ class _Reader:
                 self.read += reads
                 reads = 0
                 self.one(item)
+                if self.full:
+                    yield
         self.read += reads
 
     def one(self, item: simdjson.Object) -> None:
@@ -197,8 +291,13 @@ class _Reader:
                 item, name = detail, detail.get("eventName")
             elif isinstance(text := item.get("CloudTrailEvent"), str):
                 before = self.read
+                if len(text) > MAX_RECORD_BYTES:
+                    self.read += 1
+                    self.fail(f"has {len(text):,} characters; CloudTrail writes {MAX_RECORD_BYTES:,} at most")
+                    return
                 # The outer proxies are alive, and a parser serves one document at a time.
-                self.value(text.encode("utf-8", "replace"), simdjson.Parser())
+                for _ in self.value(text.encode("utf-8", "replace"), simdjson.Parser()):
+                    pass  # it is but a few
                 if self.read == before:
                     self.read += 1
                     self.fail("has no record in its CloudTrailEvent")
@@ -209,6 +308,7 @@ class _Reader:
 
     def text(self, text: bytes, envelope: Place = ANYWHERE) -> None:
         """The JSON of one record; ``read`` already counts it."""
+        self.weight += len(text)
         if len(text) > MAX_RECORD_BYTES:
             self.fail(f"has {len(text):,} bytes; CloudTrail writes {MAX_RECORD_BYTES:,} at most")
             return
@@ -265,7 +365,7 @@ class _Reader:
         if record.withheld and not record.arns:
             self.fail(f"says too little to be compared: {record.withheld}, and it names no resource")
 
-    def pieces(self, data: bytes) -> None:
+    def pieces(self, data: bytes) -> Iterator[None]:
         """A document that is not JSON as a whole: takes it apart by its brackets and reads each part by itself."""
         garbage = False
         # One for all parts, of which each is done with before the next.
@@ -275,28 +375,28 @@ class _Reader:
                 raise _EnoughError(f"{MAX_VALUES:,} values side by side")
             if data[begin] in _OPENING:
                 garbage = False
-                self.broken(data, begin, end, whole, parser)
+                yield from self.broken(data, begin, end, whole, parser)
             elif not garbage:
                 garbage = True
                 self.read += 1
                 self.fail("is not a JSON object")
 
-    def broken(self, data: bytes, begin: int, end: int, whole: bool, parser: simdjson.Parser) -> None:
+    def broken(self, data: bytes, begin: int, end: int, whole: bool, parser: simdjson.Parser) -> Iterator[None]:
         """One of several JSON values, or one that is damaged."""
         bad = self.bad
         array = _ARRAY.search(data, begin, end)
         if array is None and data[begin] in b"{":
-            self.piece(data[begin:end], whole, parser)
+            yield from self.piece(data[begin:end], whole, parser)
             return
         for first, last, complete in _values(data, array.end() if array else begin + 1, end, inside=True):
-            self.piece(data[first:last], complete, parser)
-        if self.bad == bad:
+            yield from self.piece(data[first:last], complete, parser)
+        if self.bad == bad and end - begin <= LARGE:
             try:
                 orjson.loads(data[begin:end])
             except ValueError as error:
                 self.fail(f"the document around this record is not JSON: {error}")
 
-    def piece(self, data: bytes, whole: bool, parser: simdjson.Parser) -> None:
+    def piece(self, data: bytes, whole: bool, parser: simdjson.Parser) -> Iterator[None]:
         if not whole:
             self.read += 1
             self.fail("is cut off")
@@ -307,7 +407,7 @@ class _Reader:
             self.read += 1
             self.text(data)
             return
-        self.many((node,))
+        yield from self.many((node,))
 
 
 def _is_lines(data: bytes) -> bool:

@@ -72,6 +72,16 @@ Document = bytes | Sifted
 """JSON, undecoded and decompressed, or what was sifted from it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A file as it came.  It is decompressed only when its turn has come: it may be very much larger then."""
+
+    data: bytes
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
 class Ahead(Protocol):
     """Sifts files in a thread while earlier ones are compared.  A context, with which the thread ends."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tfdrift_core.records.places import ANYWHERE, Place
-from tfdrift_core.records.sift import Document
+from tfdrift_core.records.sift import Document, Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +13,15 @@ class Batch:
     """One document of records: a file, an S3 object, the records of one queue message or one page of LookupEvents.
 
     ``documents`` holds undecoded JSON (already decompressed): each item is a ``{"Records": [...]}`` object, one
-    record, or JSON lines; or what was sifted from a file.  ``origin`` names the place for messages
-    (``s3://bucket/key``, a path).  ``token`` is whatever the source needs to acknowledge the batch.  ``durable`` is
-    false where a restart begins anew, as it does with a local file: what was read then counts as new again.
+    record, or JSON lines; or what was sifted from a file; or a large file as it came.  ``origin`` names the place for
+    messages (``s3://bucket/key``, a path).  ``token`` is whatever the source needs to acknowledge the batch.
+    ``durable`` is false where a restart begins anew, as it does with a local file: what was read then counts as new
+    again.
     ``place`` is where AWS says that its records are from.
     """
 
     origin: str
-    documents: tuple[Document, ...]
+    documents: tuple[Document | Packed, ...]
     token: object = None
     durable: bool = True
     place: Place = ANYWHERE

@@ -1,6 +1,7 @@
 """Local files, directories and standard input, read once or followed while they grow."""
 
 import glob
+import io
 import logging
 import os
 import sys
@@ -12,7 +13,7 @@ from typing import BinaryIO, Final
 from isal import isal_zlib
 
 from tfdrift_core.metrics import Metrics
-from tfdrift_core.records.sift import AHEAD, MAX_PACKED, Sifted, Sifter
+from tfdrift_core.records.sift import AHEAD, MAX_PACKED, Packed, Sifted, Sifter
 from tfdrift_core.sources.base import Batch, SourceError
 from tfdrift_core.sources.pump import Pump
 
@@ -67,10 +68,15 @@ def decompressed(stream: BinaryIO) -> Iterator[bytes]:
     raise DamagedError("the gzip data is cut off")
 
 
-def documents(stream: BinaryIO) -> Iterator[bytes]:
+class LargeError(Exception):
+    """A document has more bytes than are wanted."""
+
+
+def documents(stream: BinaryIO, largest: int | None = None) -> Iterator[bytes]:
     """The documents of ``stream``: JSON lines in pieces of whole lines, everything else as one.
 
     :raises DamagedError: behind the last document.
+    :raises LargeError: as soon as one has more than ``largest`` bytes.
     """
     held: list[bytes] = []
     size = 0
@@ -93,6 +99,8 @@ def documents(stream: BinaryIO) -> Iterator[bytes]:
                 yield b"".join([*held[:-1], piece[:end]])
                 held = [piece[end:]]
                 size = len(held[0])
+            elif largest is not None and size > largest:
+                raise LargeError
             elif size > MAX_DOCUMENT:
                 damage = DamagedError(
                     f"the document has more than {MAX_DOCUMENT:,} bytes; split it, or write JSON lines"
@@ -102,6 +110,19 @@ def documents(stream: BinaryIO) -> Iterator[bytes]:
         yield b"".join(held)
     if damage is not None:
         raise damage
+
+
+def unpacked(packed: Packed) -> Iterator[bytes]:
+    """The documents of a file, decompressed one after the other.
+
+    :raises DamagedError: behind the last document that can be had.
+    """
+    size = 0
+    for document in documents(io.BytesIO(packed.data)):
+        yield document
+        size += len(document)
+        if size > MAX_DOCUMENT:
+            raise DamagedError(f"more than {MAX_DOCUMENT:,} bytes when decompressed")
 
 
 def holds_lines(data: bytes) -> bool:

@@ -8,12 +8,15 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from tfdrift_core.records.sift import Document, Sifter
-from tfdrift_core.sources.files import MAX_DOCUMENT, DamagedError, documents
+from tfdrift_core.records.sift import Document, Packed, Sifter
+from tfdrift_core.sources.files import DamagedError, LargeError, documents
 
 PART: Final = 8 << 20
 MAX_OBJECT: Final = 128 << 20
 """Bytes of one compressed object; CloudTrail's own files have a few megabytes."""
+
+LARGEST: Final = 16 << 20
+"""Bytes of an object that is held decompressed."""
 
 _TOTAL = re.compile(r"/(\d+)$")
 _EMPTY = frozenset({"InvalidRange", "416"})
@@ -66,18 +69,23 @@ def fetch(client: Any, bucket: str, key: str, parts: ThreadPoolExecutor) -> byte
     return b"".join([head, *parts.map(part, range(len(head), total, PART))])
 
 
-def unpack(data: bytes, sifter: Sifter | None = None) -> tuple[tuple[Document, ...], str]:
-    """The documents of one object, and what is wrong with it if something is."""
+def unpack(data: bytes, sifter: Sifter | None = None) -> tuple[tuple[Document | Packed, ...], str]:
+    """The documents of one object, and what is wrong with it if something is.
+
+    One that is large when decompressed is left as it is until it is read: many wait at once.
+    """
     if sifter is not None and (sifted := sifter.sift(data)) is not None:
         return (sifted,), ""
-    held: list[bytes] = []
+    held: list[Document | Packed] = []
     size = 0
     try:
-        for document in documents(io.BytesIO(data)):
+        for document in documents(io.BytesIO(data), LARGEST):
             held.append(document)
             size += len(document)
-            if size > MAX_DOCUMENT:
-                return tuple(held), f"more than {MAX_DOCUMENT:,} bytes when decompressed"
+            if size > LARGEST:
+                return (Packed(data),), ""
+    except LargeError:
+        return (Packed(data),), ""
     except DamagedError as error:
         return tuple(held), str(error)
     return tuple(held), ""

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.records.envelope import Message, PoisonError, RefusedError, unwrap
 from tfdrift_core.records.places import ANYWHERE, Place, Scope, place_of
-from tfdrift_core.records.sift import Document, Sifter
+from tfdrift_core.records.sift import Document, Packed, Sifter
 from tfdrift_core.sources.base import Batch, SourceError
 from tfdrift_core.sources.files import DamagedError
 from tfdrift_core.sources.health import AWS_ERRORS, Health, code_of, pause
@@ -64,7 +64,7 @@ _NAME = re.compile(r"^(?:(?P<account>\d{12})/)?(?P<name>[A-Za-z0-9_-]{1,80}(?:\.
 _ARN = re.compile(r"^arn:[a-z-]+:sqs:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<name>[A-Za-z0-9_.-]+)$")
 _URL_REGION = re.compile(r"^https?://(?:sqs[.-]([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.amazonaws\.com")
 
-_File = tuple[str, tuple[Document, ...], Place]
+_File = tuple[str, tuple[Document | Packed, ...], Place]
 
 _log = logging.getLogger("tfdrift.cloudtrail.sqs")
 
@@ -343,7 +343,7 @@ class Sqs:
         name: str | None,
         content: Message,
         sent: int,
-        documents: tuple[Document, ...],
+        documents: tuple[Document | Packed, ...],
         origin: str,
         place: Place = ANYWHERE,
     ) -> None:
