@@ -161,3 +161,12 @@ def test_what_is_still_open_is_counted_and_can_be_all_that_is_shown(
     assert "1 still open" in caplog.text
     code, out, _ = replay("-s", "a.tfstate", "--open", write_trail("t3.large", "t3.micro"))
     assert (code, out) == (0, "")
+
+
+def test_sources_are_read_in_the_order_in_which_they_are_named(replay: Replay) -> None:
+    types = [f"t3.{number}" for number in range(20)]
+    for number, instance_type in enumerate(types):
+        Path(f"{number}.json").write_text(json.dumps({"Records": [changed(number, instance_type)]}))
+    code, out, _ = replay("-s", "a.tfstate", "--json", *(f"{number}.json" for number in range(20)))
+    assert code == 0
+    assert [json.loads(line)["drift.new_value"] for line in out.splitlines()] == types

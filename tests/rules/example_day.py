@@ -23,7 +23,8 @@ from tfdrift_core.terraform.store import StateStore
 EXAMPLES = ROOT / "examples"
 
 
-def _records(path: Path) -> list[Record]:
+def records_of(path: Path) -> list[Record]:
+    """The records of one file of the trail."""
     raw = path.read_bytes()
     document = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
     return [Record(record) for record in document["Records"]]
@@ -44,7 +45,7 @@ def events() -> tuple[dict[str, Any], ...]:
         found = [
             values(event)
             for path in sorted((EXAMPLES / "trail").iterdir())
-            for event in engine.process(store.index, _records(path)).events
+            for event in engine.process(store.index, records_of(path)).events
         ]
         store.close()
     return tuple(

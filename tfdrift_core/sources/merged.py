@@ -24,7 +24,10 @@ class _From:
 
 
 class Merged:
-    """Each source's batches in its own order; a source that fails is opened anew while the others go on."""
+    """Each source's batches in its own order; a source that fails is opened anew while the others go on.
+
+    Sources that all end are read one after the other: what the user named first happened first.
+    """
 
     def __init__(self, makers: Sequence[Callable[[], Source]], metrics: Metrics, retry: float = RETRY) -> None:
         """``makers`` make the sources; they are called again for one that has failed."""
@@ -37,8 +40,9 @@ class Merged:
         self._lock = threading.Lock()
 
     def batches(self) -> Iterator[Batch | None]:
-        for place in range(len(self._sources)):
-            self._pump.start(partial(self._drain, place), "merge")
+        places = range(len(self._sources))
+        for together in [places] if self.finite else [[place] for place in places]:
+            self._pump.start(partial(self._drain_all, together), "merge")
         yield from self._pump.batches()
 
     def acknowledge(self, batch: Batch) -> None:
@@ -51,6 +55,10 @@ class Merged:
         self._pump.close()
         for source in self._sources:
             source.close()
+
+    def _drain_all(self, places: Sequence[int]) -> None:
+        for place in places:
+            self._drain(place)
 
     def _drain(self, place: int) -> None:
         told = ""
