@@ -49,7 +49,7 @@ def test_dockerfile() -> None:
     """Instructions that are there, from stages and files that are there."""
     lines = (CONTAINER / "Dockerfile").read_text().splitlines()
     instructions = [line.split() for line in lines if line and not line.startswith("#")]
-    assert {words[0] for words in instructions} == {"ARG", "FROM", "ADD", "COPY", "CMD"}
+    assert {words[0] for words in instructions} == {"ARG", "FROM", "ADD", "COPY", "RUN", "USER", "CMD"}
     stages: set[str] = set()
     for words in instructions:
         if words[0] == "FROM":
@@ -76,6 +76,7 @@ def test_compose_file() -> None:
     file = compose()
     assert file.keys() == {"services", "configs"}
     keys = {"build", "image", "configs", "volumes", "environment", "healthcheck", "depends_on", "ports"}
+    keys |= {"user", "read_only", "tmpfs", "cap_drop", "security_opt"}
     for name, service in file["services"].items():
         assert service.keys() <= keys, name
         assert set(service.get("depends_on", ())) <= file["services"].keys()
@@ -115,8 +116,8 @@ def test_the_host_fragment(library: Path, tmp_path: Path) -> None:
 # Where a version has to be written because what reads it cannot ask Python.
 VERSIONED = [
     ("rules/tfdrift_rules.yaml", r"name: tfdrift\n\s+version: (\S+)", 1),
-    ("deploy/helm/values-tfdrift.yaml", r"ghcr\.io/tfdrift/plugins/\w+/tfdrift:(\S+)", 2),
-    ("docs/install.md", r"ghcr\.io/tfdrift/plugins/\w+/tfdrift:(\S+)", 2),
+    ("deploy/helm/values-tfdrift.yaml", r"tfdrift(?:-rules)?:(\d[\d.]*)\"", 2),
+    ("docs/install.md", r"ghcr\.io/tfdrift/plugins/\w+/tfdrift:(\S+)", 3),
 ]
 
 

@@ -82,6 +82,7 @@ def test_what_belongs_together(files: list[Path]) -> None:
     settings = config.load(plugin["init_config"])
     # Without checkpoints a restart reports twice or loses; and no two processes may use the same.
     assert settings.data_dir in mounted.values()
+    assert volumes.pop("tfdrift-tmp") == {"name": "tfdrift-tmp", "emptyDir": {}}
     assert all("persistentVolumeClaim" in volume for volume in volumes.values())
     assert found["controller"]["deployment"]["replicas"] == 1
     refs = found["falcoctl"]["config"]["artifact"]["install"]["refs"]
