@@ -416,7 +416,8 @@ class Deriver:
             return {}
         shapes = members(operation.input_shape)
         used = set(re.findall(r"request\.(\w+)", str(found)))
-        for member in (m for m in shapes if logged(m) not in used and not is_token(m, shapes[m])):
+        rest = [m for m in shapes if logged(m) not in used and not is_token(m, shapes[m])]
+        for member in sorted(rest, key=lambda m: -max((_common(snake_case(m), guard) for guard in guards), default=0)):
             inner = element(shapes[member])
             for name in (*type.tied(operation, member), *_forms(snake_case(member)), *guards):
                 node = type.attributes.get(name)
@@ -469,7 +470,7 @@ class Deriver:
                 alternatives.append({name: expression, **{n: t for n, t in others.items() if n != name}})
         if len(named) == 1 and not each and member not in required(operation):
             alternatives += self._otherwise(type, operation, member)
-        plain = whole and alternatives and next(iter(alternatives[0])) not in ("id", "arn")
+        plain = whole and alternatives and not {"id", "arn"} & alternatives[0].keys()
         if len(named) > 1 and not each and type.resource.separators and not plain:
             texts = [_text(text, shape) for _, text, shape in named]
             if len(texts) <= 3:
@@ -499,7 +500,8 @@ class Deriver:
         shapes = members(operation.input_shape)
         for other, shape in shapes.items():
             stem = _stem(other)
-            if other != member and stem in ("", type.noun.lower()) and _is_name(other) and shape.type_name == "string":
+            named = _is_name(other) or other == type.noun
+            if other != member and stem in ("", type.noun.lower()) and named and shape.type_name == "string":
                 for name in self.candidates(type, operation, other, main=True):
                     yield {name: _expression(other, shape)}
 
@@ -611,6 +613,7 @@ class Deriver:
                 if plain != name and plain in type.attributes:
                     decoded[plain] = f"from_base64(request.{logged(member)})"
                     renames[member] = None
+        decoded |= self._operations_by_path(type, shape)
         unknown = {}
         for member in required(operation):
             name = renames.get(member, snake_case(member))
@@ -632,6 +635,19 @@ class Deriver:
             return result
         return result
 
+    def _operations_by_path(self, type: Type, shape: Shape) -> dict[str, str]:
+        """Attributes that a call sets by a list of path and value."""
+        found = {}
+        for member, below in members(shape).items():
+            inner = sorted(members(element(below)))
+            if len(inner) == 2 and inner[0].endswith("Path") and inner[1].endswith("Value"):
+                path, value = map(logged, inner)
+                for name, node in type.attributes.items():
+                    if node.kind == "string" and not node.computed_only and name != "id":
+                        key = logged("".join(word.title() for word in name.split("_")))
+                        found[name] = f"request.{logged(member)}[?{path}=='{key}'].{value} | [0]"
+        return found
+
     # --- how a new one is called
 
     def _names(self, type: Type, operation: OperationModel) -> Entry:
@@ -642,7 +658,8 @@ class Deriver:
         answers = dict(_below(shape, "response", 2)) if shape is not None else {}
         arn = next((t for k, t in answers.items() if k in ("arn", f"{type.noun}arn".lower())), "")
         if not texts:
-            wanted = [f"{type.noun}{kind}".lower() for kind in ("id", "arn", "name")] + ["id", "arn", *type.identity]
+            wanted = [f"{type.noun}{kind}".lower() for kind in ("id", "arn", "name")]
+            wanted += ["id", "arn", *reversed(type.identity)]
             texts += [answers[key] for key in wanted if key in answers][:1]
         if not texts:
             named = self._named(type, operation) if type.identity else None
@@ -658,7 +675,9 @@ class Deriver:
     def _own(self, type: Type, texts: Sequence[str]) -> str:
         """Of several parts of an id the one that is not its parents'."""
         own = [text for text in texts if normal(text.rpartition(".")[2], type.noun).startswith(type.noun.lower())]
-        text = (own or list(texts))[-1]
+        places = {key: place for place, key in enumerate(type.identity)}
+        rest = sorted(texts, key=lambda text: places.get(normal(text.rpartition(".")[2], type.noun), len(places)))
+        text = (own or rest)[-1]
         source, *steps = text.split(".")
         # The console's own calls answer with the thing as an object.
         return (
@@ -695,7 +714,7 @@ class Deriver:
         shapes = members(operation.input_shape)
         if not (re.match(r"(Un)?[Tt]ag($|[A-Z])", name) or re.search(r"Tags?($|To|From|For)", name)):
             return False
-        return any(_is_tags(m, s) or _is_tag_keys(m, s) for m, s in shapes.items())
+        return operation.name == "Untag" or any(_is_tags(m, s) or _is_tag_keys(m, s) for m, s in shapes.items())
 
     def _tagging(self, operation: OperationModel) -> Iterator[Entry]:
         if not self._is_tagging(operation):
@@ -703,7 +722,7 @@ class Deriver:
         shapes = members(operation.input_shape)
         removes = verb(operation.name) in ("Untag", "Remove", "Delete", "BatchUntag") or operation.name == "Untag"
         puts = [m for m, s in shapes.items() if _is_tags(m, s) and not _is_tag_keys(m, s)]
-        keys = [m for m, s in shapes.items() if _is_tag_keys(m, s)]
+        keys = [m for m, s in shapes.items() if _is_tag_keys(m, s) or (operation.name == "Untag" and m == "Keys")]
         tags: Entry = {}
         if removes:
             tags["remove"] = f"request.{logged((keys + puts)[0])}"
@@ -713,14 +732,15 @@ class Deriver:
             if keys:
                 tags["remove"] = f"request.{logged(keys[0])}"
         names = [m for m in required(operation) if m not in puts and m not in keys and not is_token(m, shapes[m])]
-        if not names or not tags:
+        optional = [m for m in shapes if _is_name(m) and not is_token(m, shapes[m])]
+        if not (names or optional) or not tags:
             return
-        main = next((m for m in names if "resource" in m.lower()), names[-1])
+        main = next((m for m in names or optional if "resource" in m.lower()), (names or optional)[-1])
         stem = _stem(main.rstrip("s")).removesuffix("list")
         if stem not in ("", "resource") and not any(stem == t.replace("_", "") for y in self._types for t in y.tails):
             return
         shape = shapes[main]
-        expression = _expression(main, shape)
+        expression = " || ".join(_expression(m, shapes[m]) for m in ([main] if names else optional))
         entry: Entry = {}
         if isinstance(shape, ListShape):
             entry["each"], expression = expression, "item"
@@ -730,15 +750,9 @@ class Deriver:
                 continue
             kind = snake_case(main)
             by = [type.resource.tags] if type.resource.tags else []
-            by += [
-                n
-                for n in (
-                    "arn",
-                    "id",
-                    *(n for n in type.attributes if n.endswith("_arn") and type.attributes[n].computed_only),
-                )
-                if n in type.attributes
-            ]
+            arns = [n for n in type.attributes if n.endswith("_arn") and type.attributes[n].computed_only]
+            # An id that is looked for by an ARN would be found by its last part, which others have as well.
+            by += ["arn"] if "arn" in type.attributes else arns or ["id"]
             if kind.endswith("name") and kind.removesuffix("_name") in type.tails:
                 by += [n for n in (kind, "name") if n in type.attributes]
             elif kind in type.attributes and (kind.removesuffix("_id").removesuffix("_arn") in type.tails):

@@ -181,7 +181,7 @@ def _separators(source: Path, type: str) -> Iterator[str]:
         path = source / "website" / "docs" / "r" / f"{stem}{ending}"
         if path.is_file():
             _, _, text = path.read_text(encoding="utf-8").partition("## Import")
-            found: list[str] = re.findall(r"\(`(\W)`\)", text)
+            found: list[str] = re.findall(r"`([^\w\s`])`", text)
             found += [_SEPARATORS[word] for word in re.findall(r"\w+", text.lower()) if word in _SEPARATORS]
             yield from dict.fromkeys(found[:2])
             return
