@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
-from tfdrift_core.drift.change.convert import snake_case
+from tfdrift_core.drift.change.convert import INSIDE, KEY, snake_case
 from tfdrift_core.drift.compare.schema import Block, Node
 from tools.derive import models
 from tools.derive.models import element, logged, members, noun, required, verb
@@ -85,7 +85,7 @@ class Type:
     def _best(self, calls: Sequence[Call], verbs: frozenset[str]) -> OperationModel | None:
         """The call that the type is made or ended by: the one named most like the type, and of those the first."""
         known = [call.name for call in calls if call.name in self.operations and verb(call.name) in verbs]
-        known = [name for name in known if verb(name) not in MAKES or self._is_own(name)]
+        known = [name for name in known if verbs is not CREATES or self._is_own(name)]
         return self.operations[max(known, key=self._likeness)] if known else None
 
     def _counterpart(self) -> OperationModel | None:
@@ -192,7 +192,7 @@ class Deriver:
             for call in (*resource.creates, *resource.updates, *resource.deletes)
         }
         changing = CREATES | DELETES | {"Modify", "Edit", "Change", "Set"} - {"Start", "Run"}
-        return {name for name in self._operations if name in used or (noun(name) in nouns and verb(name) in changing)}
+        return {name for name in self._operations if verb(name) in changing and (name in used or noun(name) in nouns)}
 
     def _all(self) -> Iterator[tuple[str, Entry]]:
         for operation in self._operations.values():
@@ -359,6 +359,10 @@ class Deriver:
         found = self.match(type, operation, own=bool(guards))
         if found is None:
             return
+        renamed = next((m for m in members(operation.input_shape) if re.fullmatch(r"[Nn]ew\w*Name", m)), "")
+        if renamed and any(path.lower().endswith("name") for _, path in type.resource.ids):
+            # The provider looks for it by the name that it had.
+            yield {"type": type.name, **found, "when": f"request.{logged(renamed)}", "delete": True}
         change = self._switch(type, operation, guards)
         if not change:
             change = self._edit(type, operation, guards, found)
@@ -785,6 +789,7 @@ class Attributes:
         count = 0
         if depth > _MAX_DEPTH:
             return renames, count
+        held: list[tuple[str, dict[str, str | None]]] = []
         for member, below in members(shape).items():
             name = self._attribute(names, member, below, block, top, flat)
             snake = snake_case(member)
@@ -792,8 +797,7 @@ class Attributes:
                 inner, mapped = self._inside(names, member, below, block, top, depth)
                 if mapped:
                     count += mapped
-                    renames[member] = "."
-                    renames |= inner
+                    held.append((member, inner))
                 elif snake in block.attributes:
                     renames[member] = None
                 continue
@@ -803,12 +807,14 @@ class Attributes:
             if name != snake:
                 renames[member] = name
             renames |= self._nested(member, below, block.attributes[name], depth)
-        return renames, count
+        return renames | _undisputed(held), count
 
     def _nested(self, member: str, shape: Shape, node: Node, depth: int) -> dict[str, str | None]:
-        inner = element(shape)
+        inner = shape.value if isinstance(shape, MapShape) else element(shape)
         if node.nested is not None and isinstance(inner, StructureShape):
             renames, _ = self.walk(inner, (inner.name.lower(),), node.nested, depth=depth + 1)
+            if isinstance(shape, MapShape):
+                renames[KEY] = _key(inner, node.nested, renames)
             return {f"{member}.{key}": value for key, value in renames.items()}
         if node.kind in ("list", "set") and isinstance(shape, ListShape) and isinstance(inner, StructureShape):
             texts = [m for m, s in members(inner).items() if s.type_name == "string"]
@@ -866,7 +872,7 @@ class Attributes:
         if flat:
             return None
         for form in (*_forms(snake), *(_forms(snake.partition("_")[2]) if snake.startswith(_NEW) else ())):
-            for name in (form, *squashed.get(form.replace("_", ""), ())):
+            for name in [form, *squashed.get(form.replace("_", ""), [])]:
                 if fits(name):
                     return name
         if top:
@@ -875,6 +881,27 @@ class Attributes:
                     return snake[len(tail) + 1 :]
         loose = [name for name in self._loose.get(member.lower(), ()) if fits(name)]
         return loose[0] if len(loose) == 1 else None
+
+
+def _key(shape: Shape, block: Block, renames: Mapping[str, str | None]) -> str | None:
+    """The attribute of blocks that is the key in a map of structures: the one text that no member gives."""
+    given = {renames.get(member, snake_case(member)) for member in members(shape)}
+    texts = [name for name, node in block.attributes.items() if node.kind == "string" and name not in given]
+    return texts[0] if len(texts) == 1 else None
+
+
+def _undisputed(held: Sequence[tuple[str, dict[str, str | None]]]) -> dict[str, str | None]:
+    """The renames inside members that are no attributes; of two that claim one attribute the one named more like it."""
+    found: dict[str, str | None] = {}
+    for member, inner in held:
+        claimed = {name for name in inner.values() if name not in (None, INSIDE)}
+        rivals = [other for other, names in held if other != member and claimed & set(names.values())]
+        near = max((_common(snake_case(member), name) for name in claimed if name), default=0)
+        if any(_common(snake_case(rival), name) > near for rival in rivals for name in claimed if name):
+            found[member] = None
+        else:
+            found |= {member: INSIDE, **inner}
+    return found
 
 
 def _ordered(entries: list[Entry]) -> list[Entry]:
@@ -939,6 +966,8 @@ def _compatible(node: Node, shape: Shape) -> bool:
     if isinstance(shape, StructureShape):
         return node.nested is not None
     if isinstance(shape, MapShape):
+        if isinstance(shape.value, StructureShape):
+            return node.kind in ("block_list", "block_set") and node.max_items != 1
         return node.kind == "map" or (node.kind == "string" and shape.value.type_name != "structure")
     if isinstance(shape, ListShape):
         if isinstance(shape.member, StructureShape):

@@ -16,6 +16,9 @@ from tfdrift_core.drift.compare.values import UNKNOWN, as_bool, as_list, as_numb
 INSIDE: Final = "."
 """The name of a member that is no attribute itself: what is in it belongs where the member is."""
 
+KEY: Final = "@key"
+"""Stands for the keys of a map whose values are blocks; its name is the attribute that they are there."""
+
 Renames = Mapping[str, str | None]
 """Logged name (or dotted path of logged names below an attribute) to attribute name; ``None``: not an attribute."""
 
@@ -132,6 +135,8 @@ def _by_example(logged: Any, current: Any) -> Any:
 def _blocks(node: Node, logged: Any, current: Any, renames: Renames | None, alternative: bool) -> Any:
     if isinstance(logged, dict) and node.kind == "block_list" and isinstance(current, list) and len(current) == 1:
         return [merge(node.block, logged, current[0], renames)] if logged else current
+    if isinstance(logged, dict) and (key := (renames or {}).get(KEY)):
+        logged = [{**value, key: name} for name, value in logged.items() if isinstance(value, dict)]
     if logged == {} and alternative and node.block is not None:
         return [blank(node.block)]
     return [
