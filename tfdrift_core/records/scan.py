@@ -215,13 +215,13 @@ class _Reader:
 
     def sifted(self, sifted: Sifted) -> Iterator[None]:
         """The same as ``document`` does; a record that is not as it should be is left to that."""
-        wanted = [
-            candidate
-            for candidate in sifted.candidates()
-            if not self.ignores(candidate.source.decode(), candidate.name.decode())
-        ]
-        large = len(wanted) > HELD_RECORDS or len(sifted) > HELD_BYTES
         try:
+            wanted = [
+                candidate
+                for candidate in sifted.candidates()
+                if not self.ignores(candidate.source.decode(), candidate.name.decode())
+            ]
+            large = len(wanted) > HELD_RECORDS or len(sifted) > HELD_BYTES
             # All of them first, so that none is given twice; too many are parsed twice rather than held.
             checked = [orjson.loads(candidate.text) for candidate in wanted if not large]
             for candidate in wanted if large else ():
