@@ -23,7 +23,7 @@ def _cases(suites: list[score.Suite]) -> list[ParameterSet]:
 _CASES = _cases(_SUITES)
 
 
-@pytest.mark.parametrize("case", _cases([suite for suite in _SUITES if suite.least is None]))
+@pytest.mark.parametrize("case", _CASES)
 def test_scenario(case: Case) -> None:
     suite, scenario = case
     result = score.judge(suite, scenario)
@@ -32,13 +32,6 @@ def test_scenario(case: Case) -> None:
     else:
         assert result.good, score.explain(suite, scenario, result)
         assert not result.lacks_unmanaged, f"{scenario['name']}: what was created outside Terraform is not reported"
-
-
-@pytest.mark.parametrize("suite", [s for s in _SUITES if s.least], ids=lambda suite: suite.folder.name)
-def test_least(suite: score.Suite) -> None:
-    counted = [scenario for scenario in suite.scenarios if scenario["name"] not in suite.excluded]
-    results = [score.judge(suite, scenario) for scenario in counted]
-    assert suite.satisfied(results), score.summary(results)
 
 
 @pytest.mark.parametrize("suite", _SUITES, ids=lambda suite: suite.folder.name)
