@@ -36,23 +36,24 @@ def may_have_failed(response: Mapping[str, Any]) -> bool:
 
 
 def without_failed(request: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
-    """The request as if it had asked only for what was done; both are in plain form."""
+    """The request as if it had asked only for what was done, and for nothing at all if all failed."""
     failures = list(_failures(response))
     if not failures:
         return _without_all(request, response)
     kept = {name: _kept(value, failures) for name, value in request.items()}
     if kept != request:
-        return kept
+        # Of a list that is empty now all has failed, and with it the call.
+        return kept if all(value or value == request[name] for name, value in kept.items()) else {}
     # A list of one is logged as its bare element by some calls.
-    return {name: value for name, value in request.items() if not any(_is(value, failure) for failure in failures)}
+    return {} if any(_is(value, failure) for value in request.values() for failure in failures) else dict(request)
 
 
 def _without_all(request: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the only list of the request when as many elements have failed as it has, whichever they are."""
+    """Nothing when as many elements have failed as the only list of the request has, whichever they are."""
     counts = [value for name, value in response.items() if _COUNT.search(name) and type(value) is int]
     lists = [name for name, value in request.items() if isinstance(value, list)]
     if len(lists) == 1 and counts and max(counts) >= len(request[lists[0]]) > 0:
-        return {**request, lists[0]: []}
+        return {}
     return dict(request)
 
 
