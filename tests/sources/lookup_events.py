@@ -71,6 +71,10 @@ def _seconds(record: dict[str, Any]) -> float:
 
 
 def _matches(record: dict[str, Any], attribute: dict[str, str]) -> bool:
+    if attribute["AttributeKey"] == "ResourceName":
+        named = [str(resource.get("ARN", "")) for resource in record.get("resources") or ()]
+        wanted = attribute["AttributeValue"]
+        return any(name == wanted or name.endswith((f"/{wanted}", f":{wanted}")) for name in named)
     assert attribute["AttributeKey"] == "ReadOnly"
     return json.dumps(record.get("readOnly")) == attribute["AttributeValue"]
 
