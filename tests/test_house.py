@@ -19,7 +19,8 @@ ARROWS: Mapping[str, str] = {
     "tfdrift_plugin": "config drift metrics output pipeline records sources text",
     "__main__": "cli",
     "blame": "config delivery drift metrics output records sources terraform",
-    "cli": "aws blame config delivery drift metrics notify output permissions pipeline records report sources terraform text",
+    "cli": "aws blame config delivery drift metrics notify output permissions pipeline records report sources terraform"
+    " text",
     "pipeline": "config delivery drift metrics output records sources terraform",
     "permissions": "config delivery records sources terraform",
     "replay": "drift records terraform",
