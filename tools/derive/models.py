@@ -51,13 +51,18 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 
 
 @cache
+def _session() -> Session:
+    return Session()
+
+
+@cache
 def model(name: str) -> ServiceModel:
-    return Session().get_service_model(name)
+    return _session().get_service_model(name)
 
 
 @cache
 def services() -> frozenset[str]:
-    return frozenset(Session().get_available_services())
+    return frozenset(_session().get_available_services())
 
 
 @cache
