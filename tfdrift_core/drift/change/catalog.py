@@ -85,15 +85,17 @@ class Catalog:
         return known or {}
 
 
-@cache
 def _derived_event(source: str, name: str) -> Event | None:
+    # Records name calls as they like: only what is known is kept.
     known = derived(source)
-    service = source.partition(".")[0]
-    if name in known.silent:
-        return Event(service, name, ignored=NO_RESOURCE)
-    entries = known.events.get(name)
+    return _made(source, name) if name in known.events or name in known.silent else None
+
+
+@cache
+def _made(source: str, name: str) -> Event:
+    service, entries = source.partition(".")[0], derived(source).events.get(name)
     if entries is None:
-        return None
+        return Event(service, name, ignored=NO_RESOURCE)
     effects = (_complete(name, _effect(entry, Confidence.DERIVED), ()) for entry in entries)
     return Event(service, name, tuple(effects))
 

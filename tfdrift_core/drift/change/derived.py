@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -41,11 +41,15 @@ def sources() -> Sequence[str]:
     return tuple(_lines())
 
 
-@cache
+_NOTHING: Final = Derived()
+
+
 def derived(source: str) -> Derived:
     """What is known of an event source; nothing of one that is unknown."""
-    text = _lines().get(source)
-    if text is None:
-        return Derived()
-    document = orjson.loads(text)
+    return _parsed(source) if source in _lines() else _NOTHING
+
+
+@cache
+def _parsed(source: str) -> Derived:
+    document = orjson.loads(_lines()[source])
     return Derived(document["types"], document["events"], frozenset(document["silent"]))
