@@ -16,8 +16,8 @@ def test_names_that_nobody_knows_are_not_kept() -> None:
     known = load()
     before = catalog._made.cache_info().currsize, derived._parsed.cache_info().currsize
     for number in range(1000):
-        assert known.event(Record({"eventSource": f"s{number}.amazonaws.com", "eventName": "DeleteJob"})) is None
-        assert not known.ignores(f"s{number}.amazonaws.com", "DeleteJob")
+        assert known.event(Record({"eventSource": f"nobody{number}.amazonaws.com", "eventName": "DeleteJob"})) is None
+        assert not known.ignores(f"nobody{number}.amazonaws.com", "DeleteJob")
         assert not known.ignores("backup.amazonaws.com", f"Delete{number}")
     after = catalog._made.cache_info().currsize, derived._parsed.cache_info().currsize
     assert after[0] == before[0]
