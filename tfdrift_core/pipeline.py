@@ -12,6 +12,7 @@ from typing import Any
 
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.delivery.drifts import Documents
+from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.delivery.open import open_sources
 from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift import document as written
@@ -26,7 +27,7 @@ from tfdrift_core.output.sink import Sink
 from tfdrift_core.records.record import Record
 from tfdrift_core.records.scan import HELD_BYTES, HELD_RECORDS, Scan, parts
 from tfdrift_core.records.sift import Document, Packed, Sifter
-from tfdrift_core.sources.base import Batch
+from tfdrift_core.sources.base import Batch, Source
 from tfdrift_core.sources.files import DamagedError, unpacked
 from tfdrift_core.terraform.store import StateStore
 
@@ -103,6 +104,10 @@ class Pipeline:
         memory = self._engine.memory
         found = [opening for key in memory.drifted() for opening in memory.openings(key)]
         return sorted(found, key=lambda opening: opening.opened)
+
+    def open_with(self, make: Callable[[], Source]) -> None:
+        """Read what ``make`` makes, and remember nothing over a restart."""
+        self._source = Tracked(make, Ledger())
 
     @property
     def progress(self) -> Any:
@@ -197,7 +202,7 @@ class Pipeline:
         self._engine.commit()
         memory = self._engine.memory
         self.metrics.set("open_drifts", memory.open_drifts)
-        self.metrics.set("open_drift_oldest_seconds", max(now - memory.oldest, 0) // 10**9 if memory.oldest else 0)
+        self.metrics.set("open_drift_oldest_age", max(now - memory.oldest, 0) // 10**9 if memory.oldest else 0)
         result = merged(results)
         return not (result.events or result.touched) or self._deliver(source, source.interim(), result, sink)
 

@@ -10,10 +10,8 @@ import logging
 import threading
 import time
 import traceback
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -26,7 +24,8 @@ from tfdrift_core.output import payload
 from tfdrift_core.output.fields import PATH_ROOTS, select, to_text
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.sources.base import NotYetError, SourceError
-from tfdrift_core.text import message
+from tfdrift_plugin import falco
+from tfdrift_plugin.falco import c_text
 from tfdrift_plugin.sifter import CSifter
 
 if TYPE_CHECKING:
@@ -43,31 +42,22 @@ _PUBLISH_SECONDS = 1.0
 _RESTART_SECONDS = 30.0
 _STANDBY_SECONDS = 1.0
 
-# Falco's severities: https://falco.org/docs/reference/plugins/plugin-api-reference/
-_SEVERITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
-_TRACE = 8
-
 
 @dataclass(eq=False)
-class _Plugin:
-    """One ``plugin_init``.  ``handle`` is C's struct and is not to be used once ``alive`` is false."""
+class _Plugin(falco.Plugin):
+    """The plugin that brings events."""
 
-    handle: _Pointer
-    settings: config.Config
-    metrics: Metrics
     pipeline: Pipeline | None = None
-    alive: bool = True
     workers: dict[_Pointer, _Worker] = field(default_factory=dict)
+
+    @property
+    def is_at_work(self) -> bool:
+        return bool(self.workers)
 
     def take_pipeline(self) -> Pipeline:
         """The pipeline that validated the configuration, or another one when that is already in use."""
         pipeline, self.pipeline = self.pipeline, None
         return pipeline or _new_pipeline(self.settings, self.metrics)
-
-    def publish(self) -> None:
-        for values, monotonic in ((self.metrics.counters(), 1), (self.metrics.gauges(), 0)):
-            for name, value in values.items():
-                lib.tfdrift_set_metric(self.handle, _c(name), max(int(value), 0), monotonic)
 
 
 def _new_pipeline(settings: config.Config, metrics: Metrics) -> Pipeline:
@@ -75,36 +65,6 @@ def _new_pipeline(settings: config.Config, metrics: Metrics) -> Pipeline:
 
 
 _plugins: dict[_Pointer, _Plugin] = {}
-_current = threading.local()
-
-
-class _FalcoHandler(logging.Handler):
-    """Hands messages to the Falco instance that they belong to.
-
-    A thread that works for one plugin says so in ``_current``; messages of any other thread go to a plugin that reads.
-    ``logging`` holds this handler's lock meanwhile, so that no plugin can end while a message is on its way to it.
-    """
-
-    def emit(self, record: logging.LogRecord) -> None:
-        plugins = list(_plugins.values())
-        fallback = next((plugin for plugin in plugins if plugin.workers), plugins[-1] if plugins else None)
-        plugin = getattr(_current, "plugin", None) or fallback
-        if plugin is None or not plugin.alive:
-            return
-        severity = next((falco for level, falco in _SEVERITIES if record.levelno >= level), _TRACE)
-        lib.tfdrift_log(plugin.handle, severity, _c(message(self.format(record))))
-
-    def forget(self, plugin: _Plugin) -> None:
-        """Send nothing to a plugin any more: Falco's owner of it is about to go."""
-        with self.lock or nullcontext():
-            plugin.alive = False
-
-
-_handler = _FalcoHandler()
-
-
-def _c(text: str) -> bytes:
-    return payload.text_bytes(text) + b"\0"
 
 
 class _QueueSink:
@@ -196,7 +156,7 @@ class _Worker:
         return True
 
     def _work(self) -> None:
-        _current.plugin = self._plugin
+        falco.current.plugin = self._plugin
         sink = _QueueSink(self._handle, self._plugin.metrics)
         try:
             while not self._stop.is_set() and not self._run(sink):
@@ -222,26 +182,17 @@ class _Worker:
         return False
 
     def _publish(self) -> None:
-        _current.plugin = self._plugin
+        falco.current.plugin = self._plugin
         while not self._stop.wait(_PUBLISH_SECONDS):
             self._plugin.publish()
 
 
-def _failed(_: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """CFFI's last resort: an exception that a function for C did not handle."""
-    log.error("internal error:\n%s", "".join(traceback.format_exception(error)).rstrip())
-    handle = trace.tb_frame.f_locals.get("handle") if trace else None
-    if handle is not None:
-        lib.tfdrift_set_error(handle, _c(f"internal error, please report it: {type(error).__name__}: {error}"))
+_failed = falco.failed(lib)
 
 
 @ffi.def_extern(error=0, onerror=_failed)
 def tfdrift_py_ready() -> int:
-    root = logging.getLogger("tfdrift")
-    root.addHandler(_handler)
-    root.propagate = False
-    if root.level == logging.NOTSET:
-        root.setLevel(logging.INFO)
+    falco.enter()
     return 1
 
 
@@ -249,14 +200,15 @@ def tfdrift_py_ready() -> int:
 def tfdrift_py_init(handle: _Pointer, text: _Pointer) -> int:
     try:
         settings = config.load(ffi.string(text).decode("utf-8", "replace"))
-        plugin = _current.plugin = _Plugin(handle, settings, Metrics())
+        plugin = falco.current.plugin = _Plugin(lib, handle, settings, Metrics())
         plugin.pipeline = _new_pipeline(settings, plugin.metrics)
     except config.ConfigError as error:
-        lib.tfdrift_set_error(handle, _c(str(error)))
+        lib.tfdrift_set_error(handle, c_text(str(error)))
         return 0
     finally:
-        _current.plugin = None
+        falco.current.plugin = None
     _plugins[handle] = plugin
+    falco.register(plugin)
     return 1
 
 
@@ -268,20 +220,20 @@ def tfdrift_py_destroy(handle: _Pointer) -> int:
     ended = [worker.end() for worker in plugin.workers.values()]
     if plugin.pipeline is not None:
         plugin.pipeline.close()
-    _handler.forget(plugin)
+    falco.unregister(plugin)
     return int(all(ended))
 
 
 @ffi.def_extern(error=0, onerror=_failed)
 def tfdrift_py_open(handle: _Pointer, instance: _Pointer, params: _Pointer) -> int:
-    plugin = _current.plugin = _plugins[handle]
+    plugin = falco.current.plugin = _plugins[handle]
     try:
         worker = _Worker(plugin, instance, ffi.string(params).decode("utf-8", "replace"))
     except (config.ConfigError, SourceError) as error:
-        lib.tfdrift_set_error(handle, _c(str(error)))
+        lib.tfdrift_set_error(handle, c_text(str(error)))
         return 0
     finally:
-        _current.plugin = None
+        falco.current.plugin = None
     plugin.workers[instance] = worker
     worker.start()
     return 1
@@ -301,7 +253,7 @@ def tfdrift_py_select(handle: _Pointer, name: _Pointer, path: _Pointer, record: 
     text = to_text(select(start, ffi.string(path).decode("utf-8", "replace")))
     if not text:
         return 0
-    lib.tfdrift_set_selected(handle, _c(text))
+    lib.tfdrift_set_selected(handle, c_text(text))
     return 1
 
 

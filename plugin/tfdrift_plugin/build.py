@@ -17,17 +17,17 @@ import cffi
 import tfdrift_core
 from tfdrift_core import config
 from tfdrift_core.output import payload
-from tfdrift_core.output.fields import FIELDS, Type
+from tfdrift_core.output.fields import FIELDS, LISTS, Field, Type
 from tfdrift_core.records.scan import LARGE, MAX_RECORD_BYTES
 from tfdrift_core.records.sift import AHEAD
 
 NAME = "tfdrift"
+"""Of the runtime directory, too, which all libraries share."""
 PLUGIN_ID = 999
 """Falco's id for plugins in development; it goes into capture files."""
 API_VERSION = "3.6.0"
 """The lowest plugin API that has all we use (``get_metrics``): Falco 0.39 and newer offer it."""
 CONTACT = "https://github.com/tfdrift/tfdrift-falco"
-DESCRIPTION = "Reports AWS changes that were made outside of Terraform"
 OPEN_PARAMS = (
     ("/var/log/cloudtrail/*.json.gz", "CloudTrail files: a file, a directory or a pattern; ends after the last record"),
     ("s3://bucket/prefix", "the objects that CloudTrail writes to a bucket"),
@@ -36,7 +36,53 @@ OPEN_PARAMS = (
 )
 
 SOURCES = Path(__file__).with_name("csrc")
-_MODULE = "_tfdrift_cffi"
+
+
+@dataclass(frozen=True)
+class Library:
+    """One shared object: what it is to Falco, and what it is made of."""
+
+    name: str
+    description: str
+    event_source: str
+    fields: Sequence[Field]
+    bridge: str
+    """The Python module that C calls."""
+    module: str
+    """The module that CFFI makes for it."""
+    headers: Sequence[str]
+    sources: Sequence[str]
+
+    @property
+    def file(self) -> str:
+        return f"lib{self.name}.so"
+
+
+_COMMON = ("plugin.c", "log.c", "metrics.c", "payload.c", "runtime.c", "sift.c")
+
+TFDRIFT = Library(
+    name=NAME,
+    description="Reports AWS changes that were made outside of Terraform",
+    event_source=NAME,
+    fields=FIELDS,
+    bridge="tfdrift_plugin.bridge",
+    module="_tfdrift_cffi",
+    headers=("bridge.h", "sift.h", "source_bridge.h"),
+    sources=(*_COMMON, "source.c", "extract.c", "ahead.c"),
+)
+ENRICH = Library(
+    name="tfdrift_enrich",
+    description="Says what Terraform thinks of the events of the cloudtrail plugin",
+    event_source="aws_cloudtrail",
+    # Another plugin's fields for the same events, such as ct.*, must not be given twice.
+    fields=tuple(f for f in (*FIELDS, *LISTS) if f.name.startswith(("drift.", "tf.", "cloud."))),
+    bridge="tfdrift_plugin.enrich",
+    module="_tfdrift_enrich_cffi",
+    headers=("bridge.h", "enrich_bridge.h"),
+    sources=(*_COMMON, "enrich.c"),
+)
+LIBRARIES = (TFDRIFT, ENRICH)
+
 _C_TYPES = {
     Type.STRING: "FALCO_STRING",
     Type.UINT64: "FALCO_UINT64",
@@ -47,16 +93,16 @@ _C_TYPES = {
 _WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wvla")
 _HARDENING = ("-O3", "-g", "-fPIC", "-fvisibility=hidden", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2")
 _LINKING = ("-shared", "-Wl,-z,nodelete", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,--no-undefined", "-Wl,--enable-new-dtags")
-_INIT = f"""
-from {_MODULE} import lib
+_INIT = """
+from {module} import lib
 import gc
 import sys
 import traceback
 gc.disable()  # importing makes what stays; looking through it for garbage is a tenth of a start
 try:
-    if "tfdrift_plugin.bridge" in sys.modules:
-        raise RuntimeError("another copy of libtfdrift.so runs in this process; restart the process")
-    import tfdrift_plugin.bridge
+    if "{bridge}" in sys.modules:
+        raise RuntimeError("another copy of {file} runs in this process; restart the process")
+    import {bridge}
     gc.freeze()
 except Exception:
     lib.tfdrift_set_bridge_error("".join(traceback.format_exception_only(*sys.exc_info()[:2])).encode())
@@ -162,9 +208,9 @@ def _has_header(cc: Sequence[str], name: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - our own command
 
 
-def fields_json() -> str:
+def fields_json(fields: Sequence[Field] = FIELDS) -> str:
     """The answer to ``plugin_get_fields``."""
-    return json.dumps([_field_json(f.name, f.type, f.desc, f.is_list, f.path) for f in FIELDS], ensure_ascii=True)
+    return json.dumps([_field_json(f.name, f.type, f.desc, f.is_list, f.path) for f in fields], ensure_ascii=True)
 
 
 def _field_json(name: str, kind: Type, desc: str, is_list: bool, path: bool) -> dict[str, object]:
@@ -176,19 +222,19 @@ def _field_json(name: str, kind: Type, desc: str, is_list: bool, path: bool) -> 
     return entry
 
 
-def header(python: Python) -> str:
+def header(python: Python, library: Library = TFDRIFT) -> str:
     """``generated.h``: everything that C needs to know from the Python definitions."""
     open_params = [{"value": value, "desc": desc} for value, desc in OPEN_PARAMS]
     texts = {
         "VERSION": tfdrift_core.__version__,
         "API_VERSION": API_VERSION,
-        "NAME": NAME,
-        "SOURCE": NAME,
-        "SOURCES_JSON": json.dumps([NAME]),
-        "DESCRIPTION": DESCRIPTION,
+        "NAME": library.name,
+        "SOURCE": library.event_source,
+        "SOURCES_JSON": json.dumps([library.event_source]),
+        "DESCRIPTION": library.description,
         "CONTACT": CONTACT,
         "PYTHON_VERSION": python.version,
-        "FIELDS_JSON": fields_json(),
+        "FIELDS_JSON": fields_json(library.fields),
         "SCHEMA_JSON": json.dumps(json.loads(config.schema_text())),
         "OPEN_PARAMS_JSON": json.dumps(open_params),
     }
@@ -196,13 +242,14 @@ def header(python: Python) -> str:
         "PLUGIN_ID": PLUGIN_ID,
         "PAYLOAD_VERSION": payload.VERSION,
         "RAW_NUMBER": payload.RAW,
-        "FIELD_COUNT": len(FIELDS),
+        "FIELD_COUNT": len(library.fields),
         "MAX_RECORD": MAX_RECORD_BYTES,
         "MAX_DOCUMENT": LARGE,
         "AHEAD": AHEAD,
     }
     rows = ", ".join(
-        f"{{{f.number}, {_C_TYPES[f.type]}, {int(f.is_list)}, {int(f.path)}, {_c_string(f.name)}}}" for f in FIELDS
+        f"{{{f.number}, {_C_TYPES[f.type]}, {int(f.is_list)}, {int(f.path)}, {_c_string(f.name)}}}"
+        for f in library.fields
     )
     lines = [
         "/* Made by build_plugin.py from the Python definitions. */",
@@ -224,47 +271,54 @@ def _c_string(text: str) -> str:
     )
 
 
-def _declarations() -> tuple[str, str]:
-    """CFFI's declarations from ``bridge.h``: what Python implements, and what C offers."""
-    text = (SOURCES / "bridge.h").read_text(encoding="utf-8")
+def _declarations(library: Library) -> tuple[str, str]:
+    """CFFI's declarations from the bridge's headers: what Python implements, and what C offers."""
+    text = "".join((SOURCES / name).read_text(encoding="utf-8") for name in library.headers)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     body = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-    statements = [" ".join(s.split()) + ";" for s in body.split(";") if s.strip()]
+    statements = [" ".join(s.split()) + ";" for s in re.split(r";(?![^{]*})", body) if s.strip()]
     python = [s.removeprefix("extern ") for s in statements if s.startswith("extern ")]
     c = [s for s in statements if not s.startswith("extern ")]
     return "\n".join(python), "\n".join(c)
 
 
-def _emit_bridge(target: Path) -> None:
-    python, c = _declarations()
+def _emit_bridge(library: Library, target: Path) -> None:
+    python, c = _declarations(library)
     ffi = cffi.FFI()
     ffi.cdef(
         "typedef struct tfd_plugin falco_plugin; typedef struct tfd_instance falco_instance;\n"
         f'{c}\nextern "Python+C" {{ {python} }}'
     )
-    ffi.set_source(_MODULE, '#include "bridge.h"')
+    ffi.set_source(library.module, "\n".join(f'#include "{name}"' for name in library.headers))
     ffi.embedding_api("")
-    ffi.embedding_init_code(_INIT)
+    ffi.embedding_init_code(_INIT.format(module=library.module, bridge=library.bridge, file=library.file))
     ffi.emit_c_code(str(target))
 
 
 def compile_library(
-    output: Path, work: Path, python: Python, rpath: str, *, flags: Sequence[str] = (), link: Sequence[str] = ()
+    output: Path,
+    work: Path,
+    python: Python,
+    rpath: str,
+    *,
+    library: Library = TFDRIFT,
+    flags: Sequence[str] = (),
+    link: Sequence[str] = (),
 ) -> None:
-    """Compile and link the shared object.  ``work`` is for generated and object files; ``flags`` go to both steps.
+    """Compile and link a shared object.  ``work`` is for generated and object files; ``flags`` go to both steps.
 
     :raises BuildError: with the compiler's output.
     """
     work.mkdir(parents=True, exist_ok=True)
     output.parent.mkdir(parents=True, exist_ok=True)
-    (work / "generated.h").write_text(header(python), encoding="ascii")
+    (work / "generated.h").write_text(header(python, library), encoding="ascii")
     bridge = work / "bridge.c"
-    _emit_bridge(bridge)
+    _emit_bridge(library, bridge)
     cc = compiler()
     inflater = inflaters(cc)[0]
     includes = [f"-I{SOURCES}", f"-I{work}", "-isystem", str(python.include)]
     objects: list[str] = []
-    for source in (*sorted(SOURCES.glob("*.c")), bridge):
+    for source in (*(SOURCES / name for name in library.sources), bridge):
         target = work / f"{source.stem}.o"
         # CFFI's C is not ours to clean.
         warnings = ("-w",) if source == bridge else _WARNINGS
@@ -277,7 +331,7 @@ def compile_library(
         "-ldl",
         "-lpthread",
         f"-Wl,-rpath,{rpath}",
-        "-Wl,-soname,libtfdrift.so",
+        f"-Wl,-soname,{library.file}",
     ]
     _run([*cc, *_LINKING, *flags, "-o", str(temporary), *objects, *libraries, *link])
     # A running process may have the old file mapped: replace it, never write into it.
@@ -302,7 +356,12 @@ def build(output: Path, *, flags: Sequence[str] = (), link: Sequence[str] = ()) 
     :raises BuildError: if something is missing.
     """
     python = Python.running()
-    compile_library(output, output.parent / "work", python, str(python.library.parent), flags=flags, link=link)
+    for library in LIBRARIES:
+        # The first has the name that was asked for; the others lie beside it.
+        target = output if library is TFDRIFT else output.with_name(library.file)
+        work = output.parent / "work" / library.name
+        rpath = str(python.library.parent)
+        compile_library(target, work, python, rpath, library=library, flags=flags, link=link)
     own = [
         str(Path(module.__file__ or "").parents[1].resolve())
         for module in (tfdrift_core, sys.modules[__package__ or ""])

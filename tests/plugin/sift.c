@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bridge.h"
+#include "source_bridge.h"
 #include "generated.h"
 
 static char *read_file(uint32_t *size) {

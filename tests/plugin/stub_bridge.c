@@ -8,6 +8,7 @@
 
 #include "bridge.h"
 #include "runtime.h"
+#include "source_bridge.h"
 
 enum { EVENTS = 1500, WORKERS = 8 };
 

@@ -69,7 +69,7 @@ def test_a_second_process_waits_and_goes_on_where_the_first_was_killed(
 ) -> None:
     follow, rules, config = tmp_path / "follow.jsonl", tmp_path / "rules.yaml", tmp_path / "config.yaml"
     rules.write_text(RULE)
-    config.write_text(json.dumps({**json.loads(settings(trail)), "data_dir": str(tmp_path / "data")}))
+    config.write_text(json.dumps({**json.loads(settings(trail)), "data_dir": str(tmp_path / "data"), "redeliver": 0}))
     arguments = ("--library", library, "-r", rules, "-c", config, f"file://{follow}?follow=true")
 
     def change(number: int) -> None:

@@ -480,6 +480,29 @@ def _table() -> tuple[Field, ...]:
     )
 
 
+def _change_line(event: DriftEvent) -> str:
+    old, new = (value if value is not None else "" for value in (event.old_value, event.new_value))
+    return f"{event.path}: {old} → {new}" if event.path else event.kind.value
+
+
+_EACH = "Of every drift of the event, in one order: "
+
+LISTS: tuple[Field, ...] = tuple(
+    Field(number, name, _S, _EACH + desc, get, is_list=True)
+    for number, name, desc, get in (
+        (0x4000, "drift.kinds", "its kind.", lambda e: e.kind.value),
+        (0x4001, "drift.paths", "its path.", lambda e: e.path),
+        (0x4002, "drift.old_values", "the value in Terraform state.", lambda e: e.old_value or ""),
+        (0x4003, "drift.new_values", "the value that the call set.", lambda e: e.new_value or ""),
+        (0x4004, "drift.changes", "`path: old → new`.", _change_line),
+        (0x4005, "tf.addresses", "the resource's address.", lambda e: e.resource.address),
+    )
+)
+"""Fields of an event that may be several drifts, where ``FIELDS`` speak of the first.
+
+``get`` gives one drift's item.  They are never stored, so their numbers only have to be higher than all others.
+"""
+
 FIELDS: tuple[Field, ...] = _table()
 BY_NAME: dict[str, Field] = {f.name: f for f in FIELDS}
 

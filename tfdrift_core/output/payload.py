@@ -7,10 +7,10 @@ skip numbers that they do not know, so old captures stay readable and new ones c
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tfdrift_core.drift.event import DriftEvent
-from tfdrift_core.output.fields import FIELDS, Type, Value, shown, to_json
+from tfdrift_core.output.fields import FIELDS, LISTS, Type, Value, shown, to_json
 
 VERSION = 1
 MAGIC = b"TFD" + bytes((VERSION,))
@@ -35,6 +35,24 @@ def text_bytes(value: str) -> bytes:
 def encode(event: DriftEvent) -> bytes:
     """The payload of an event; secrets are hidden in it."""
     event = shown(event)
+    parts = _parts(event)
+    _append(parts, RAW, _bytes(to_json(event.record.raw)))
+    return b"".join(parts)
+
+
+def encode_all(events: Sequence[DriftEvent]) -> bytes:
+    """What the drifts of one call, at least one, say together: the fields of the first, and the lists; no record."""
+    events = [shown(event) for event in events]
+    parts = _parts(events[0])
+    for field in LISTS:
+        for event in events:
+            item = field.get(event)
+            assert isinstance(item, str)
+            _append(parts, field.number, _bytes(item))
+    return b"".join(parts)
+
+
+def _parts(event: DriftEvent) -> list[bytes]:
     parts = [MAGIC]
     for field in _STORED:
         value = field.get(event)
@@ -42,8 +60,7 @@ def encode(event: DriftEvent) -> bytes:
             continue
         for item in (value,) if isinstance(value, (str, int)) else value:
             _append(parts, field.number, _bytes(item))
-    _append(parts, RAW, _bytes(to_json(event.record.raw)))
-    return b"".join(parts)
+    return parts
 
 
 def decode(payload: bytes) -> tuple[dict[str, Value], bytes]:

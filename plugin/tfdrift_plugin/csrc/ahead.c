@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge.h"
 #include "generated.h"
+#include "source_bridge.h"
 
 typedef struct {
     const char *packed;

@@ -1,4 +1,5 @@
-/* What C and the Python bridge offer each other.  tfdrift_plugin/build.py gives these declarations to CFFI, too. */
+/* What C and the Python bridge offer each other, whatever the library can do.  tfdrift_plugin/build.py gives these
+ * declarations to CFFI, too. */
 #ifndef TFD_BRIDGE_H
 #define TFD_BRIDGE_H
 
@@ -11,43 +12,11 @@
 extern int tfdrift_py_ready(void);
 extern int tfdrift_py_init(falco_plugin *plugin, const char *config);
 extern int tfdrift_py_destroy(falco_plugin *plugin);
-extern int tfdrift_py_open(falco_plugin *plugin, falco_instance *instance, const char *params);
-extern int tfdrift_py_close(falco_plugin *plugin, falco_instance *instance);
-extern int tfdrift_py_select(falco_plugin *plugin, const char *field, const char *path, const char *record, size_t size);
 
 /* In C.  Texts are UTF-8 that ends with a NUL, and are copied. */
 void tfdrift_set_bridge_error(const char *text);
 void tfdrift_set_error(falco_plugin *plugin, const char *text);
 void tfdrift_log(falco_plugin *plugin, int severity, const char *text);
 void tfdrift_set_metric(falco_plugin *plugin, const char *name, uint64_t value, int monotonic);
-void tfdrift_set_selected(falco_plugin *plugin, const char *text);
-
-/* Copies an event into the queue and waits while that is full.  0 once the instance is being closed. */
-int tfdrift_push(falco_instance *instance, uint64_t time, const char *payload, size_t size);
-/* No more events will come: next_batch gives EOF once the queue is empty. */
-void tfdrift_finish(falco_instance *instance);
-/* How many events Falco is done with. */
-uint64_t tfdrift_handed_over(falco_instance *instance);
-/* Keeps that count in `count`, too, until the next call; NULL ends it. */
-void tfdrift_set_progress(falco_instance *instance, uint64_t *count);
-
-/* The memory of one thread for sifting files; NULL where there is none. */
-typedef struct tfd_sifter tfdrift_sifter;
-tfdrift_sifter *tfdrift_sifter_new(void);
-void tfdrift_sifter_free(tfdrift_sifter *sifter);
-/* The records of a file that may have changed something, until the sifter's next use: their texts, a row for each, and
- * behind that the numbers of records and rows; gives the size of it all.  0 for what is not one gzip member that holds
- * {"Records": [...]} and nothing else, is damaged, or has more than Python would take. */
-size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, const char **found);
-
-/* A thread that sifts up to TFD_AHEAD files ahead, in their order; NULL where none can be had. */
-typedef struct tfd_ahead tfdrift_ahead;
-tfdrift_ahead *tfdrift_ahead_new(void);
-/* Waits until the thread is done with the file that it has. */
-void tfdrift_ahead_free(tfdrift_ahead *ahead);
-/* Gives it a file, which must stay in place until it is taken, or the thread has ended.  0 where that is one too many. */
-int tfdrift_ahead_put(tfdrift_ahead *ahead, const char *packed, size_t size);
-/* What was found in the oldest file, as tfdrift_sift gives it, until the next is put; waits for it. */
-size_t tfdrift_ahead_take(tfdrift_ahead *ahead, const char **found);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "bridge.h"
 #include "plugin.h"
+#include "source_bridge.h"
 
 /* A value found by path; lives until another event is asked for, because Falco may keep pointers that long. */
 struct tfd_selected {
@@ -39,7 +40,13 @@ static void forget_selected(tfd_extraction *extraction) {
     }
 }
 
-void tfd_free_extraction(tfd_extraction *extraction) {
+bool tfd_new_extraction(falco_plugin *plugin) {
+    (void)plugin; /* it comes zeroed, and grows with what is asked for */
+    return true;
+}
+
+void tfd_free_extraction(falco_plugin *plugin) {
+    tfd_extraction *extraction = &plugin->extraction;
     forget_selected(extraction);
     free(extraction->selecting);
     free(extraction->text.data);

@@ -1,7 +1,6 @@
 /* Counters and gauges: Python sets them, Falco asks for them. */
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "bridge.h"
 #include "plugin.h"
@@ -26,10 +25,10 @@ void tfdrift_set_metric(falco_plugin *plugin, const char *name, uint64_t value, 
 
 /* Falco reads what it gets after the call, without a lock, and may ask on several threads at once: each web server's
  * thread for its own request, and the one that reads events.  A thread asks again only when it has read the last answer. */
-static _Thread_local falco_metric metrics_out[TFD_MAX_METRICS + 2];
+static _Thread_local falco_metric metrics_out[TFD_MAX_METRICS + TFD_OWN_METRICS];
 
-static void add_metric(uint32_t *count, const char *name, uint64_t value, bool monotonic) {
-    falco_metric *out = &metrics_out[(*count)++];
+static void add_metric(void *count, const char *name, uint64_t value, bool monotonic) {
+    falco_metric *out = &metrics_out[(*(uint32_t *)count)++];
     out->name = name;
     out->type = monotonic ? FALCO_MONOTONIC : FALCO_NON_MONOTONIC;
     out->value.u64 = value;
@@ -38,19 +37,12 @@ static void add_metric(uint32_t *count, const char *name, uint64_t value, bool m
 
 EXPORT falco_metric *plugin_get_metrics(falco_plugin *plugin, uint32_t *count) {
     *count = 0;
-    uint64_t waiting, newest;
     pthread_mutex_lock(&plugin->lock);
     for (size_t i = 0; i < plugin->metrics.count; i++) {
         const tfd_metric *metric = &plugin->metrics.all[i];
         add_metric(count, metric->name, metric->value, metric->monotonic);
     }
-    tfd_read_instances(&plugin->instances, &waiting, &newest);
+    tfd_own_metrics(plugin, add_metric, count);
     pthread_mutex_unlock(&plugin->lock);
-    add_metric(count, "queue_depth", waiting, false);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t seconds = (uint64_t)now.tv_sec, event_seconds = newest / TFD_SECOND;
-    if (newest != 0)
-        add_metric(count, "last_event_age", seconds > event_seconds ? seconds - event_seconds : 0, false);
     return metrics_out;
 }

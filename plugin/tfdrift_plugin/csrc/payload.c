@@ -30,7 +30,7 @@ static uint64_t read64(const uint8_t *at) {
     return value;
 }
 
-bool tfd_event_entries(const falco_event *event, tfd_entries *entries) {
+bool tfd_event_bytes(const falco_event *event, const char **payload, size_t *size) {
     const uint8_t *bytes = (const uint8_t *)event;
     if (event == NULL || event->type != FALCO_PLUGIN_EVENT || event->parameters != 2 || event->size < EVENT_HEAD)
         return false;
@@ -38,7 +38,15 @@ bool tfd_event_entries(const falco_event *event, tfd_entries *entries) {
     uint32_t payload_size = read32(bytes + sizeof *event + 4);
     if (id_size != 4 || payload_size > event->size - EVENT_HEAD)
         return false;
-    return tfd_payload_entries(bytes + EVENT_HEAD, payload_size, entries);
+    *payload = (const char *)bytes + EVENT_HEAD;
+    *size = payload_size;
+    return true;
+}
+
+bool tfd_event_entries(const falco_event *event, tfd_entries *entries) {
+    const char *payload;
+    size_t size;
+    return tfd_event_bytes(event, &payload, &size) && tfd_payload_entries(payload, size, entries);
 }
 
 bool tfd_payload_entries(const void *payload, size_t size, tfd_entries *entries) {

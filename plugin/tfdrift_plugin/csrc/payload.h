@@ -47,6 +47,9 @@ typedef struct {
     bool failed; /* out of memory */
 } tfd_text;
 
+/* The bytes that a plugin put into a Falco event; false if the event is not one of a plugin, or its lengths do not fit. */
+bool tfd_event_bytes(const falco_event *event, const char **bytes, size_t *size);
+
 /* The payload of a Falco event; false if the event is not one of a plugin, or its lengths do not fit. */
 bool tfd_event_entries(const falco_event *event, tfd_entries *entries);
 

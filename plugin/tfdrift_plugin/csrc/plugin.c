@@ -54,6 +54,10 @@ EXPORT falco_plugin *plugin_init(const falco_init_input *input, falco_rc *rc) {
         return NULL;
     pthread_mutex_init(&plugin->lock, NULL);
     plugin->logger = (tfd_logger){input->owner, input->log};
+    if (!tfd_new_extraction(plugin)) {
+        tfdrift_set_error(plugin, "out of memory");
+        return plugin;
+    }
     /* A failed init still returns the plugin: Falco asks it for the error, then destroys it. */
     if (!tfd_runtime_start(load_bridge, plugin->error, sizeof plugin->error))
         return plugin;
@@ -73,7 +77,7 @@ EXPORT void plugin_destroy(falco_plugin *plugin) {
     tfd_end_log(plugin);
     if (plugin->abandoned)
         return;
-    tfd_free_extraction(&plugin->extraction);
+    tfd_free_extraction(plugin);
     pthread_mutex_destroy(&plugin->lock);
     free(plugin);
 }

@@ -1,4 +1,5 @@
-/* What Falco holds of this library: one struct for each init.  Each file that it is shared by has a part of it. */
+/* What Falco holds of a library: one struct for each init.  Each file has its part of it; source.c and extract.c make the
+ * library that brings events, enrich.c the one that adds fields to those of another plugin. */
 #ifndef TFD_PLUGIN_H
 #define TFD_PLUGIN_H
 
@@ -17,6 +18,7 @@ enum {
     TFD_MAX_METRICS = 256,
     TFD_METRIC_NAME = 96,
     TFD_ERROR_TEXT = 4096,
+    TFD_OWN_METRICS = 8,
 };
 
 static const uint64_t TFD_SECOND = 1000000000u;
@@ -58,6 +60,9 @@ typedef struct {
     char *selecting; /* what Python found for the path that is being asked for */
 } tfd_extraction;
 
+/* enrich.c */
+typedef struct tfd_enrichment tfd_enrichment;
+
 struct tfd_plugin {
     bool initialised;
     bool abandoned;       /* a Python thread did not end in time and may still hold this */
@@ -67,6 +72,7 @@ struct tfd_plugin {
     tfd_metrics metrics;
     tfd_instances instances;
     tfd_extraction extraction; /* Falco's thread alone */
+    tfd_enrichment *enrichment;
 };
 
 /* Copies text that fits into `size` bytes, cut at the start of a character, so that it stays UTF-8. */
@@ -75,9 +81,13 @@ void tfd_copy_text(char *out, size_t size, const char *text);
 /* No message follows: Falco's owner of the plugin is about to go. */
 void tfd_end_log(falco_plugin *plugin);
 
-void tfd_free_extraction(tfd_extraction *extraction);
+/* What extract.c or enrich.c has of it; false where there is no memory. */
+bool tfd_new_extraction(falco_plugin *plugin);
+void tfd_free_extraction(falco_plugin *plugin);
 
-/* How many events wait, and the time of the newest one that Falco got; under the plugin's lock. */
-void tfd_read_instances(const tfd_instances *instances, uint64_t *waiting, uint64_t *newest);
+typedef void tfd_tell(void *out, const char *name, uint64_t value, bool monotonic);
+
+/* The metrics that source.c or enrich.c counts itself, at most TFD_OWN_METRICS; under the plugin's lock. */
+void tfd_own_metrics(falco_plugin *plugin, tfd_tell *tell, void *out);
 
 #endif

@@ -12,8 +12,8 @@
 #include <zlib.h>
 #endif
 
-#include "bridge.h"
 #include "generated.h"
+#include "sift.h"
 
 #if defined(__SSE2__) && !defined(TFD_PORTABLE)
 #include <emmintrin.h>
@@ -430,9 +430,7 @@ void tfdrift_sifter_free(tfdrift_sifter *sifter) {
     free(sifter);
 }
 
-size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, const char **found) {
-    if (sifter == NULL)
-        return 0;
+static void begin(tfdrift_sifter *sifter) {
     empty(&sifter->document);
     empty(&sifter->found);
     empty(&sifter->rows);
@@ -441,8 +439,17 @@ size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, con
     sifter->depth = 0;
     sifter->read_only = sifter->name = sifter->source = 0;
     sifter->ended = false;
-    if (!unpack(sifter, packed, size) || !see_head(sifter) || !see_blocks(sifter) || !sifter->ended ||
-        !only(sifter, sifter->document.size, '}', 1))
+}
+
+static bool see_all(tfdrift_sifter *sifter) {
+    return see_head(sifter) && see_blocks(sifter) && sifter->ended && only(sifter, sifter->document.size, '}', 1);
+}
+
+size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, const char **found) {
+    if (sifter == NULL)
+        return 0;
+    begin(sifter);
+    if (!unpack(sifter, packed, size) || !see_all(sifter))
         return 0;
     const uint64_t tail[] = {sifter->read, sifter->rows.size / sizeof(tfd_row)};
     if ((tail[1] > 0 && !append(&sifter->found, sifter->rows.bytes, sifter->rows.size)) ||
@@ -450,4 +457,19 @@ size_t tfdrift_sift(tfdrift_sifter *sifter, const char *packed, size_t size, con
         return 0;
     *found = (const char *)sifter->found.bytes;
     return sifter->found.size;
+}
+
+int tfdrift_sift_record(tfdrift_sifter *sifter, const char *record, size_t size) {
+    static const char head[] = "{\"Records\":[", tail[] = "]}";
+    if (sifter == NULL || size > TFD_MAX_RECORD)
+        return TFD_UNCLEAR;
+    begin(sifter);
+    tfd_buffer *document = &sifter->document;
+    if (!append(document, head, sizeof head - 1) || !append(document, record, size) ||
+        !append(document, tail, sizeof tail - 1) || !reserve(document, BLOCK + LOOK))
+        return TFD_UNCLEAR;
+    memset(document->bytes + document->size, ' ', BLOCK + LOOK);
+    if (!see_all(sifter) || sifter->read != 1)
+        return TFD_UNCLEAR;
+    return sifter->rows.size > 0 ? TFD_CHANGE : TFD_READ;
 }

@@ -8,6 +8,7 @@
 
 #include "bridge.h"
 #include "plugin.h"
+#include "source_bridge.h"
 
 enum {
     QUEUE_EVENTS = 1024,
@@ -226,14 +227,19 @@ EXPORT falco_rc plugin_next_batch(falco_plugin *plugin, falco_instance *instance
     return rc;
 }
 
-void tfd_read_instances(const tfd_instances *instances, uint64_t *waiting, uint64_t *newest) {
-    *waiting = 0;
-    *newest = instances->newest;
-    for (falco_instance *at = instances->open; at != NULL; at = at->next) {
+void tfd_own_metrics(falco_plugin *plugin, tfd_tell *tell, void *out) {
+    uint64_t waiting = 0, newest = plugin->instances.newest;
+    for (falco_instance *at = plugin->instances.open; at != NULL; at = at->next) {
         pthread_mutex_lock(&at->lock);
-        *waiting += at->count;
-        if (at->newest > *newest)
-            *newest = at->newest;
+        waiting += at->count;
+        if (at->newest > newest)
+            newest = at->newest;
         pthread_mutex_unlock(&at->lock);
     }
+    tell(out, "queue_depth", waiting, false);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t seconds = (uint64_t)now.tv_sec, event_seconds = newest / TFD_SECOND;
+    if (newest != 0)
+        tell(out, "last_event_age", seconds > event_seconds ? seconds - event_seconds : 0, false);
 }
