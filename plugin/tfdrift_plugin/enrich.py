@@ -79,7 +79,9 @@ class Records:
         """Nothing to do: C has the records."""
 
     def put(self, event: DriftEvent) -> bool:
-        self._found.append(event)
+        # What a newer state has ended, and no call, says nothing of the record at hand.
+        if event.record.event_name:
+            self._found.append(event)
         self._count += 1
         return not self._stop.is_set()
 
