@@ -96,7 +96,7 @@ bundle: env
 # Never into files that Falco has mapped: the old library is unlinked, not overwritten.
 install: bundle
 	install -d $(plugins) $(falco_conf)/config.d
-	rm -rf $(plugins)/libtfdrift.so $(plugins)/tfdrift-[0-9]*
+	rm -rf $(plugins)/libtfdrift.so $(plugins)/libtfdrift_enrich.so $(plugins)/tfdrift-[0-9]*
 	tar -xzf "$$(ls -t dist/tfdrift-*-linux-$$(uname -m).tar.gz | head -n 1)" -C $(plugins) --no-same-owner
 	install -m 644 rules/tfdrift_rules.yaml $(falco_conf)/tfdrift_rules.yaml
 	@[ -e $(falco_conf)/config.d/falco.tfdrift.yaml ] || \
@@ -104,7 +104,7 @@ install: bundle
 	@echo "Set state and open_params in $(falco_conf)/config.d/falco.tfdrift.yaml, then restart Falco."
 
 uninstall:
-	rm -rf $(plugins)/libtfdrift.so $(plugins)/tfdrift-[0-9]* $(falco_conf)/tfdrift_rules.yaml
+	rm -rf $(plugins)/libtfdrift.so $(plugins)/libtfdrift_enrich.so $(plugins)/tfdrift-[0-9]* $(falco_conf)/tfdrift_rules.yaml
 	@# What the user wrote stays, but Falco would not start with it.
 	@[ ! -e $(falco_conf)/config.d/falco.tfdrift.yaml ] || \
 	  mv -v $(falco_conf)/config.d/falco.tfdrift.yaml $(falco_conf)/config.d/falco.tfdrift.yaml.disabled

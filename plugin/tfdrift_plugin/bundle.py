@@ -22,7 +22,16 @@ from importlib import metadata
 from pathlib import Path
 
 import tfdrift_core
-from tfdrift_plugin.build import API_VERSION, NAME, BuildError, Python, compile_library, runtime_conf
+from tfdrift_plugin.build import (
+    API_VERSION,
+    LIBRARIES,
+    NAME,
+    TFDRIFT,
+    BuildError,
+    Python,
+    compile_library,
+    runtime_conf,
+)
 
 SERVICES = ("cloudtrail", "ec2", "kms", "organizations", "s3", "sqs", "sso", "sso-oidc", "sts")
 """The AWS services that the plugin calls, credentials included; the data of all others stays out."""
@@ -86,14 +95,16 @@ def bundle(dist: Path, work: Path) -> Path:
     _own_code(runtime / "site")
     _compile(runtime)
     shutil.copy(python.library, library / python.library.name)
-    compile_library(
-        root / "libtfdrift.so",
-        work / "objects",
-        python,
-        f"$ORIGIN/{runtime.name}/lib",
-        flags=(f"-ffile-prefix-map={Path(__file__).parents[2]}=.", f"-ffile-prefix-map={work}=."),
-        link=("-Wl,--build-id=none", "-Wl,-s"),
-    )
+    for one in LIBRARIES:
+        compile_library(
+            root / one.file,
+            work / "objects" / one.name,
+            python,
+            f"$ORIGIN/{runtime.name}/lib",
+            library=one,
+            flags=(f"-ffile-prefix-map={Path(__file__).parents[2]}=.", f"-ffile-prefix-map={work}=."),
+            link=("-Wl,--build-id=none", "-Wl,-s"),
+        )
     _shared_libraries(root, library)
     (runtime / "runtime.conf").write_text(runtime_conf(".", ["python", "python/lib-dynload", "site"]), encoding="utf-8")
     arch = platform.machine()
@@ -211,9 +222,9 @@ def _compile(runtime: Path) -> None:
 
 def _shared_libraries(root: Path, library: Path) -> None:
     """Copy the libraries that plugin and extension modules need, and let everything look for them there only."""
-    plugin = root / "libtfdrift.so"
-    objects = sorted(path for path in root.rglob("*.so*") if path != plugin)
-    waiting = [*objects, plugin]
+    plugins = [root / one.file for one in LIBRARIES]
+    objects = sorted(path for path in root.rglob("*.so*") if path not in plugins)
+    waiting = [*objects, *plugins]
     known = {path.name for path in objects}
     while waiting:
         for name, place in _needed(waiting.pop()):
@@ -277,7 +288,7 @@ def _manifest(root: Path, python: Python, arch: str) -> dict[str, object]:
 
 def _pack(root: Path, archive: Path) -> None:
     """The library first, then directories before what is in them; nothing of the machine or the hour goes in."""
-    first = root / "libtfdrift.so"
+    first = root / TFDRIFT.file
     paths = [
         first,
         *sorted(path for path in root.rglob("*") if path != first and (path.is_file() or any(path.iterdir()))),

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tfdrift_plugin import build
 
 from tests.host.test_plugin_in_libsinsp import CONFIG, TRAIL
 from tests.plugin.conftest import compile_program
 from tests.plugin.conftest import library as tfdrift_library
-from tests.real.forky import Root
+from tests.real.forky import REPO, Root
 from tests.real.parts import MissingPartError
 from tests.real.plugin import LIBRARIES, Plugin, borrow_python
 from tests.real.sysdig import Result, Sysdig, put
@@ -27,7 +28,6 @@ from tfdrift_core.records.scan import scan
 __all__ = ["tfdrift_library"]
 
 HERE = Path(__file__).parent
-RULE = 'ct.error="" and tf.address exists and drift.kind != expected'
 
 
 def records() -> list[dict[str, Any]]:
@@ -181,3 +181,20 @@ def test_both_libraries_may_be_loaded_at_once(enriched: Enriched, day: Items, tf
     found = enriched.run("-H", ours, "-I", f"cloudtrail:{file}", "-p", "%tf.address", "tf.address exists")
     assert found.code == 0, found.error
     assert len(found.lines) > 10
+
+
+def test_the_shipped_rules_fire_on_the_day(enriched: Enriched, day: Items) -> None:
+    if enriched.one_a_line:
+        pytest.skip("the stand-in has no fields of its own")
+    document = yaml.safe_load((REPO / "rules" / "tfdrift_enrich_rules.yaml").read_text())
+    macros = {item["macro"]: item["condition"] for item in document if "macro" in item}
+    fired = {}
+    for rule in (item for item in document if "rule" in item):
+        condition = rule["condition"]
+        for name, text in macros.items():
+            condition = condition.replace(name, f"({text})")
+        fired[rule["rule"]] = enriched.live(day, rule["output"].strip(), condition)
+    deleted, changed = fired.values()
+    assert [line.split(" behind")[0] for line in deleted] == ["TerminateInstances deleted aws_instance.bastion"]
+    assert len(changed) > 8
+    assert not [line for line in changed if "<NA>" in line.split("state=")[0]]

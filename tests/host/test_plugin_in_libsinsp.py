@@ -28,7 +28,7 @@ CONFIG: dict[str, object] = {
     "state": sorted(map(str, (REPO / "examples" / "state").glob("*.tfstate"))),
     "config": sorted(map(str, (REPO / "examples" / "infrastructure").iterdir())),
 }
-RULES = sorted((REPO / "rules").rglob("*.yaml"))
+RULES = sorted({*(REPO / "rules").rglob("*.yaml")} - {REPO / "rules" / "tfdrift_enrich_rules.yaml"})
 
 
 @dataclass(frozen=True)
