@@ -166,3 +166,19 @@ def test_another_arn_is_another_resource(suffix: str, drift: list[Change]) -> No
     )
     assert [change for change in found if change[0] != "unmanaged"] == drift
     assert any(change[0] == "unmanaged" for change in found) == bool(drift)
+
+
+def test_a_bucket_comes_with_its_owners_grant() -> None:
+    owner = {"id": "1", "permissions": ["FULL_CONTROL"], "type": "CanonicalUser", "uri": ""}
+    everyone = {
+        "id": "",
+        "permissions": ["READ"],
+        "type": "Group",
+        "uri": "http://acs.amazonaws.com/groups/global/AllUsers",
+    }
+    bucket = {"id": "b", "bucket": "b", "arn": "arn:aws:s3:::b"}
+    calls: tuple[Call, Call] = ("DeleteBucket", {"bucketName": "b"}), ("CreateBucket", {"bucketName": "b"})
+    assert changes("s3", {"aws_s3_bucket.b": {**bucket, "grant": [owner]}}, *calls) == []
+    assert changes("s3", {"aws_s3_bucket.b": {**bucket, "grant": [owner, everyone]}}, *calls) == [
+        ("aws_s3_bucket.b", "grant", [owner, everyone], [owner])
+    ]
