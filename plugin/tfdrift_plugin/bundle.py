@@ -33,10 +33,12 @@ from tfdrift_plugin.build import (
     runtime_conf,
 )
 
-SERVICES = ("cloudtrail", "ec2", "kms", "organizations", "s3", "sqs", "sso", "sso-oidc", "sts")
+SERVICES = ("cloudtrail", "dynamodb", "ec2", "kms", "organizations", "s3", "sqs", "sso", "sso-oidc", "sts")
 """The AWS services that the plugin calls, credentials included; the data of all others stays out."""
 
 _DISTRIBUTION = "tfdrift-falco"
+_BRIDGES = ("__init__.py", "bridge.py", "enrich.py", "falco.py", "sifter.py")
+"""What C calls, and what that imports of its own package."""
 # Needed only by the command line and the embedded host.
 _LEFT_OUT = frozenset({"cffi", "google-re2", "markdown-it-py", "mdurl", "pycparser", "pygments", "rich"})
 _STDLIB_LEFT_OUT = frozenset(
@@ -194,11 +196,11 @@ def _own_code(target: Path) -> None:
     core = Path(tfdrift_core.__file__ or "").parent
     _copy((path, target / "tfdrift_core" / path.relative_to(core)) for path in _tree(core, _core))
     here = Path(__file__).parent
-    _copy((here / name, target / "tfdrift_plugin" / name) for name in ("__init__.py", "bridge.py"))
+    _copy((here / name, target / "tfdrift_plugin" / name) for name in _BRIDGES)
 
 
 def _core(path: Path) -> bool:
-    return path.parts[0] != "cli"
+    return path.parts[0] not in ("cli", "__main__.py")
 
 
 def _compile(runtime: Path) -> None:

@@ -95,9 +95,10 @@ def test_no_library_is_looked_for_elsewhere(installed: Path) -> None:
 
 
 def test_no_path_of_the_builder_is_in_the_library(installed: Path) -> None:
-    data = (installed / "libtfdrift.so").read_bytes()
-    assert str(ROOT).encode() not in data
-    assert str(build.Python.running().prefix).encode() not in data
+    for library in build.LIBRARIES:
+        data = (installed / library.file).read_bytes()
+        assert str(ROOT).encode() not in data
+        assert str(build.Python.running().prefix).encode() not in data
 
 
 def test_the_manifest_says_what_it_needs(installed: Path) -> None:
