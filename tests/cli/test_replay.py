@@ -170,3 +170,106 @@ def test_sources_are_read_in_the_order_in_which_they_are_named(replay: Replay) -
     code, out, _ = replay("-s", "a.tfstate", "--json", *(f"{number}.json" for number in range(20)))
     assert code == 0
     assert [json.loads(line)["drift.new_value"] for line in out.splitlines()] == types
+
+
+def test_a_queue_is_refused_and_what_it_holds_stays_for_falco(
+    replay: Replay, moto_url: str, client: Callable[[str], Any], credentials: None
+) -> None:
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName="shown-not-taken")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(RECORD))
+    aws = {"endpoint_url": moto_url, "region": "us-east-1"}
+    plugin = {"name": "tfdrift", "init_config": {"state": ["a.tfstate"], "aws": aws}, "open_params": "sqs://x"}
+    for text in ("sqs://shown-not-taken", f"sqs://{url}"):
+        Path("falco.yaml").write_text(json.dumps({"plugins": [{**plugin, "open_params": text}]}))
+        code, out, err = replay("-c", "falco.yaml")
+        assert (code, out) == (1, "")
+        assert f"{text}: showing what a queue holds would take it from the Falco" in err
+        assert "lookup://?start=24h" in err
+    counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(counts))["Attributes"]
+    assert [found[name] for name in counts] == ["1", "0"]
+    (message,) = sqs.receive_message(QueueUrl=url, AttributeNames=["ApproximateReceiveCount"])["Messages"]
+    assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+    assert replay("-c", "falco.yaml", "trail.json")[0] == 0
+
+
+def test_it_ends_and_touches_no_checkpoint(
+    replay: Replay, moto_url: str, client: Callable[..., Any], credentials: None, tmp_path: Path
+) -> None:
+    s3 = client("s3", "us-east-1")
+    s3.create_bucket(Bucket="trail-shown")
+    folder = "AWSLogs/111111111111/CloudTrail/us-east-1/2026/01/31"
+    key = f"{folder}/111111111111_CloudTrail_us-east-1_20260131T0800Z_a.json.gz"
+    moved = {"recipientAccountId": "111111111111", "awsRegion": "us-east-1", "eventTime": "2026-01-31T07:55:00Z"}
+    record = {**RECORD, **moved}
+    s3.put_object(Bucket="trail-shown", Key=key, Body=gzip.compress(json.dumps({"Records": [record]}).encode()))
+    config = {
+        "state": ["a.tfstate"],
+        "aws": {"endpoint_url": moto_url, "region": "us-east-1"},
+        "sources": ["s3://trail-shown"],
+        "data_dir": str(tmp_path / "data"),
+    }
+    Path("init.yaml").write_text(json.dumps(config))
+    code, out, err = replay("-c", "init.yaml", "--since", "2026-01-30T00:00:00Z")
+    assert code == 0, err
+    assert "instance_type: t3.micro → t3.small" in out
+    assert not (tmp_path / "data").exists()
+
+
+def _at(hour: int, user: str) -> dict[str, Any]:
+    identity = {**RECORD["userIdentity"], "userName": user, "arn": f"arn:aws:iam::123456789012:user/{user}"}
+    parameters = {"instanceId": "i-0abc", "instanceType": {"value": f"t3.h{hour}"}}
+    time = f"2026-03-17T{hour:02}:00:00Z"
+    return {
+        **RECORD,
+        "eventID": f"e{hour}",
+        "eventTime": time,
+        "userIdentity": identity,
+        "requestParameters": parameters,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ([], "1 2 3"),
+        (["--since", "2026-03-17T02:00:00Z"], "2 3"),
+        (["--until", "2026-03-17T02:00:00Z"], "1"),
+        (["--by", "ada"], "1 3"),
+        (["--by", "GRACE", "--by", "nobody"], "2"),
+        (["--by", "arn:aws:iam::*:user/ada"], "1 3"),
+        (["--type", "aws_inst*"], "1 2 3"),
+        (["--type", "aws_vpc"], ""),
+        (["--min-severity", "warning"], "1 2 3"),
+        (["--min-severity", "error"], ""),
+    ],
+)
+def test_what_is_shown_can_be_chosen(replay: Replay, arguments: list[str], shown: str) -> None:
+    for hour, user in ((1, "ada"), (2, "grace"), (3, "ada")):
+        Path(f"{hour}.json").write_text(json.dumps({"Records": [_at(hour, user)]}))
+    files = ["-s", "a.tfstate", "1.json", "2.json", "3.json"]
+    code, out, err = replay("--json", *files, *arguments)
+    assert code == 0, err
+    found = sorted(json.loads(line)["drift.new_value"] for line in out.splitlines())
+    assert found == [f"t3.h{n}" for n in shown.split()]
+    assert replay("--detailed-exitcode", *files, *arguments)[0] == (2 if shown else 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--since", "soon"], "--since is 'soon'; write a time such as 2026-01-31T08:00:00Z, or how long ago: 12h, 7d"),
+        (["--since", "1h", "--until", "2h"], "--since is not before --until"),
+        (["--min-severity", "bad"], "--min-severity: 'bad' is not a priority; use one of emergency"),
+    ],
+)
+def test_a_choice_that_is_none_is_said(replay: Replay, arguments: list[str], message: str) -> None:
+    code, out, err = replay("-s", "a.tfstate", "trail.json", *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+
+
+def test_an_error_is_more_than_drift(replay: Replay) -> None:
+    Path("bad.tfstate").write_text("no state")
+    assert replay("-s", "a.tfstate", "-s", "bad.tfstate", "trail.json", "--detailed-exitcode")[0] == 1

@@ -160,10 +160,87 @@ class TestInit:
     def test_what_is_wrong_is_said(self, run, tmp_path):
         assert "no Terraform configuration is there (*.tf, *.tf.json); check the path" in run("init", tmp_path)[2]
         (tmp_path / "main.tf").write_text('terraform {\n backend "s3" {}\n}')
-        code, out, _ = run("init", tmp_path)
-        assert code == 0
+        code, out, err = run("init", tmp_path)
+        assert code == 1
         assert "# State found there: none yet" in out
+        assert "no state was found; name it under state:" in err
         assert "its s3 backend does not say its bucket and key literally; run terraform init there" in out
+
+    def test_it_names_the_states_and_where_checkpoints_are_kept(self, run, infra):
+        code, out, err = run("init", infra, "--source", "sqs://queue", "--data-dir", "/srv/kept")
+        assert code == 0
+        assert "tfdrift: found state: s3 (bucket=states, key=app.tfstate)\n" in err
+        assert "lookup" not in out  # no word of a source that was not asked for
+        assert load(json.dumps(yaml.safe_load(out)["plugins"][0]["init_config"])).data_dir == "/srv/kept"
+        assert "# lookup:// asks CloudTrail" in run("init", infra)[1]
+
+    def test_nothing_is_replaced_unasked(self, run, infra, tmp_path):
+        (tmp_path / "x.yaml").write_text("mine")
+        code, _, err = run("init", infra, "-o", tmp_path / "x.yaml")
+        assert code == 1
+        assert "x.yaml is there already; give another name, or --force" in err
+        assert (tmp_path / "x.yaml").read_text() == "mine"
+        assert run("init", infra, "-o", tmp_path / "x.yaml", "--force")[0] == 0
+        assert (tmp_path / "x.yaml").read_text() != "mine"
+
+    @pytest.fixture
+    def estate(self, infra):
+        """Two root modules below ``infra``, and modules: one that is called, one that nobody calls."""
+        top = infra.parent / "estate"
+        for name in ("net", "shop/prod"):
+            (top / name).mkdir(parents=True)
+            (top / name / "main.tf").write_text(
+                (infra / "main.tf").read_text()
+                + f'module "m" {{\n  source = "{"../" * (name.count("/") + 1)}modules/m"\n}}\n'
+            )
+        for name in ("m", "unused"):
+            (top / "modules" / name).mkdir(parents=True)
+            (top / "modules" / name / "main.tf").write_text(
+                'resource "aws_vpc" "v" {\n  lifecycle {\n    ignore_changes = [tags]\n  }\n}\n'
+            )
+        return top
+
+    def test_root_modules_below(self, run, estate):
+        code, out, err = run("init", estate)
+        assert (code, out) == (1, "")
+        assert f"{estate}: no Terraform configuration is there, but below it in net, shop/prod; name" in err
+        code, out, _ = run("init", estate, "--recursive")
+        assert code == 0
+        (plugin,) = yaml.safe_load(out)["plugins"]
+        assert plugin["init_config"]["config"] == [str(estate / "net"), str(estate / "shop/prod")]
+
+    def test_a_bundle_is_what_the_pod_reads(self, run, estate, tmp_path):
+        assert run("init", estate, "-R", "--bundle", tmp_path / "k8s", "--source", "sqs://queue")[0] == 0
+        maps = list(yaml.safe_load_all((tmp_path / "k8s/configmap.yaml").read_text()))
+        values = yaml.safe_load((tmp_path / "k8s/values.yaml").read_text())
+        data = {document["metadata"]["name"]: document["data"] for document in maps}
+        (volume,) = [v for v in values["mounts"]["volumes"] if "projected" in v]
+        (mount,) = [m for m in values["mounts"]["volumeMounts"] if m["name"] == volume["name"]]
+        for source in volume["projected"]["sources"]:
+            for item in source["configMap"]["items"]:
+                assert re.fullmatch("[-._a-zA-Z0-9]{1,253}", item["key"])
+                path = tmp_path / "pod" / item["path"]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(data[source["configMap"]["name"]][item["key"]])
+        (plugin,) = values["falco"]["plugins"]
+        text = plugin["init_config"].replace(mount["mountPath"], str(tmp_path / "pod"))
+        assert [s.url for s in load(text).sources] == ["sqs://queue"]
+        (tmp_path / "init.json").write_text(text)
+        code, out, _ = run("state", "--config", tmp_path / "init.json")
+        assert code == 0
+        assert "aws_instance.app[0]" in out
+        assert "s3://states/app.tfstate" in out
+        assert (tmp_path / "pod/modules/m/main.tf").exists()
+        assert not (tmp_path / "pod/modules/unused").exists()
+
+    def test_a_state_on_this_machine_cannot_be_in_a_bundle(self, run, tmp_path):
+        (tmp_path / "infra").mkdir()
+        (tmp_path / "infra/main.tf").write_text('resource "aws_vpc" "v" {}')
+        write(tmp_path / "infra/terraform.tfstate", state(resource("aws_vpc", "v", {"id": "v"})))
+        code, _, err = run("init", tmp_path / "infra", "--bundle", tmp_path / "out")
+        assert code == 1
+        assert "terraform.tfstate: a pod cannot read this file; keep the state in a backend such as s3" in err
+        assert not (tmp_path / "out").exists()
 
 
 class TestDoctor:
@@ -328,6 +405,6 @@ class TestDoctor:
 def test_the_examples_of_the_documentation_are_valid():
     text = (Path(__file__).parents[2] / "docs" / "state.md").read_text()
     examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
     for example in examples:
         load(example)

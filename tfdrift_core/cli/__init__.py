@@ -5,6 +5,7 @@ import io
 import logging
 import sys
 from importlib.metadata import entry_points
+from typing import TextIO
 
 from tfdrift_core import __version__
 from tfdrift_core.text import message
@@ -17,8 +18,19 @@ class _Formatter(logging.Formatter):
         return message(super().formatMessage(record))
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is by then: a progress bar stands in for it, to print above itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand; the exit status is 0 for success, 1 for a failure that was reported, 2 for bad usage."""
+    """Run one subcommand; the exit status is 0 for success, 1 for a failure that was reported, 2 for bad usage.
+
+    What ends in 2 as well says so in its help: with ``--detailed-exitcode``, drift.
+    """
     parser = argparse.ArgumentParser(prog="tfdrift", description="Reports AWS changes made behind Terraform's back.")
     parser.add_argument("--version", action="version", version=f"tfdrift {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is left out and why")
@@ -39,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
-    handler = logging.StreamHandler()
+    handler = _Handler()
     handler.setFormatter(_Formatter("tfdrift: %(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if args.verbose else logging.INFO, handlers=[handler])
     if isinstance(sys.stdout, io.TextIOWrapper):

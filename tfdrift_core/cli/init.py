@@ -1,32 +1,42 @@
 """write a falco.yaml fragment for a Terraform configuration directory
 
 tfdrift init infra/ > /etc/falco/config.d/tfdrift.yaml
-tfdrift init infra/ --source sqs://cloudtrail -o tfdrift.yaml
+tfdrift init . --recursive --source sqs://cloudtrail -o tfdrift.yaml
+tfdrift init . --recursive --bundle kubernetes/      the same for Kubernetes, with the configuration itself
+
+A bundle is a directory: configmap.yaml holds the Terraform files that TFDrift reads, values.yaml mounts them and goes
+on top of values-tfdrift.yaml of the Helm chart.  The exit status is 1 where no state is found.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tfdrift_core.cli import kubernetes
 from tfdrift_core.cli.settings import PLUGIN
 from tfdrift_core.config import ConfigError, load
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.sources.base import SourceError
 from tfdrift_core.sources.open import open_source
-from tfdrift_core.terraform.configuration import Configuration, module_files
+from tfdrift_core.terraform.configuration import Configuration
 from tfdrift_core.terraform.discovery import discover
+from tfdrift_core.terraform.roots import below, is_configuration
+from tfdrift_core.text import one_line
 
 _HEAD = """\
 # TFDrift for {directory}.
 # Put this file into /etc/falco/config.d/, and check it with: tfdrift doctor --config THIS_FILE
 # State found there: {found}
 """
+_DEFAULT_SOURCE = "lookup://"
 _SOURCE_HINT = """\
 # lookup:// asks CloudTrail every few seconds and needs no set-up; for much activity use an SQS queue
 # (sqs://NAME) that the trail's bucket or EventBridge feeds.
@@ -34,41 +44,80 @@ _SOURCE_HINT = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", nargs="+", metavar="DIR", help="Terraform configuration directory")
-    parser.add_argument("-s", "--source", action="append", metavar="URL", help="CloudTrail source (default: lookup://)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)")
-    parser.add_argument("--library", default="libtfdrift.so", metavar="FILE", help="library_path of the plugin")
-    parser.add_argument(
-        "--rules", default="/etc/falco/tfdrift_rules.yaml", metavar="FILE", help="where TFDrift's rules are installed"
-    )
+    add = parser.add_argument
+    add("directory", nargs="+", metavar="DIR", help="Terraform configuration directory")
+    add("-R", "--recursive", action="store_true", help="all root modules in and below DIR")
+    add("-s", "--source", action="append", metavar="URL", help=f"CloudTrail source (default: {_DEFAULT_SOURCE})")
+    add("-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)")
+    add("--bundle", type=Path, metavar="DIR", help="write a ConfigMap and Helm values into this directory instead")
+    add("--force", action="store_true", help="replace what is there already")
+    add("--data-dir", default="/var/lib/tfdrift", metavar="DIR", help="where checkpoints are kept (%(default)s)")
+    add("--library", default="libtfdrift.so", metavar="FILE", help="library_path of the plugin")
+    add("--rules", default="/etc/falco/tfdrift_rules.yaml", metavar="FILE", help="where TFDrift's rules are installed")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The root modules, their states, and the directories that name none, each with the reason."""
+
+    configurations: Sequence[Configuration]
+    states: Sequence[Mapping[str, Any]]
+    problems: Sequence[str]
 
 
 def run(args: argparse.Namespace) -> int:
     try:
-        text = fragment(args.directory, args.source or ["lookup://"], args.library, args.rules)
-        if args.output:
-            args.output.write_text(text, encoding="utf-8")
+        found = search([Path(os.path.normpath(Path(given).expanduser().absolute())) for given in args.directory],
+                       recursive=args.recursive)  # fmt: skip
+        init_config = _init_config(found, args.source or [_DEFAULT_SOURCE], args.data_dir)
+        if args.bundle:
+            _write(kubernetes.bundle(found.configurations, found.states, init_config), args.bundle, force=args.force)
         else:
-            sys.stdout.write(text)
+            _fragment(args, found, init_config)
     except (ConfigError, OSError) as error:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
-    return 0
+    for state in found.states:
+        print(one_line(f"tfdrift: found state: {_named(state)}"), file=sys.stderr)
+    for problem in found.problems:
+        print(one_line(f"tfdrift: no state: {problem}"), file=sys.stderr)
+    if not found.states:
+        print("tfdrift: error: no state was found; name it under state: in what was written", file=sys.stderr)
+    return 0 if found.states else 1
 
 
-def fragment(directories: Sequence[str], sources: Sequence[str], library: str, rules: str) -> str:
-    """The fragment as YAML.  :raises ConfigError: when a directory holds no configuration, or a source is none."""
-    paths = [Path(directory).expanduser().resolve() for directory in directories]
-    states: list[Mapping[str, Any]] = []
-    problems: list[str] = []
+def search(paths: Sequence[Path], *, recursive: bool) -> Found:
+    """The root modules of these directories.  :raises ConfigError: when one holds no configuration."""
+    roots: list[Path] = []
     for path in paths:
-        found = discover(Configuration(str(path)))
-        if not found.states and not any(module_files(path)):
-            raise ConfigError(f"{path}: {found.problem}")
-        states += found.states
-        problems += [f"# {path}: {found.problem}\n"] if found.problem else []
-    regions = sorted({str(state["region"]) for state in states if state.get("region")})
-    init_config: dict[str, Any] = {"config": [str(path) for path in paths], "sources": list(sources)}
+        if recursive or not is_configuration(path):
+            inner = below(path, lambda problem: print(f"tfdrift: {problem}", file=sys.stderr))
+            if not inner:
+                raise ConfigError(f"{path}: no Terraform configuration is there (*.tf, *.tf.json); check the path")
+            if not recursive:
+                names = ", ".join(os.path.relpath(root, path) for root in inner)
+                raise ConfigError(f"{path}: no Terraform configuration is there, but below it in {names}; "
+                                  "name those that you want, or take all with --recursive")  # fmt: skip
+            roots += inner
+        else:
+            roots.append(path)
+    configurations = [Configuration(str(root)) for root in dict.fromkeys(roots)]
+    found = [(configuration, discover(configuration)) for configuration in configurations]
+    return Found(
+        configurations,
+        [state for _, it in found for state in it.states],
+        [f"{configuration.directory}: {it.problem}" for configuration, it in found if it.problem],
+    )
+
+
+def _init_config(found: Found, sources: Sequence[str], data_dir: str) -> dict[str, Any]:
+    """:raises ConfigError: when a source is none."""
+    regions = sorted({str(state["region"]) for state in found.states if state.get("region")})
+    init_config: dict[str, Any] = {
+        "config": [str(it.directory) for it in found.configurations],
+        "sources": list(sources),
+        "data_dir": data_dir,
+    }
     if len(regions) == 1:
         init_config["aws"] = {"region": regions[0]}
     config = load(json.dumps(init_config))
@@ -77,14 +126,35 @@ def fragment(directories: Sequence[str], sources: Sequence[str], library: str, r
             open_source(source, config, Ledger(), Metrics())
     except SourceError as error:
         raise ConfigError(f"--source {error}") from error
+    return init_config
+
+
+def _fragment(args: argparse.Namespace, found: Found, init_config: Mapping[str, Any]) -> None:
     document = {
-        "plugins": [{"name": PLUGIN, "library_path": library, "init_config": init_config}],
+        "plugins": [{"name": PLUGIN, "library_path": args.library, "init_config": init_config}],
         "load_plugins": [PLUGIN],
-        "rules_files": [rules],
+        "rules_files": [args.rules],
     }
-    named = ", ".join(_named(state) for state in states) or "none yet"
-    head = _HEAD.format(directory=", ".join(map(str, paths)), found=named) + "".join(problems)
-    return head + _SOURCE_HINT + yaml.safe_dump(document, sort_keys=False)
+    head = _HEAD.format(
+        directory=one_line(", ".join(init_config["config"])),
+        found=one_line(", ".join(map(_named, found.states)) or "none yet"),
+    )
+    head += "".join(f"# {one_line(problem)}\n" for problem in found.problems)
+    text = head + ("" if args.source else _SOURCE_HINT) + yaml.safe_dump(document, sort_keys=False)
+    if args.output:
+        _write({args.output.name: text}, args.output.parent, force=args.force)
+    else:
+        sys.stdout.write(text)
+
+
+def _write(files: Mapping[str, str], directory: Path, *, force: bool) -> None:
+    """:raises ConfigError: when one of them is there already and ``force`` was not given."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in files:
+        if not force and (directory / name).exists():
+            raise ConfigError(f"{directory / name} is there already; give another name, or --force to replace it")
+    for name, text in files.items():
+        (directory / name).write_text(text, encoding="utf-8")
 
 
 def _named(state: Mapping[str, Any]) -> str:

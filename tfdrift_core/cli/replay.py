@@ -2,7 +2,13 @@
 
 tfdrift replay --state terraform.tfstate events.json
 tfdrift replay --state s3://states/prod/ --config infra/ trail/ --json | jq .
-tfdrift replay -c falco.yaml              what the configured sources hold
+tfdrift replay -c falco.yaml --since 7d   what the configured sources hold
+tfdrift replay -s a.tfstate trail/ --by 'hanako*' --type 'aws_iam_*' --detailed-exitcode
+
+Reads only: it keeps no checkpoints and takes no message from a queue, so a running Falco misses nothing.  A bucket or
+lookup:// is read for the last 24 hours where neither --since nor its own start says otherwise, and then it ends.
+
+Exit status: 0 for success, 1 for a failure; with --detailed-exitcode 2 where drift was shown.
 """
 
 import argparse
@@ -19,14 +25,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from tfdrift_core.cli import settings
+from tfdrift_core.cli import chosen, settings
+from tfdrift_core.cli.chosen import Choice, ChosenSink
+from tfdrift_core.cli.history import LATEST, only_shown, read_back
 from tfdrift_core.config import ConfigError, Source
 from tfdrift_core.drift.classify.identity import identify
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind
 from tfdrift_core.drift.opening import told
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.fields import shown, values
-from tfdrift_core.output.sink import Sink
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.sources.base import SourceError
 from tfdrift_core.sources.files import listing
@@ -62,26 +69,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--expected", action="store_true", help="show expected changes too, with the reason")
     parser.add_argument("--open", action="store_true", help="show only what is still open at the end")
     parser.add_argument("--json", action="store_true", help="print every event as one line of JSON, by field name")
+    chosen.add_arguments(parser)
+    parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 where drift was shown")
 
 
 def run(args: argparse.Namespace) -> int:
     try:
+        choice = Choice.of(args)
         given = settings.configuration(args)
-        config = replace(
-            given,
-            emit_expected=given.emit_expected or args.expected,
-            sources=tuple(map(Source, args.sources)) or given.sources,
-        )
-        if not config.state and not config.config:
+        given = replace(given, emit_expected=given.emit_expected or args.expected)
+        if args.sources:
+            given = replace(given, sources=tuple(map(Source, args.sources)))
+        if not given.state and not given.config:
             raise ConfigError("no state: name one with --state, or a Terraform directory with --config")
+        config = only_shown(given, "" if args.sources else settings.open_params(args), args.since, args.until)
+        for url in read_back(config.sources):
+            _log.info("%s: reading the last %s; --since reads another time", url, LATEST)
         pipeline = Pipeline(config, Metrics())
-        pipeline.open("" if config.sources else settings.open_params(args))
+        pipeline.open("")
     except (ConfigError, SourceError) as error:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
-    sink: Sink = _JsonSink() if args.json else _TextSink()
+    console = Console(highlight=False, soft_wrap=True)
+    sink = ChosenSink(_JsonSink(console) if args.json else _TextSink(console), choice.takes)
     try:
-        with _progress(args.sources, pipeline.metrics):
+        with _progress(args.sources, pipeline.metrics, console if console.is_terminal else Console(stderr=True)):
             pipeline.run(_NoSink() if args.open else sink, threading.Event())
         if args.open:
             for opening in pipeline.open_drift:
@@ -93,7 +105,9 @@ def run(args: argparse.Namespace) -> int:
         pipeline.close()
     _summary(pipeline.metrics, len(pipeline.open_drift))
     failures = any(name == "records_bad" or name.startswith("errors_") for name in pipeline.metrics.counters())
-    return 1 if pipeline.store.errors or failures else 0
+    if pipeline.store.errors or failures:
+        return 1
+    return 2 if args.detailed_exitcode and sink.shown else 0
 
 
 class _NoSink:
@@ -113,12 +127,18 @@ class _NoSink:
 class _JsonSink:
     """Every event as one JSON object of field name to value."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
+        self._console = console
         self._count = 0
 
     def put(self, event: DriftEvent) -> bool:
-        sys.stdout.buffer.write(orjson.dumps(values(event)) + b"\n")
-        sys.stdout.buffer.flush()
+        line = orjson.dumps(values(event))
+        if self._console.is_terminal:
+            # Through the console, which knows of the bar.
+            self._console.print(Text(line.decode()))
+        else:
+            sys.stdout.buffer.write(line + b"\n")
+            sys.stdout.buffer.flush()
         self._count += 1
         return True
 
@@ -129,8 +149,8 @@ class _JsonSink:
 class _TextSink:
     """Every event in a few lines that a person reads."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+    def __init__(self, console: Console) -> None:
+        self._console = console
         self._count = 0
 
     def put(self, event: DriftEvent) -> bool:
@@ -198,10 +218,9 @@ def _shorten(value: str | None, absent: str, length: int = 300) -> str:
 
 
 @contextmanager
-def _progress(sources: list[str], metrics: Metrics) -> Iterator[None]:
-    """A bar over the files on standard error, when it is a terminal and there are more than a few."""
+def _progress(sources: list[str], metrics: Metrics, console: Console) -> Iterator[None]:
+    """A bar over the files, when ``console`` is a terminal and there are more than a few; all else prints above it."""
     total = _files(sources)
-    console = Console(stderr=True)
     if total <= _LONG or not console.is_terminal:
         yield
         return

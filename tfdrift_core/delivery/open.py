@@ -28,7 +28,7 @@ def open_sources(open_params: str, config: Config, metrics: Metrics, sifter: Sif
     if not entries:
         raise SourceError(f"no source: set open_params, or sources in init_config, to {POSSIBLE}")
     lasting = not all(locate(entry).replays for entry in entries)
-    if lasting and not config.data_dir:
+    if not config.data_dir and any(not locate(entry).ends for entry in entries):
         _log.warning("no data_dir: checkpoints are kept in memory only, and a restart begins anew")
     if lasting and config.data_dir and not Path(config.data_dir).is_absolute():
         _log.warning(

@@ -23,6 +23,16 @@ LAST_RULES = {
 """The rule that catches what no other rule does, and its priority, by kind of drift."""
 
 
+def last_rule(kind: str) -> tuple[str, str]:
+    """The rule that a replay's line of this kind gets, and its priority."""
+    return LAST_RULES[kind]
+
+
+def rank(priority: str) -> int:
+    """The place in ``PRIORITIES``: the smaller, the more severe."""
+    return PRIORITIES.index(priority)
+
+
 class AlertError(ValueError):
     """A line that is not an alert; the message says why."""
 
@@ -65,8 +75,7 @@ class Alert:
 
     @property
     def rank(self) -> int:
-        """The place in ``PRIORITIES``: the smaller, the more severe."""
-        return PRIORITIES.index(self.priority)
+        return rank(self.priority)
 
     @property
     def resource(self) -> str:

@@ -101,6 +101,11 @@ class Location:
         """Whether it is read once, from its beginning, each time."""
         return self.is_file and not self.options.flag("follow", False)
 
+    @property
+    def ends(self) -> bool:
+        """Whether it says itself that nothing is read beyond what is there."""
+        return self.replays or (self.scheme != "sqs" and not self.options.flag("follow", True))
+
 
 def to_read(open_params: str, config: Config) -> list[Entry]:
     """What ``open_params`` names, else the configured ``sources``."""

@@ -18,6 +18,7 @@ from tfdrift_core.text import one_line
 log = logging.getLogger("tfdrift.config")
 
 _LOCAL = ("./", "../")
+_MANIFEST = Path(".terraform", "modules", "modules.json")
 _SUFFIXES = (".tf", ".tf.json", ".tofu", ".tofu.json")
 _ROLE = re.compile(r"arn:[^:]*:iam::(\d{12}):role/")
 _STEP = re.compile(r"\[[^\[\]]*\]")
@@ -101,6 +102,11 @@ class Configuration:
 
     def preload(self) -> None:
         """Read every module now, so that looking for a block does not wait for the parser later."""
+        for _ in self.directories():
+            pass
+
+    def directories(self) -> Iterator[Path]:
+        """The directories of the root module and of every module that it calls, each real one once."""
         waiting = [self.directory, *self._installed.values()]
         seen: set[str] = set()
         while waiting and len(seen) <= _MAX_DIRECTORIES:
@@ -110,6 +116,14 @@ class Configuration:
                 seen.add(real)
                 local = [s for s in self._module(directory).calls.values() if s.startswith(_LOCAL)]
                 waiting += [Path(os.path.normpath(directory / source)) for source in local]
+                yield directory
+
+    def files(self) -> Iterator[Path]:
+        """Every file that is read for its resources, and where ``terraform init`` put the modules."""
+        for directory in self.directories():
+            yield from module_files(directory)
+        if self._installed:
+            yield self.directory / _MANIFEST
 
     def block(self, module: str, type: str, name: str) -> Block:
         """The block of a resource; ``module`` as in an address, with or without instance keys, "" for the root."""
@@ -173,14 +187,14 @@ def module_path(module: str) -> str:
     return ".".join(_INSTANCE.sub("", module).split(".")[1::2])
 
 
-def _is_read(name: str) -> bool:
+def is_read(name: str) -> bool:
     return name.endswith(_SUFFIXES) and not name.startswith(".")
 
 
 def module_files(directory: Path, warn: Callable[[str], None] = log.debug) -> Iterable[Path]:
     """The files that Terraform reads, override files last; a ``.tofu`` file hides the ``.tf`` file of its name."""
     try:
-        names = {p.name for p in islice(directory.iterdir(), _MAX_ENTRIES) if _is_read(p.name)}
+        names = {p.name for p in islice(directory.iterdir(), _MAX_ENTRIES) if is_read(p.name)}
     except (OSError, ValueError) as error:
         warn(f"configuration {_shown(directory)}: {_problem(error)}; check the path")
         return []
@@ -300,7 +314,7 @@ def _quoted(text: str) -> Any:
 
 def _installed(directory: Path) -> Mapping[str, Path]:
     """Where ``terraform init`` put each module: its manifest maps ``web.db`` to a directory."""
-    manifest = directory / ".terraform" / "modules" / "modules.json"
+    manifest = directory / _MANIFEST
     try:
         entries = json.loads(small_text(manifest))["Modules"]
         return {e["Key"]: Path(os.path.normpath(directory / e["Dir"])) for e in entries if e.get("Key")}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from tfdrift_core.config import Account, Config, ConfigError, Region
@@ -19,7 +20,9 @@ from tfdrift_core.terraform.configuration import NO_BLOCK, NO_PROVIDER, Block, C
 from tfdrift_core.terraform.discovery import discover
 from tfdrift_core.terraform.index import Index, Scopes, State
 from tfdrift_core.terraform.model import IgnoredTags
+from tfdrift_core.terraform.roots import below, is_configuration
 from tfdrift_core.terraform.scan import StateError
+from tfdrift_core.text import one_line
 from tfdrift_core.threads import each, unless
 
 log = logging.getLogger("tfdrift.state")
@@ -103,6 +106,7 @@ class StateStore:
         self._always_ignored = _ignored_by_environment(os.environ)
         self._links: dict[str, str] = {}
         self._told: dict[str, str] = {}
+        self._told_roots: dict[str, str] = {}
         self._warned: set[str] = set()
         self._told_twins: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -281,7 +285,7 @@ class StateStore:
 
         configurations: dict[str, Configuration] = {}
         places = [place for place in self._places if not place.directory]
-        for directory in self._config.config:
+        for directory in self._directories(warn):
             try:
                 configuration = Configuration(directory, warn)
                 configuration.preload()
@@ -294,6 +298,8 @@ class StateStore:
                 continue
             configurations[directory] = configuration
             if found.problem and self._config.state:
+                if not is_configuration(configuration.directory):
+                    warn(f"configuration {directory}: {found.problem}; ignore_changes, file and line are not known")
                 log.debug("configuration %s: %s", directory, found.problem)  # the user says where the state is
             elif found.problem:
                 places.append(self._unusable(directory, found.problem))
@@ -305,6 +311,20 @@ class StateStore:
             if not any(gone is place for place in places):
                 gone.backend.close()
         self._places = places
+
+    def _directories(self, warn: Callable[[str], None]) -> Iterator[str]:
+        """The root modules that ``config`` names, or that are below what it names."""
+        for given in self._config.config:
+            directory = Path(given).expanduser()
+            roots = [] if is_configuration(directory) else below(directory, warn)
+            if not roots:
+                yield given
+                continue
+            names = ", ".join(one_line(os.path.relpath(root, directory)) for root in roots)
+            if self._told_roots.get(given) != names:
+                log.info("configuration %s: it has no Terraform files; read are the root modules in %s", given, names)
+                self._told_roots[given] = names
+            yield from map(str, roots)
 
     def _found(self, spec: Mapping[str, Any], directory: str) -> _Place:
         try:
