@@ -14,9 +14,9 @@ class Scope:
     ``request`` and ``response`` are the parameters in plain form, ``record`` is the record as logged.  ``item`` is the
     element of ``each`` that an effect is applied for.  ``state`` holds the resource's attributes as earlier calls left
     them, ``baseline`` what Terraform wants, ``default_tags`` what its provider adds to that, and ``gone`` says that an
-    earlier call deleted it.  ``created`` is what was
-    logged when the unmanaged resource was made that the request names; ``other`` holds the attributes of the resource
-    that an effect asks for beside its own, and ``found`` those of all that an inferred effect may mean.
+    earlier call deleted it.  ``created`` is what was logged when the unmanaged resource was made that the request
+    names; ``other`` holds the attributes of the resource that an effect asks for beside its own, and ``found`` those
+    of all that an inferred effect may mean.
     """
 
     request: Mapping[str, Any]
