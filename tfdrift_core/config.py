@@ -16,6 +16,7 @@ from jsonschema import Draft7Validator, ValidationError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+")
 _NO_ADDRESS = re.compile(r"[\\\s\x00-\x20\x7f]")
 _LONGEST = 100 * 365 * 86400.0
 _LARGEST = 1 << 50
@@ -47,6 +48,12 @@ def web_url(text: str, what: str) -> SplitResult:
     except ValueError:
         pass  # brackets or a port that are none
     raise ConfigError(f"{what} {text!r} is not an http or https URL")
+
+
+def check_role(arn: object, where: str) -> None:
+    """:raises ConfigError: when there is a text, and it is not the ARN of a role."""
+    if arn and not _ROLE_ARN.fullmatch(str(arn)):
+        raise ConfigError(f"{where}: {_shown(arn)} is not the ARN of a role: write arn:aws:iam::ACCOUNT:role/NAME")
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +339,16 @@ def _account_id(value: str | float) -> str:
     return (value if isinstance(value, str) else str(int(value))).zfill(12)
 
 
+def _check_roles(document: Mapping[str, Any]) -> None:
+    check_role(document.get("aws", {}).get("role_arn"), "init_config.aws.role_arn")
+    for key in ("accounts", "state"):
+        for place, entry in enumerate(document.get(key, ())):
+            if isinstance(entry, dict):
+                check_role(entry.get("role_arn"), f"init_config.{key}[{place}].role_arn")
+
+
 def _build(document: Mapping[str, Any]) -> Config:
+    _check_roles(document)
     values = dict(document)
     aws = dict(values.get("aws", {}))
     if "timeout" in aws:

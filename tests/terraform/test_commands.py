@@ -393,6 +393,35 @@ class TestDoctor:
         assert any("state: none is configured" in text for _, text in found)
         assert any(level == "FAILED" and "check endpoint_url, the region and the network" in t for level, t in found)
 
+    def test_what_falco_yaml_names_is_what_is_checked(self, run, tmp_path):
+        write(tmp_path / "a.tfstate", state(resource("aws_vpc", "v", {"id": "v"})))
+        (tmp_path / "there.yaml").write_text("[]")
+        text = "plugins: [{name: tfdrift, library_path: %s, init_config: {state: [a.tfstate]}}]\nrules_files: [%s]\n"
+        (tmp_path / "falco.yaml").write_text(text % ("/no/lib.so", "/no/rules.yaml"))
+        code, out, _ = run("doctor", "-c", "falco.yaml")
+        assert code == 1
+        assert "FAILED   plugin: library_path /no/lib.so is not there, so Falco will not start" in out
+        assert "FAILED   rules: /no/rules.yaml is not there; Falco passes over it" in out
+        assert "loads" not in out
+        (tmp_path / "falco.yaml").write_text(text % ("tfdrift-none.so", "there.yaml, /no/rules.yaml"))
+        _, out, _ = run("doctor", "-c", "falco.yaml")
+        assert "library_path /usr/share/falco/plugins/tfdrift-none.so is not there" in out
+        assert "warning  rules: /no/rules.yaml is not there" in out
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "aws: {role_arn: nope}",
+            "accounts: [{id: '333333333333', role_arn: 'arn:aws:iam::333333333333:user/x'}]",
+            "sources: [{url: 'sqs://q', role_arn: nope}]",
+            "sources: ['lookup://?role_arn=role/x']",
+        ],
+    )
+    def test_a_role_that_is_none(self, run, tmp_path, text):
+        (tmp_path / "x.yaml").write_text(text)
+        found = [text for level, text in self.findings(run, "--config", "x.yaml") if level == "FAILED"]
+        assert any("is not the ARN of a role: write arn:aws:iam::ACCOUNT:role/NAME" in text for text in found)
+
     def test_a_broken_configuration_ends_it(self, run, tmp_path):
         (tmp_path / "x.yaml").write_text("stat: 1\nrefresh_interval: x")
         found = self.findings(run, "--config", tmp_path / "x.yaml")

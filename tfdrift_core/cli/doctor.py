@@ -126,7 +126,7 @@ def examine(args: argparse.Namespace) -> Findings:
         yield Finding(Level.WARNING, "sources", "none; Falco's open_params must name one")
     yield from _data_dir(config, sources)
     if not args.no_plugin:
-        yield from _plugin(text, settings.rules_files(args))
+        yield from _plugin(text, settings.library(args), settings.rules_files(args))
 
 
 def _credentials(config: Config, sources: Sequence[Location]) -> Findings:
@@ -326,8 +326,19 @@ def _data_dir(config: Config, sources: Sequence[Location]) -> Findings:
                 folder.rmdir()
 
 
-def _plugin(text: str, rules: Sequence[Path]) -> Findings:
+def _plugin(text: str, library: Path | None, named: Sequence[Path]) -> Findings:
     """Load the plugin in a process of its own, the way Falco does, and the rules files that Falco loads."""
+    rules = [path for path in named if path.exists()]
+    for path in named:
+        if not path.exists():
+            problem = "is not there; Falco passes over it, so its rules raise no alert: install it, or correct the path"
+            yield Finding(Level.FAILED if not rules else Level.WARNING, "rules", f"{path} {problem}")
+    if library is not None and not library.is_file():
+        problem = f"library_path {library} is not there, so Falco will not start: install it, or correct the path"
+        yield Finding(Level.FAILED, "plugin", problem)
+        return
+    if named and not rules:
+        return
     if not any(entry.name == "run" for entry in entry_points(group="tfdrift.commands")):
         yield Finding(Level.WARNING, "plugin", "not checked: the tfdrift run command is not installed")
         return
@@ -336,6 +347,7 @@ def _plugin(text: str, rules: Sequence[Path]) -> Findings:
         file.write_text(text or "{}", encoding="utf-8")
         program = "import sys; from tfdrift_core.cli import main; sys.exit(main(sys.argv[1:]))"
         command = [sys.executable, "-c", program, "run", "--validate", "--config", str(file)]
+        command += ["--library", str(library)] if library is not None else []
         command += [argument for path in rules for argument in ("--rules", str(path))]
         try:
             done = subprocess.run(  # noqa: S603 - ourselves
@@ -348,4 +360,6 @@ def _plugin(text: str, rules: Sequence[Path]) -> Findings:
     if done.returncode:
         yield Finding(Level.FAILED, "plugin", said[-1] if said else f"exit status {done.returncode}")
     else:
-        yield Finding(Level.OK, "plugin", "loads, and accepts this configuration and the rules")
+        what = f"{library or 'the one of this installation'} loads"
+        which = ", ".join(map(str, rules)) or "the rules of this installation, as none are named"
+        yield Finding(Level.OK, "plugin", f"{what}, and accepts this configuration and {which}")

@@ -79,16 +79,27 @@ def open_params(args: argparse.Namespace) -> str:
     return str(_plugin(Path(files[0])).get("open_params") or "") if files else ""
 
 
+PLUGIN_DIR = Path("/usr/share/falco/plugins")
+"""Where Falco looks for a ``library_path`` that is relative."""
+
+
 def rules_files(args: argparse.Namespace) -> list[Path]:
-    """Those rules files of the falco.yaml among the arguments that are on this machine."""
+    """The rules files that the falco.yaml among the arguments names, there or not."""
     found: list[Path] = []
     for path in (Path(path) for path in args.config if not Path(path).is_dir()):
         document = parse(path.read_text(encoding="utf-8"), str(path))
         if isinstance(document, dict) and "plugins" in document:
             given = document.get("rules_files") or document.get("rules_file") or []
             names = given if isinstance(given, list) else [given]
-            found += [path.parent / name for name in names if isinstance(name, str) and (path.parent / name).exists()]
+            found += [path.parent / _VARIABLE.sub(_substituted, name) for name in names if isinstance(name, str)]
     return found
+
+
+def library(args: argparse.Namespace) -> Path | None:
+    """The library that the falco.yaml among the arguments names, as Falco finds it; None where it names none."""
+    files = [path for path in args.config if not Path(path).is_dir()]
+    named = str(_plugin(Path(files[0])).get("library_path") or "") if files else ""
+    return PLUGIN_DIR / named if named else None
 
 
 def file_text(path: Path) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from tfdrift_core.config import Aws, Config, ConfigError, duration
+from tfdrift_core.config import Aws, Config, ConfigError, check_role, duration
 from tfdrift_core.config import Source as Entry
 from tfdrift_core.sources.base import SourceError, Span
 
@@ -73,6 +73,10 @@ class Options:
 
     def aws(self, config: Config) -> Aws:
         own = {name: str(value) for name, value in self._values.items() if name in _AWS_OPTIONS}
+        try:
+            check_role(own.get("role_arn"), "role_arn")
+        except ConfigError as error:
+            raise SourceError(f"{self._url}: {error}") from None
         return replace(config.aws, **own)  # type: ignore[arg-type]  # every one of them is text
 
     def span(self, interval: float, overlap: float) -> Span:

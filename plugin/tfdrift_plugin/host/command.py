@@ -62,9 +62,15 @@ def _config(args: argparse.Namespace) -> FalcoConfig:
         changes["sources"] = args.events
     if args.events:
         config = replace(config, open_params=args.events[0] if len(args.events) == 1 else "")
+    if config.library is not None and not config.library.exists() and not args.library:
+        _log(
+            logging.WARNING,
+            f"library_path {config.library} does not exist, so Falco would not start; {LIBRARY} is used here",
+        )
+        config = replace(config, library=None)
     return replace(
         config,
-        library=args.library or (config.library if config.library and config.library.exists() else LIBRARY),
+        library=args.library or config.library or LIBRARY,
         init_config=_changed(config.init_config, changes) if changes else config.init_config,
         rules_files=tuple(args.rules) if args.rules else (RULES,) if config.rules_files is None else config.rules_files,
         json_output=args.json or config.json_output,
