@@ -291,7 +291,7 @@ def _simulated(subject: str, access: Aws, actions: Sequence[str], resource: str)
         )
     except (ClientError, BotoCoreError, ResponseParserError) as error:
         log.debug("iam:SimulatePrincipalPolicy: %s", error)
-        text = f"{', '.join(actions)} on {resource} are needed; it cannot be told here whether they are held"
+        text = f"{', '.join(actions)} on {resource} are needed; this identity may not ask whether it has them"
         return Finding(Level.WARNING, subject, text)
     results = answer["EvaluationResults"]
     denied = [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
