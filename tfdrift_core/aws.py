@@ -1,5 +1,6 @@
 """Boto3 sessions and clients from the configuration: the one place that knows how credentials are had."""
 
+import logging
 from typing import Any
 
 import boto3
@@ -27,6 +28,9 @@ def session(aws: Aws, base: boto3.Session | None = None) -> boto3.Session:
 
     Nothing is asked of AWS here: the role is assumed at the first call and again before its credentials expire.
     """
+    # It tells where it found credentials, and of each that it cannot renew with a traceback, at every attempt; the call
+    # that wanted them fails with the same, and whoever made it tells once.
+    logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
     if base is None:
         core = get_session()
         if aws.profile:
@@ -76,6 +80,9 @@ def explain(error: BotoCoreError | ClientError, *, allow: str = "") -> str:
         code = details.get("Code", "")
         region = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
         hint = next((hint for codes, hint in _HINTS if code in codes), "")
+        if error.operation_name == "AssumeRole" and not allow.startswith("sts:AssumeRole"):
+            # It was asked for on the way to another call.
+            allow = "sts:AssumeRole on the role of role_arn, here and in that role's trust policy,"
         hint = hint.format(allow=allow or "the call", region=region or "the bucket's region")
         said = " ".join(details.get("Message", "").split())
         said = code if not said or said.startswith("<") else said  # a page of a proxy, say
@@ -97,6 +104,10 @@ _HINTS: tuple[tuple[frozenset[str], str], ...] = (
     ),
     (frozenset({"SignatureDoesNotMatch"}), "the secret key is wrong, or the clock is: check both"),
     (frozenset({"RequestTimeTooSkewed"}), "the clock of this machine is wrong: set it"),
+    (
+        frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}),
+        "create the queue, or correct its name, region and account: its ARN, as sqs://ARN, names all three",
+    ),
     (frozenset({"NoSuchBucket"}), "check the name of the bucket and the account of the credentials"),
     (frozenset({"NoSuchKey", "404", "NotFound"}), "check the key; terraform apply writes it first"),
     (

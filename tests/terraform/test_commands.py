@@ -330,6 +330,25 @@ class TestDoctor:
         found = self.findings(run, "--config", tmp_path / "x.yaml")
         assert any(level == "FAILED" and text.startswith("data_dir: /proc/tfdrift: ") for level, text in found)
 
+    def test_a_role_that_may_not_be_assumed(self, run, aws, tmp_path, monkeypatch, caplog):
+        iam = aws.client("iam")
+        iam.create_user(UserName="u")
+        key = iam.create_access_key(UserName="u")["AccessKey"]
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+        role = "arn:aws:iam::123456789012:role/r"
+        path = self.write(tmp_path, aws, state=[{"backend": "s3", "bucket": "b", "key": "k", "role_arn": role}])
+        caplog.set_level("DEBUG")
+        with aws.enforced():
+            found = dict(text.split(": ", 1) for _, text in self.findings(run, "--config", path))
+        said = found["state s3://b/k"]
+        assert said.startswith("AccessDenied: ")
+        assert said.endswith(
+            "allow sts:AssumeRole on the role of role_arn, here and in that role's trust policy, to this identity"
+        )
+        assert "s3:GetObject" not in said
+        assert not any(record.exc_info for record in caplog.records if record.name.startswith("botocore.credentials"))
+
     def test_permissions_that_are_not_held(self, run, aws, tmp_path, monkeypatch):
         s3, iam = aws.client("s3"), aws.client("iam")
         s3.create_bucket(Bucket="trail")

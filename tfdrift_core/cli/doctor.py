@@ -237,7 +237,8 @@ def _sqs(subject: str, rest: str, access: Aws) -> Findings:
     if not url:
         answer = _tried(lambda: sqs.get_queue_url(QueueName=queue.name, **owner), "sqs:GetQueueUrl")
         if isinstance(answer, str):
-            yield Finding(Level.FAILED, subject, answer)
+            where = f"region {sqs.meta.region_name}, account {queue.account or 'of these credentials'}"
+            yield Finding(Level.FAILED, subject, f"{answer} (asked in {where})")
             return
         url = answer["QueueUrl"]
     answer = _tried(

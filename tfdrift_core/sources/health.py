@@ -16,6 +16,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 
 _log = logging.getLogger("tfdrift.cloudtrail")
 
+_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
+_ASSUME: Final = "allow sts:AssumeRole on the role of role_arn to this identity, here and in that role's trust policy"
 _ADVICE = {
     "AccessDenied": "tfdrift doctor --iam-policy prints the policy that is needed",
     "AccessDeniedException": "tfdrift doctor --iam-policy prints the policy that is needed",
@@ -42,6 +44,8 @@ def code_of(error: Exception) -> str:
 def explained(error: Exception) -> str:
     """The error, and what to do about it where that is known."""
     code = code_of(error)
+    if isinstance(error, ClientError) and error.operation_name == "AssumeRole" and code in _DENIED:
+        return f"{error} ({_ASSUME})"
     return f"{error} ({_ADVICE[code]})" if code in _ADVICE else str(error)
 
 
