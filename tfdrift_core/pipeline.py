@@ -18,7 +18,7 @@ from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift import document as written
 from tfdrift_core.drift.batch import Result
 from tfdrift_core.drift.change import catalog
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.engine import Engine, merged
 from tfdrift_core.drift.event import DriftEvent, Opening
 from tfdrift_core.drift.memory import Memory

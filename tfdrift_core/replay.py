@@ -5,7 +5,7 @@ from typing import Any
 
 from tfdrift_core.drift.change.catalog import Catalog
 from tfdrift_core.drift.change.catalog import load as load_catalog
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.records.record import Record

@@ -21,7 +21,8 @@ from tfdrift_core.drift.change.effect import Effect, Event
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.plan import ANY
 from tfdrift_core.drift.change.shape import canonical_request, canonical_response
-from tfdrift_core.drift.classify.classify import Expectations, Outcome, classify
+from tfdrift_core.drift.classify.classify import Outcome, classify
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.compare.schema import schema_for
 from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.records.record import Record

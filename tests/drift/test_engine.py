@@ -8,7 +8,7 @@ import pytest
 
 from tests.indexes import index_of
 from tfdrift_core.drift.change import catalog
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind
 from tfdrift_core.records.record import Record

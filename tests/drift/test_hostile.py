@@ -13,7 +13,7 @@ from tfdrift_core.drift.change import catalog
 from tfdrift_core.drift.change.effect import Effect, Event, Match, expressions
 from tfdrift_core.drift.change.expression import request_fields
 from tfdrift_core.drift.change.plan import ANY
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.compare.schema import schema_for
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.output import fields

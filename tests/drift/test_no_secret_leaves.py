@@ -13,7 +13,7 @@ from tests.drift.classify.test_classify import ALICE, TERRAFORM
 from tests.drift.classify.test_identity import ACCOUNT
 from tests.events import drift_event
 from tests.indexes import index_of
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.output.fields import values
 from tfdrift_core.output.payload import decode, encode
 from tfdrift_core.replay import replay

@@ -12,7 +12,7 @@ from tfdrift_core.drift import effort
 from tfdrift_core.drift.batch import Result
 from tfdrift_core.drift.change import catalog
 from tfdrift_core.drift.change.convert import snake_case
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.compare.values import difference, policy_form, same
 from tfdrift_core.drift.effort import Budget, TooMuchWorkError
 from tfdrift_core.drift.engine import Engine

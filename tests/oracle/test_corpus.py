@@ -18,7 +18,7 @@ from tests.shared import corpus
 from tfdrift_core.drift.change.effect import Effect
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.shape import canonical_request, canonical_response
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.compare.schema import Block, default, schema_for
 from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.records.record import Record

@@ -9,7 +9,7 @@ import pytest
 from tests.indexes import index_of
 from tests.oracle import score
 from tests.oracle.score import SUITES, Scenario, Suite
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.compare.values import UNKNOWN
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import DriftEvent, Kind, Resolution

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from tfdrift_core import yaml_data
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.records.scan import scan
 from tfdrift_core.replay import replay

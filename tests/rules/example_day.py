@@ -13,7 +13,7 @@ from tests.rules.sample_events import ROOT, RULES, SampleEvent, catalogue
 from tfdrift_core import __version__
 from tfdrift_core.config import load as load_config
 from tfdrift_core.drift.change.catalog import load as load_catalog
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.fields import values

@@ -4,7 +4,7 @@ import json
 
 from tests.rules.example_day import EXAMPLES, records_of
 from tfdrift_core.drift.change.catalog import load as load_catalog
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import Kind
 from tfdrift_core.terraform.index import Index, State

@@ -6,7 +6,7 @@ from typing import Any
 
 from tfdrift_core.blame.plan import Drifted, Plan
 from tfdrift_core.drift.change.catalog import Catalog
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.compare.diff import Difference, diff, path_text
 from tfdrift_core.drift.compare.schema import schema_for
 from tfdrift_core.drift.compare.values import UNKNOWN, as_json, same

@@ -15,7 +15,8 @@ from tfdrift_core.drift.change.plan import Plans, Step
 from tfdrift_core.drift.change.readback import as_read
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.change.shape import canonical_request, canonical_response
-from tfdrift_core.drift.classify.classify import Expectations, Outcome, Verdict, classify, tool_of
+from tfdrift_core.drift.classify.classify import Outcome, Verdict, classify, tool_of
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.compare.schema import schema_of
 from tfdrift_core.drift.compare.values import as_list, render
 from tfdrift_core.drift.effort import Budget, TooMuchWorkError

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from tfdrift_core.drift.batch import Batch, Result, Settings, View
 from tfdrift_core.drift.change.catalog import Catalog
-from tfdrift_core.drift.classify.classify import Expectations
+from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.ends import outdated
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.memory import Documents, Key, Memory

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tfdrift_core.drift.classify.classify import Change, Expectations, Outcome, Verdict, expected_change
+from tfdrift_core.drift.classify.classify import Outcome, Verdict, expected_change
+from tfdrift_core.drift.classify.expectations import Change, Expectations
 from tfdrift_core.drift.compare.diff import Difference, path_text
 from tfdrift_core.drift.compare.ignore import ignored, without_tags
 from tfdrift_core.drift.compare.values import UNKNOWN

@@ -12,7 +12,8 @@ import pytest
 from tests.shared import corpus, least
 from tfdrift_core import config
 from tfdrift_core.config import ConfigError
-from tfdrift_core.drift.classify.classify import Cause, Change, Expectations, Outcome, Rule, classify, expected_change
+from tfdrift_core.drift.classify.classify import Cause, Outcome, classify, expected_change
+from tfdrift_core.drift.classify.expectations import Change, Expectations, Rule
 from tfdrift_core.drift.event import Resource
 from tfdrift_core.records.record import Record
 
