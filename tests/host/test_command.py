@@ -207,7 +207,7 @@ def test_validate(given: tuple[str | Path, ...]) -> None:
             "/no/falco.yaml: No such file or directory",
         ),
         (["--library", "LIB", "--rules", "BAD", "x"], "bad.yaml:1:1: Rules content is not yaml array of objects"),
-        (["--library", "LIB", "--config", "FALCO", "x"], "no enabled rule for source standin in no file"),
+        (["--library", "LIB", "--config", "FALCO", "x"], "source standin in no file; not there: /nowhere.yaml"),
         (["--library", "LIB", "--rules", "OTHER", "x"], "no enabled rule for source standin in "),
     ],
 )

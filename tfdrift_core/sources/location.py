@@ -145,9 +145,14 @@ def locate(entry: str | Entry) -> Location:
 
 
 def buckets(place: Location, config: Config) -> list[str]:
-    """The buckets whose files the messages of a queue may name: its own option's, and those of the other sources.
+    """The buckets whose files the messages of a queue may name: its own option's, and those of the other sources."""
+    others = (_bucket(entry) for entry in config.sources)
+    return sorted({*place.options.texts("buckets"), *(bucket for bucket in others if bucket)})
 
-    :raises SourceError: when one of the sources is none.
-    """
-    others = (locate(entry) for entry in config.sources)
-    return sorted({*place.options.texts("buckets"), *(it.rest.partition("/")[0] for it in others if it.scheme == "s3")})
+
+def _bucket(entry: Entry) -> str:
+    try:
+        place = locate(entry)
+    except SourceError:
+        return ""  # a fault of that source alone, which is told of it
+    return place.rest.partition("/")[0] if place.scheme == "s3" else ""

@@ -96,7 +96,7 @@ def _run(config: FalcoConfig, validate: bool) -> int:
     with library.init(config.init_config, _log) as plugin:
         for setting in config.ignored:
             _log(logging.WARNING, f"{setting} is not read here; Falco's alerts may differ from these")
-        loaded = _load_rules(config.rules_files or (), library, config.extras)
+        loaded = _load_rules(config.rules_files or (), library, config.extras, config.missing_rules)
         if validate:
             print(f"{len(loaded)} rules are valid", file=sys.stderr)
             return 0
@@ -117,7 +117,9 @@ def _run(config: FalcoConfig, validate: bool) -> int:
     return 0
 
 
-def _load_rules(paths: Sequence[Path], library: Library, extras: Sequence[Extra]) -> tuple[Rule, ...]:
+def _load_rules(
+    paths: Sequence[Path], library: Library, extras: Sequence[Extra], missing_rules: Sequence[Path] = ()
+) -> tuple[Rule, ...]:
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise ConfigError(f"no such rules file: {', '.join(missing)}")
@@ -131,7 +133,9 @@ def _load_rules(paths: Sequence[Path], library: Library, extras: Sequence[Extra]
     for warning in found.warnings:
         _log(logging.WARNING, str(warning))
     if not any(rule.enabled for rule in found.rules):
-        raise ConfigError(f"no enabled rule for source {identity.source} in {', '.join(map(str, paths)) or 'no file'}")
+        where = ", ".join(map(str, paths)) or "no file"
+        lacking = f"; not there: {', '.join(map(str, missing_rules))}" if missing_rules else ""
+        raise ConfigError(f"no enabled rule for source {identity.source} in {where}{lacking}")
     return found.rules
 
 

@@ -27,7 +27,8 @@ class ConfigError(ValueError):
 class FalcoConfig:
     """``init_config`` is the JSON text that the plugin gets; the paths are as Falco resolves them.
 
-    ``rules_files`` is ``None`` where the file does not name any.  Rules less urgent than ``least`` are left out.
+    ``rules_files`` is ``None`` where the file does not name any; ``missing_rules`` are named and not there.  Rules less
+    urgent than ``least`` are left out.
     ``json_members`` are the members of an alert in JSON that can be switched, ``extras`` what ``append_output`` adds,
     and ``ignored`` the settings that would change alerts in Falco and do not here.
     """
@@ -36,6 +37,7 @@ class FalcoConfig:
     init_config: str = ""
     open_params: str = ""
     rules_files: tuple[Path, ...] | None = None
+    missing_rules: tuple[Path, ...] = ()
     json_output: bool = False
     iso_time: bool = False
     all_rules: bool = False
@@ -59,11 +61,13 @@ def load(path: Path, name: str = "tfdrift") -> FalcoConfig:
     if "plugins" not in settings:
         return FalcoConfig(init_config=json.dumps(as_falco_json(node)))
     plugin = _plugin(path, settings, name)
+    named = _files(path.parent, settings.get("rules_files") or settings.get("rules_file"))
     return FalcoConfig(
         library=_library(plugin),
         init_config=_init_config(plugin.get("init_config")),
         open_params=_scalar(plugin, "open_params").strip(),
-        rules_files=_files(path.parent, settings.get("rules_files") or settings.get("rules_file")),
+        rules_files=None if named is None else tuple(rules_files(named)),
+        missing_rules=tuple(file for file in named or () if not file.exists()),
         json_output=_flag(settings, "json_output"),
         iso_time=_flag(settings, "time_format_iso_8601"),
         all_rules=_scalar(settings, "rule_matching") == "all",
@@ -158,7 +162,7 @@ def _files(base: Path, node: yaml.Node | None) -> tuple[Path, ...] | None:
     if node is None:
         return None
     names = [_expanded(n) for n in node.value] if isinstance(node, yaml.SequenceNode) else [_expanded(node)]
-    return tuple(rules_files(base / name for name in names))
+    return tuple(base / name for name in names)
 
 
 def rules_files(paths: Iterable[Path]) -> list[Path]:
