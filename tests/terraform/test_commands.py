@@ -441,6 +441,14 @@ class TestDoctor:
         found = [text for level, text in self.findings(run, "--config", "x.yaml") if level == "FAILED"]
         assert any("is not the ARN of a role: write arn:aws:iam::ACCOUNT:role/NAME" in text for text in found)
 
+    def test_as_json(self, run, tmp_path):
+        (tmp_path / "x.yaml").write_text("state: /none.tfstate")
+        code, out, _ = run("doctor", "--no-plugin", "--json", "-c", "x.yaml")
+        assert code == 1
+        text = "No such file or directory; check the path"
+        found = [json.loads(line) for line in out.splitlines()]
+        assert {"level": "FAILED", "subject": "state /none.tfstate", "text": text} in found
+
     def test_a_broken_configuration_ends_it(self, run, tmp_path):
         (tmp_path / "x.yaml").write_text("stat: 1\nrefresh_interval: x")
         found = self.findings(run, "--config", tmp_path / "x.yaml")

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from importlib.metadata import entry_points
@@ -69,6 +69,7 @@ Findings = Iterator[Finding]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     settings.add_arguments(parser)
     parser.add_argument("--no-plugin", action="store_true", help="do not load the plugin itself")
+    parser.add_argument("--json", action="store_true", help="print every finding as one line of JSON")
     parser.add_argument("--iam-policy", action="store_true", help="print the permissions that are needed, and end")
 
 
@@ -78,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
     failed = False
     for finding in examine(args):
         failed |= finding.level == Level.FAILED
-        print(one_line(f"{finding.level:<8} {finding.subject}: {finding.text}"), flush=True)
+        line = f"{finding.level:<8} {finding.subject}: {finding.text}"
+        print(json.dumps(asdict(finding)) if args.json else one_line(line), flush=True)
     return 1 if failed else 0
 
 
