@@ -1,7 +1,9 @@
 """run Falco's rules over CloudTrail with the real plugin, without Falco
 
 Loads libtfdrift.so as Falco does, evaluates Falco rules files and prints what Falco prints: alerts on stdout, all else
-on stderr.  Ends after the last record of files; queues are followed until Ctrl-C.
+on stderr.  Ends after the last record of files; queues are followed until Ctrl-C.  As Falco does, it takes messages
+from their queue and keeps checkpoints in data_dir: beside a Falco that reads the same, use tfdrift replay, which only
+shows.
 
   tfdrift run --rules my.yaml --state terraform.tfstate events.json
 """
