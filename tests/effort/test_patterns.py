@@ -14,12 +14,14 @@ import tfdrift_core.records
 from tests.effort.steps import Steps
 
 _REPEATS = 40
-_ANCHORED = {"values._CIDR", "places._KEY"}
+_ANCHORED = {"names._HOST", "names._QUEUE_PATH", "values._CIDR", "places._KEY"}
 """Those that are only asked whether they are a text, or its beginning."""
 _BOUNDED = {
     # Only the last 200 characters of a name are looked at.
     *("redact.names", "redact.harmless", "redact.texts", "redact.environments", "redact.tags", "redact.telling"),
     "redact.own_headers",
+    # Texts of at most 50 characters.
+    "forms._ADDRESS",
     # Names of at most 128 characters.
     *("convert._WORD", "convert._PLURAL_ACRONYM"),
 }

@@ -175,5 +175,5 @@ def test_a_trail_without_drift_is_not_silent(server: Server) -> None:
 
 
 def test_the_plugin_adds_the_rest_in_c() -> None:
-    source = (ROOT / "plugin" / "tfdrift_plugin" / "csrc" / "metrics.c").read_text()
+    source = (ROOT / "plugin" / "tfdrift_plugin" / "csrc" / "source.c").read_text()
     assert all(f'"{name}"' in source for name in FROM_C)

@@ -16,7 +16,8 @@ _ANY_CASE = re.compile(r"aws_(db|rds|docdb|neptune|elasticache|redshift|memorydb
 
 _DNS = re.compile(r"aws_(route53|service_discovery)_")
 _SECRET = re.compile(r"(?P<partial>arn:[\w-]+:secretsmanager:[\w-]*:\d*:secret:(?P<name>.+))-[A-Za-z0-9]{6}")
-_QUEUE = re.compile(r"(?:https?://)?[\w.-]*(?:queue|sqs)[\w.-]*/(\d{12}/[\w.-]+)")
+_HOST = re.compile(r"[\w.-]*")
+_QUEUE_PATH = re.compile(r"\d{12}/[\w.-]+")
 _ARN = re.compile(r"arn:[\w-]+:(?P<service>[\w-]+):(?P<region>[\w-]*):(?P<account>\d*|aws):(?P<resource>.+)", re.DOTALL)
 
 
@@ -45,9 +46,16 @@ def key(type: str, text: str) -> str:
     text = plain(text)
     if _DNS.match(type):
         return dns_name(text)
-    if type.startswith("aws_sqs_") and (queue := _QUEUE.fullmatch(text)):
-        return queue[1]
+    if type.startswith("aws_sqs_") and (queue := _queue_path(text)):
+        return queue
     return text.lower() if _ANY_CASE.match(type) else text
+
+
+def _queue_path(text: str) -> str:
+    """Account and name of a queue's URL, whose host has several forms; "" where it is none."""
+    host, _, path = text.removeprefix("https://").removeprefix("http://").partition("/")
+    of_sqs = ("queue" in host or "sqs" in host) and _HOST.fullmatch(host)
+    return path if of_sqs and _QUEUE_PATH.fullmatch(path) else ""
 
 
 def keys(type: str, text: str) -> Iterator[str]:

@@ -221,7 +221,7 @@ class State:
                 attributes = self._parse(instance.span)[0]
                 own, everything = attributes.get("tags"), attributes.get("tags_all")
                 for key, value in everything.items() if isinstance(everything, dict) else ():
-                    if isinstance(value, str) and key not in (own or ()):
+                    if isinstance(value, str) and key not in (own if isinstance(own, dict) else ()):
                         values.setdefault(key, set()).add(value)
             known = self._default_tags[provider] = {key: only for key, told in values.items() if (only := _only(told))}
         return known

@@ -22,8 +22,6 @@ _WHY = re.compile(
 )
 """Members of a failure that tell why, or how it is now, and not what it was."""
 
-_COUNT = re.compile(r"fail.*count$", re.IGNORECASE)
-
 _ENDS = ("id", "arn", "name", "key", "values")
 
 
@@ -50,11 +48,17 @@ def without_failed(request: Mapping[str, Any], response: Mapping[str, Any]) -> d
 
 def _without_all(request: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     """Nothing when as many elements have failed as the only list of the request has, whichever they are."""
-    counts = [value for name, value in response.items() if _COUNT.search(name) and type(value) is int]
+    counts = [value for name, value in response.items() if _counts_failures(name) and type(value) is int]
     lists = [name for name, value in request.items() if isinstance(value, list)]
     if len(lists) == 1 and counts and max(counts) >= len(request[lists[0]]) > 0:
         return {}
     return dict(request)
+
+
+def _counts_failures(name: str) -> bool:
+    """``failedEntryCount``, ``FailureCount``"""
+    lowered = name.lower()
+    return lowered.endswith("count") and "fail" in lowered.removesuffix("count")
 
 
 def _failures(response: Mapping[str, Any]) -> Iterator[Any]:
