@@ -348,3 +348,83 @@ def test_a_policy_is_shown_by_what_changed_in_it() -> None:
     change = "Statement[1].Principal.AWS: role/shop-app → *"
     policy = {"drift.path": "policy", "drift.added": None, "drift.old_value": "{" * 900, "drift.change": change}
     assert f"Change: `policy`: `{change}`" in compose([parse(line(**policy))]).body
+
+
+END = {
+    "drift.id": "e1",
+    "drift.kind": "resolved",
+    "drift.opened_id": "d1",
+    "drift.opened_by": "dev-taro",
+    "drift.duration": 7_500_000_000_000,
+    "drift.resolution": "reverted",
+    "drift.user": "ops-hanako",
+}
+
+
+def ordered(services: Web, name: str) -> list[Any]:
+    return [body for path, body in services.posts if name in path]
+
+
+def test_an_end_resolves_the_incident_and_answers_where_the_drift_was_told(services: Web, tmp_path: Path) -> None:
+    """Both take Critical only, and an end is a Notice."""
+    file = tmp_path / "urls"
+    file.write_text(f"critical {SLACK}\ncritical {PAGERDUTY}\n")
+    file.chmod(0o600)
+    sender = Notifier(load({}, file, "Debug"), Spool(tmp_path / "spool.db"), 0.0)
+    reminder = {"drift.id": "r1", "drift.kind": "open", "drift.opened_id": "d1", "drift.duration": 86_400_000_000_000}
+    alerts = (line(), line(**reminder), line("Notice", **END), line("Notice", **{**END, "drift.id": "e2"}))
+    for now, text in enumerate(alerts):
+        sender.accept(parse(text), float(now))
+        sender.flush(float(now))
+    events = ordered(services, "pagerduty")
+    assert [(event["event_action"], event["dedup_key"]) for event in events] == [
+        ("trigger", "d1"),
+        ("trigger", "d1"),
+        ("resolve", "d1"),
+    ]
+    texts = [str(message) for message in ordered(services, "slack")]
+    assert len(texts) == 3
+    assert "Still open, Critical: Security group opened to the world" in texts[1]
+    assert "Open for: 1 d" in texts[1]
+    assert "Ended: put back by another call after 2 h 5 min" in texts[2]
+    assert "ops-hanako" in texts[2]
+    assert "terraform apply" not in texts[2]
+
+
+def test_who_was_not_told_of_a_drift_is_not_told_of_its_end(services: Web, tmp_path: Path) -> None:
+    file = tmp_path / "urls"
+    file.write_text(f"critical {PAGERDUTY}\n")
+    sender = Notifier(load({}, file, "Debug"), Spool(tmp_path / "spool.db"), 0.0)
+    sender.accept(parse(line("Error")), 1.0)
+    sender.accept(parse(line("Notice", **END)), 2.0)
+    sender.flush(2.0)
+    assert services.posts == []
+
+
+def test_an_end_never_overtakes_its_drift(services: Web, tmp_path: Path) -> None:
+    """The process that was to send the drift died on the way: nobody may send it before its claim has run out."""
+    sender = notifier(tmp_path, PAGERDUTY, window=0.0)
+    sender.accept(parse(line()), 100.0)
+    assert sender.spool.claim(sender.targets[0].key, 100.0, 100.0, 10)
+    sender.accept(parse(line("Notice", **END)), 101.0)
+    sender.flush(102.0)
+    assert services.posts == []
+    sender.flush(400.0)
+    assert [event["event_action"] for event in ordered(services, "pagerduty")] == ["trigger", "resolve"]
+
+
+def test_each_drift_of_a_burst_is_an_incident_of_its_own(services: Web, tmp_path: Path) -> None:
+    sender = notifier(tmp_path, PAGERDUTY)
+    for id in ("d1", "d2"):
+        sender.accept(parse(line(**{"drift.id": id})), 1.0)
+    sender.flush(6.0)
+    assert [event["dedup_key"] for event in ordered(services, "pagerduty")] == ["d1", "d2"]
+    assert sender.sent == 2
+
+
+def test_a_burst_counts_ends_and_reminders_apart() -> None:
+    texts = (line(), line(**{"drift.id": "r1", "drift.kind": "open"}), line("Notice", **END))
+    message = compose([parse(text) for text in reversed(texts)])
+    assert message.title == "1 changes outside Terraform (1 Critical), 1 still open, 1 ended"
+    assert message.level == "failure"
+    assert compose([parse(texts[2])]).level == "success"

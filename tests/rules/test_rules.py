@@ -22,9 +22,10 @@ COMMON_OUTPUT = (
     "console=%drift.console mfa=%drift.mfa agent=%drift.useragent call=%ct.name service=%cloud.service "
     "account=%cloud.account region=%cloud.region resource_id=%cloud.resource.id state=%tf.state "
     "workspace=%tf.workspace file=%tf.file line=%tf.line confidence=%drift.confidence reason=%drift.reason "
-    "time=%ct.time record=%ct.id id=%drift.id link=%drift.link hint=%drift.hint)"
+    "time=%ct.time record=%ct.id id=%drift.id link=%drift.link hint=%drift.hint"
 )
 
+FIRST_TOLD = " opened_id=%drift.opened_id duration=%drift.duration)"
 ENDED_OUTPUT = (
     " opened=%drift.opened duration=%drift.duration opened_by=%drift.opened_by opened_id=%drift.opened_id "
     "resolution=%drift.resolution)"
@@ -67,13 +68,13 @@ def test_no_drift_is_silent(rules: tuple[Rule, ...], sample: Sample) -> None:
 
 def test_outputs_carry_what_a_responder_needs(rules: tuple[Rule, ...]) -> None:
     for rule in rules:
-        wanted = COMMON_OUTPUT[:-1] + ENDED_OUTPUT if rule.name == "Drift has ended" else COMMON_OUTPUT
+        wanted = COMMON_OUTPUT + (ENDED_OUTPUT if rule.name == "Drift has ended" else FIRST_TOLD)
         assert " ".join(rule.output.split()) == f"{rule.name} {wanted}"
 
 
 def test_outputs_name_only_fields_that_every_falco_takes() -> None:
     """Falco 0.44 (libs 0.24) and newer refuse a field without a dot, and with it the whole file."""
-    for name in re.findall(r"%([\w.]+)", COMMON_OUTPUT + ENDED_OUTPUT):
+    for name in re.findall(r"%([\w.]+)", COMMON_OUTPUT + FIRST_TOLD + ENDED_OUTPUT):
         assert re.fullmatch(r"[a-z]+(\.[a-z_]+)+", name)
         assert name in BY_NAME
 

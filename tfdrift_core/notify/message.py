@@ -15,7 +15,7 @@ _LEVELS = {"Emergency": "failure", "Alert": "failure", "Critical": "failure", "E
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``level`` is one of Apprise's notification types: ``failure``, ``warning`` or ``info``."""
+    """``level`` is one of Apprise's notification types: ``failure``, ``warning``, ``info`` or ``success``."""
 
     title: str
     body: str
@@ -24,30 +24,42 @@ class Message:
 
 def compose(alerts: Sequence[Alert]) -> Message:
     """One message for one or more alerts."""
-    ordered = sorted(alerts, key=lambda alert: (alert.rank, alert.time))
+    ordered = sorted(alerts, key=lambda alert: (alert.kind == "resolved", alert.rank, alert.time))
     worst = ordered[0]
-    if len(ordered) == 1:
-        title = f"{worst.priority}: {plain(worst.rule)}: {plain(worst.resource)}{_workspace(worst)}"
-    else:
-        counts = Counter(alert.priority for alert in ordered)
-        parts = (f"{counts[name]} {name}" for name in PRIORITIES if counts[name])
-        title = f"{len(ordered)} changes outside Terraform ({', '.join(parts)})"
+    title = f"{_heading(worst)}: {plain(worst.resource)}{_workspace(worst)}" if len(ordered) == 1 else _count(ordered)
     blocks = [_block(alert) for alert in ordered[:MAX_ALERTS]]
     if len(ordered) > MAX_ALERTS:
         blocks.append(f"… and {len(ordered) - MAX_ALERTS} more.")
-    return Message(title, "\n\n".join(blocks), _LEVELS.get(worst.priority, "info"))
+    level = "success" if worst.kind == "resolved" else _LEVELS.get(worst.priority, "info")
+    return Message(title, "\n\n".join(blocks), level)
+
+
+def _heading(alert: Alert) -> str:
+    if alert.kind == "resolved":
+        return "Ended"
+    still = "Still open, " if alert.kind == "open" else ""
+    return f"{still}{alert.priority}: {plain(alert.rule)}"
+
+
+def _count(alerts: Sequence[Alert]) -> str:
+    """What a burst holds: what is new by priority, what is told again, and what is over."""
+    kinds = Counter(alert.kind if alert.kind in ("open", "resolved") else "new" for alert in alerts)
+    counts = Counter(alert.priority for alert in alerts if alert.kind not in ("open", "resolved"))
+    priorities = ", ".join(f"{counts[name]} {name}" for name in PRIORITIES if counts[name])
+    texts = {"new": f"changes outside Terraform ({priorities})", "open": "still open", "resolved": "ended"}
+    return ", ".join(f"{kinds[kind]} {text}" for kind, text in texts.items() if kinds[kind])
 
 
 def _block(alert: Alert) -> str:
     place = ", ".join(filter(None, (alert.text("cloud.account"), alert.text("cloud.region"))))
     lines = [
-        f"**{alert.priority}: {plain(alert.rule)}**",
+        f"**{_heading(alert)}**",
         f"Resource: {code(alert.resource)}" + (f" ({plain(place)})" if place else ""),
         *_state(alert),
         *_change(alert),
-        _who(alert),
+        *(_end(alert) if alert.kind == "resolved" else _opened(alert)),
     ]
-    if hint := alert.text("drift.hint"):
+    if alert.kind != "resolved" and (hint := alert.text("drift.hint")):
         lines.append(code(hint, 1000))
     if link := alert.text("drift.link"):
         lines.append(f"CloudTrail: {plain(link)}")
@@ -64,7 +76,7 @@ def _state(alert: Alert) -> list[str]:
 
 
 def _change(alert: Alert) -> list[str]:
-    kind = alert.text("drift.kind")
+    kind = alert.kind
     if kind == "deleted":
         return ["Change: deleted"]
     if kind == "unmanaged":
@@ -80,6 +92,28 @@ def _change(alert: Alert) -> list[str]:
         return [f"Change: {code(path)}: {' '.join(sides)}"]
     old, new = (code(alert.text(f"drift.{side}_value") or "(none)") for side in ("old", "new"))
     return [f"Change: {code(path)}: {old} → {new}"]
+
+
+_ENDS = {
+    "reverted": "put back by another call",
+    "applied": "put back by Terraform",
+    "adopted": "taken over into the state",
+    "removed": "gone with its resource",
+}
+
+
+def _end(alert: Alert) -> list[str]:
+    """How the drift ended, after how long, whose it was, and who ended it where a call did."""
+    resolution = alert.text("drift.resolution")
+    how = _ENDS.get(resolution, plain(resolution) or "unknown")
+    after = f" after {alert.duration}" if alert.duration else ""
+    opener = alert.text("drift.opened_by")
+    lines = [f"Ended: {how}{after}" + (f"; opened by {code(opener)}" if opener else "")]
+    return [*lines, _who(alert)] if alert.text("ct.name") else lines
+
+
+def _opened(alert: Alert) -> list[str]:
+    return [_who(alert), *([f"Open for: {alert.duration}"] if alert.kind == "open" and alert.duration else [])]
 
 
 def _who(alert: Alert) -> str:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tfdrift_core.notify.message import compose
 from tfdrift_core.notify.spool import Spool
 from tfdrift_core.notify.targets import Target, keys
 from tfdrift_core.output.alert import Alert
@@ -38,11 +37,12 @@ class Notifier:
         """Send the bursts that are due.  A target that fails keeps its alerts; the others do not wait for it."""
         for target in self.targets:
             while alerts := self.spool.claim(target.key, now, now + self.window, MAX_BURST):
-                if target.send(compose(alerts)):
-                    self.spool.sent(target.key, alerts)
-                    self.sent += len(alerts)
+                sent = target.send(alerts)
+                self.spool.sent(target.key, alerts[:sent])
+                self.sent += sent
+                if sent == len(alerts):
                     continue
-                self.failed += len(alerts)
+                self.failed += len(alerts) - sent
                 wait = self.spool.failed(target.key, now) - now
-                logger.error("%s did not take %d alerts; kept, again in %d s", target.name, len(alerts), wait)
+                logger.error("%s did not take %d alerts; kept, again in %d s", target.name, len(alerts) - sent, wait)
                 break

@@ -14,6 +14,9 @@ from tfdrift_core.private import open_private
 KEEP_SEEN = 14 * 24 * 3600.0
 """How long an id is remembered, in seconds: longer than CloudTrail and its queues deliver late or twice."""
 
+KEEP_TOLD = 400 * 24 * 3600.0
+"""How long it is remembered who was told of a drift, in seconds, if its end is never heard of."""
+
 CLAIM = 300.0
 """How long one process may take over sending before another may try, in seconds."""
 
@@ -23,6 +26,7 @@ CREATE TABLE IF NOT EXISTS waiting (
     target TEXT NOT NULL, id TEXT NOT NULL, alert TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, next REAL NOT NULL, PRIMARY KEY (target, id)
 );
+CREATE TABLE IF NOT EXISTS told (target TEXT NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (target, id));
 """
 
 
@@ -63,14 +67,25 @@ class Spool:
             raise SpoolError(f"cannot use the spool {self._path}: {error}; is the disk full?") from error
 
     def add(self, alert: Alert, targets: Sequence[str], now: float, due: float) -> bool:
-        """Let ``targets`` wait for the alert until ``due``; False if an alert of its id was added before."""
+        """Let ``targets`` wait for the alert until ``due``; False if an alert of its id was added before.
+
+        The end of a drift goes to whoever was told of the drift, too, and never before it.
+        """
         with self._transaction() as db:
             db.execute("DELETE FROM seen WHERE at < ?", (now - KEEP_SEEN,))
             db.execute("DELETE FROM waiting WHERE next < ?", (now - KEEP_SEEN,))
             if db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (alert.id, now)).rowcount == 0:
                 return False
             text = json.dumps(asdict(alert))
-            rows = [(target, alert.id, text, due) for target in targets]
+            db.execute("DELETE FROM told WHERE at < ?", (now - KEEP_TOLD,))
+            if alert.kind == "resolved":
+                told = db.execute("DELETE FROM told WHERE id = ? RETURNING target", (alert.told,)).fetchall()
+                targets = list(dict.fromkeys([*targets, *(target for (target,) in told)]))
+            else:
+                names = [(target, alert.told, now) for target in targets]
+                db.executemany("INSERT OR REPLACE INTO told VALUES (?, ?, ?)", names)
+            dues = dict(db.execute("SELECT target, max(next) FROM waiting WHERE id = ? GROUP BY target", (alert.told,)))
+            rows = [(target, alert.id, text, max(due, dues.get(target, due))) for target in targets]
             db.executemany("INSERT OR IGNORE INTO waiting (target, id, alert, next) VALUES (?, ?, ?, ?)", rows)
         return True
 

@@ -3,14 +3,14 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tfdrift_core.notify.message import Message
-from tfdrift_core.output.alert import PRIORITIES, AlertError, priority_of
+from tfdrift_core.notify.message import Message, compose
+from tfdrift_core.output.alert import PRIORITIES, Alert, AlertError, priority_of
 
 logger = logging.getLogger("tfdrift.notify")
 
@@ -31,15 +31,39 @@ class Target:
     priority: str
     _service: Any = field(repr=False, compare=False)
 
+    def send(self, alerts: Sequence[Alert]) -> int:
+        """How many of the alerts the service took, from the first: a burst is one message, taken or not."""
+        return len(alerts) if _notify(self._service, compose(alerts)) else 0
+
     def wants(self, rank: int) -> bool:
         return rank <= PRIORITIES.index(self.priority)
 
-    def send(self, message: Message) -> bool:
-        """Whether the service took the message; Apprise turns every failure of the network into False."""
-        sent: bool = self._service.notify(
-            body=message.body, title=message.title, notify_type=message.level, body_format="markdown"
-        )
-        return sent
+
+@dataclass(frozen=True)
+class Incidents(Target):
+    """PagerDuty: one incident for each drift, under the id of the alert that told of it first.  Its end resolves it.
+
+    ``_options`` is the URL as Apprise has parsed it, ``_instantiate`` what makes a service of that.
+    """
+
+    _options: Mapping[str, Any] = field(repr=False, compare=False)
+    _instantiate: Callable[[Mapping[str, Any]], Any] = field(repr=False, compare=False)
+
+    def send(self, alerts: Sequence[Alert]) -> int:
+        for done, alert in enumerate(alerts):
+            action = "resolve" if alert.kind == "resolved" else "trigger"
+            service = self._instantiate({**self._options, "dedup": alert.told, "action": action})
+            if not _notify(service, compose([alert])):
+                return done
+        return len(alerts)
+
+
+def _notify(service: Any, message: Message) -> bool:
+    """Whether the service took the message; Apprise turns every failure of the network into False."""
+    sent: bool = service.notify(
+        body=message.body, title=message.title, notify_type=message.level, body_format="markdown"
+    )
+    return sent
 
 
 def _apprise() -> ModuleType:
@@ -94,7 +118,11 @@ def _target(apprise: ModuleType, place: str, number: int, line: str, default: st
     if service is None:
         raise TargetError(f"{place}:{number}: {scheme} is not a URL that Apprise knows or is incomplete; see its list")
     key = hashlib.sha256(words[-1].encode()).hexdigest()[:16]
-    return Target(f"{service.service_name or scheme} ({place}:{number})", key, priority, service)
+    name = f"{service.service_name or scheme} ({place}:{number})"
+    if scheme.lower() == "pagerduty":
+        options = apprise.plugins.url_to_dict(words[-1])
+        return Incidents(name, key, priority, service, options, apprise.Apprise.instantiate)
+    return Target(name, key, priority, service)
 
 
 def keys(targets: Iterable[Target], rank: int) -> list[str]:

@@ -74,6 +74,29 @@ class Alert:
         return self.text("drift.id") or hashlib.sha256(f"{self.time}\0{self.output}".encode()).hexdigest()[:32]
 
     @property
+    def kind(self) -> str:
+        return self.text("drift.kind")
+
+    @property
+    def told(self) -> str:
+        """The id of the alert that told of the drift first: another one's for an end or a reminder."""
+        return self.text("drift.opened_id") or self.id
+
+    @property
+    def duration(self) -> str:
+        """How long the drift was open: ``2 d 3 h``, ``5 min`` or ``40 s``; "" if nothing says so."""
+        nanoseconds = number(self.fields.get("drift.duration"))
+        if nanoseconds is None:
+            return ""
+        seconds = nanoseconds // 1_000_000_000
+        units = []
+        for name, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+            count, seconds = divmod(seconds, size)
+            if count:
+                units.append(f"{count} {name}")
+        return " ".join(units[:2]) or "0 s"
+
+    @property
     def rank(self) -> int:
         return rank(self.priority)
 
@@ -97,6 +120,14 @@ class Alert:
             except (ValueError, OverflowError):  # no time, or one before the first year
                 continue
         return None
+
+
+def number(value: object) -> int | None:
+    """A time or duration as Falco's JSON has it: a number, or its digits."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    digits = str(value)
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else None
 
 
 def parse(line: str | bytes) -> Alert:

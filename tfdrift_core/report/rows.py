@@ -8,7 +8,7 @@ from enum import StrEnum
 from tfdrift_core.drift.event import Kind
 from tfdrift_core.drift.present import change
 from tfdrift_core.drift.present.change import Part
-from tfdrift_core.output.alert import PRIORITIES, Alert
+from tfdrift_core.output.alert import PRIORITIES, Alert, number
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -136,7 +136,7 @@ def _row(alert: Alert, last: Alert | None) -> Row:
         hint="" if end else text("drift.hint"),
         link=text("drift.link"),
         ended=_text_of(end.when) if end else "",
-        duration=_duration(last.fields.get("drift.duration")) if last else "",
+        duration=last.duration if last else "",
         resolution=end.text("drift.resolution") if end else "",
         ended_by=end.text("drift.user") if end else "",
         tags=alert.tags,
@@ -150,7 +150,7 @@ def _kind(alert: Alert) -> str:
 
 def _opened(alert: Alert) -> datetime | None:
     """When the drift began: for the alert of its end, what that says of it."""
-    nanoseconds = _number(alert.fields.get("drift.opened"))
+    nanoseconds = number(alert.fields.get("drift.opened"))
     if nanoseconds is None:
         return alert.when
     try:
@@ -161,28 +161,6 @@ def _opened(alert: Alert) -> datetime | None:
 
 def _text_of(time: datetime | None) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ") if time else ""
-
-
-def _duration(value: object) -> str:
-    """Nanoseconds as ``2 d 3 h``, ``5 min`` or ``40 s``: the two largest units."""
-    nanoseconds = _number(value)
-    if nanoseconds is None:
-        return ""
-    seconds = nanoseconds // 1_000_000_000
-    units = []
-    for name, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            units.append(f"{count} {name}")
-    return " ".join(units[:2]) or "0 s"
-
-
-def _number(value: object) -> int | None:
-    """A time or duration as Falco's JSON has it: a number, or its digits."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    digits = str(value)
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else None
 
 
 def _value(alert: Alert, name: str) -> str | None:
