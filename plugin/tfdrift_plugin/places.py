@@ -7,4 +7,4 @@ _CHECKOUT = _PACKAGE.parents[1]
 _IN_CHECKOUT = (_CHECKOUT / "build_plugin.py").is_file()
 
 LIBRARY = _CHECKOUT / "build" / "libtfdrift.so" if _IN_CHECKOUT else _PACKAGE / "built" / "libtfdrift.so"
-RULES = _CHECKOUT / "rules" if _IN_CHECKOUT else _PACKAGE / "rules"
+RULES = (_CHECKOUT if _IN_CHECKOUT else _PACKAGE) / "rules" / "tfdrift_rules.yaml"

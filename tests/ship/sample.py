@@ -95,4 +95,4 @@ def from_the_cloud(machine: Machine, place: Path, url: str, count: int) -> Seen:
         }
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"Records": [notification]}))
     config = {**settings(place), "state": ["s3://cloud/state/"], "aws": {"region": REGION, "endpoint_url": url}}
-    return sysdig(machine, config, "sqs://cloudtrail-events", "-n", str(count), env=CREDENTIALS)
+    return sysdig(machine, config, "sqs://cloudtrail-events?buckets=cloud", "-n", str(count), env=CREDENTIALS)

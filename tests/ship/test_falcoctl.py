@@ -141,7 +141,7 @@ def test_from_an_empty_machine_to_an_alert(
     # An older version first.
     falcoctl_run("artifact", "install", f"tfdrift:{OLD}", f"tfdrift-rules:{OLD}", "--plain-http")
     old = files(bare)
-    assert {name.partition("/")[0] for name in old} == {"libtfdrift.so", f"tfdrift-{OLD}"}
+    assert {name.partition("/")[0] for name in old} == {"libtfdrift.so", "libtfdrift_enrich.so", f"tfdrift-{OLD}"}
     bare_sample = sample(bare)
     assert drift(bare, bare_sample).lines
 

@@ -282,7 +282,6 @@ def test_a_key_of_no_possible_time_is_read_and_is_no_checkpoint(
         batches = (batch for batch in source.batches() if batch)
         if turn == 0:
             source.acknowledge(next(batches))
-            assert f"{hostile} names no time at which it can have been made" in caplog.text
         bucket(key(HOME, "eu-west-1", now_stamp(1800 - 60 * turn)), gzip.compress(trail(turn)))
         while f"id-{turn}" not in found:
             batch = next(batches)
@@ -290,6 +289,7 @@ def test_a_key_of_no_possible_time_is_read_and_is_no_checkpoint(
             source.acknowledge(batch)
         source.close()
         ledger.close()
+    assert f"{hostile} names no time at which it can have been made" in caplog.text
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -313,4 +313,4 @@ def test_a_checkpoint_that_lies_in_the_future_is_not_believed(
     ledger.save(f"{source._key} AWSLogs/{HOME}/CloudTrail/eu-west-1/", 4e9)
     bucket(key(HOME, "eu-west-1", now_stamp(86_400)), gzip.compress(trail(1)))
     assert ids(take(source, 1)) == ["id-1"]
-    assert "lies in the future; what came in the last week is read again" in caplog.text
+    assert "lies in the future; what came within the last week is read again" in caplog.text

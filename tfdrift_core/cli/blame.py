@@ -35,6 +35,7 @@ from tfdrift_core.sources.base import SourceError
 from tfdrift_core.text import one_line
 
 _HISTORY = "90d"
+_ALWAYS = "1970-01-01"
 _LONG = 200
 
 
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("plans", nargs="+", type=Path, metavar="PLAN", help="a refresh-only plan, as terraform show -json prints it")
     add("--source", action="append", default=[], metavar="SOURCE", help="a trail: files, directories, s3://")
-    add("--since", default=_HISTORY, metavar="TIME", help="how far back to look: 30d, 2026-01-31 (default 90d)")
+    add("--since", metavar="TIME", help="how far back to look: 30d, 2026-01-31 (default: all of a source, else 90d)")
     add("--history", action="store_true", help="show the earlier calls that touched the attribute, too")
     add("--profile", default="", help="a profile of the AWS configuration files")
     add("--region", default="", help="the region of resources that do not tell theirs")
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        since = _moment(args.since)
+        since = _moment(args.since or (_ALWAYS if args.source else _HISTORY))
         plans = [load(path) for path in args.plans]
         config = Config(aws=Aws(profile=args.profile, region=args.region, endpoint_url=args.endpoint_url))
         catalog = load_catalog()

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EVENTS",
         help="CloudTrail files, directories or patterns, s3://, sqs://, lookup://",
     )
-    add("-r", "--rules", action="append", type=Path, metavar="FILE", help="rules file or directory (default: rules/)")
+    add("-r", "--rules", action="append", type=Path, metavar="FILE", help="rules file or directory (default: ours)")
     add("-s", "--state", action="append", metavar="STATE", help="Terraform state: a file or s3://bucket/key")
     add("-c", "--config", type=Path, metavar="FILE", help="a falco.yaml, or a YAML file with the plugin's init_config")
     add("--json", action="store_true", help="print alerts as JSON, one a line (Falco's json_output)")
