@@ -188,3 +188,30 @@ def test_errors_have_a_status_of_their_own(command: Blame) -> None:
 
 def test_parts_are_plain_data() -> None:
     assert Part.__dataclass_params__.frozen  # type: ignore[attr-defined]
+
+
+def marked(**marks: Any) -> Plan:
+    made = document({"tags": {"Env": "dev"}, "policy": "new"})
+    made["resource_drift"][0]["change"] |= marks
+    return parse(json.dumps(made).encode(), "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("marks", "hidden"),
+    [
+        ({"before_sensitive": {"policy": True}}, {"policy"}),
+        ({"after_sensitive": {"policy": True}}, {"policy"}),
+        ({"before_sensitive": {"policy": [False, {"x": False}], "tags": {"Env": False}}}, set()),
+        ({"before_sensitive": {"policy": [{"x": [True]}]}}, {"policy"}),
+        ({"before_sensitive": True}, {"policy", "tags.Env"}),
+        ({"before_sensitive": ["x"], "after_sensitive": 7}, set()),
+    ],
+)
+def test_what_a_plan_marks_as_sensitive_is_hidden_and_nothing_else(marks: dict[str, Any], hidden: set[str]) -> None:
+    parts = blame(marked(**marks), [], load_catalog(), SINCE)
+    assert {part.path for part in parts if part.new == "(sensitive)"} == hidden
+
+
+@pytest.mark.parametrize("after", [[1], "x", 7])
+def test_a_change_into_no_resource_is_none(after: Any) -> None:
+    assert marked(after=after).drifted == ()

@@ -94,8 +94,30 @@ def _changes(drift: object) -> Iterator[Mapping[str, Any]]:
             or not isinstance(change.get("change"), dict)
         ):
             continue
-        if isinstance(change["change"].get("before"), dict) and isinstance(change.get("address"), str):
+        before, after = change["change"].get("before"), change["change"].get("after")
+        if isinstance(before, dict) and isinstance(after, dict | None) and isinstance(change.get("address"), str):
             yield change
+
+
+def _secret(change: Mapping[str, Any]) -> Iterator[str]:
+    """The attributes in which any value is marked as sensitive, before or after."""
+    for side in ("before", "after"):
+        marks = change.get(f"{side}_sensitive")
+        if marks is True:
+            yield from change.get(side) or ()
+        elif isinstance(marks, dict):
+            yield from (name for name, mark in marks.items() if _marked(mark))
+
+
+def _marked(mark: object) -> bool:
+    """Whether a mark is, or holds, a true one: what is not sensitive has the form of the value, with false in it."""
+    left = [mark]
+    while left:
+        mark = left.pop()
+        if mark is True:
+            return True
+        left += mark.values() if isinstance(mark, dict) else mark if isinstance(mark, list) else ()
+    return False
 
 
 def _state(plan: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -118,9 +140,7 @@ def _state(plan: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> Map
                         "schema_version": 0,
                         "attributes": change["change"]["before"],
                         "sensitive_attributes": [
-                            [{"type": "get_attr", "value": name}]
-                            for name, marked in (change["change"].get("before_sensitive") or {}).items()
-                            if marked
+                            [{"type": "get_attr", "value": name}] for name in dict.fromkeys(_secret(change["change"]))
                         ],
                     }
                 ],
