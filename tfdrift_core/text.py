@@ -1,5 +1,18 @@
 """Text of others, made fit to be shown: records, state and alerts hold what anybody could write."""
 
+import json
+
+import orjson
+
+
+def json_line(row: object) -> bytes:
+    """``row`` as a line of JSON."""
+    try:
+        return orjson.dumps(row) + b"\n"
+    except orjson.JSONEncodeError:
+        # JSON can spell half a surrogate pair, UTF-8 cannot.
+        return json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
 
 def one_line(text: str) -> str:
     """``text`` as one line that a terminal, a chat or a mail program shows as it is.

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import track
@@ -32,7 +31,7 @@ from tfdrift_core.drift.classify.identity import identify
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.records.record import Record
 from tfdrift_core.sources.base import SourceError
-from tfdrift_core.text import one_line
+from tfdrift_core.text import json_line, one_line
 
 _HISTORY = "90d"
 _ALWAYS = "1970-01-01"
@@ -92,7 +91,7 @@ def _records(plan: Plan, sources: Sequence[str], config: Config, catalog: Catalo
 def _print(parts: Sequence[Part], as_json: bool, history: bool) -> None:
     if as_json:
         for part in parts:
-            sys.stdout.buffer.write(orjson.dumps(trace.as_row(part)) + b"\n")
+            sys.stdout.buffer.write(json_line(trace.as_row(part)))
         sys.stdout.buffer.flush()
         return
     console = Console(highlight=False, soft_wrap=True)

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
@@ -37,7 +36,7 @@ from tfdrift_core.output.fields import shown, values
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.sources.base import SourceError
 from tfdrift_core.sources.files import listing
-from tfdrift_core.text import one_line
+from tfdrift_core.text import json_line, one_line
 
 _log = logging.getLogger("tfdrift.replay")
 _STYLES = {
@@ -132,12 +131,12 @@ class _JsonSink:
         self._count = 0
 
     def put(self, event: DriftEvent) -> bool:
-        line = orjson.dumps(values(event))
+        line = json_line(values(event))
         if self._console.is_terminal:
             # Through the console, which knows of the bar.
-            self._console.print(Text(line.decode()))
+            self._console.print(Text(line.decode().rstrip()))
         else:
-            sys.stdout.buffer.write(line + b"\n")
+            sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
         self._count += 1
         return True

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -32,7 +31,7 @@ from tfdrift_core.drift.event import DriftEvent, Opening
 from tfdrift_core.drift.memory import openings_of
 from tfdrift_core.drift.opening import told
 from tfdrift_core.output.fields import Value, values
-from tfdrift_core.text import one_line
+from tfdrift_core.text import json_line, one_line
 from tfdrift_plugin.host import falco_yaml, rules
 from tfdrift_plugin.host.known import KnownEvent, catalogue
 from tfdrift_plugin.host.rules import Rule
@@ -112,7 +111,7 @@ def _show(store: OpenStore, args: argparse.Namespace) -> int:
     shown.sort(key=lambda item: (_urgency(item.severity), item.opening.opened))
     if args.json:
         for item in shown:
-            sys.stdout.buffer.write(orjson.dumps(_as_json(item)) + b"\n")
+            sys.stdout.buffer.write(json_line(_as_json(item)))
         sys.stdout.buffer.flush()
     else:
         console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED)
