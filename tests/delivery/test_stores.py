@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.drift.memory import openings_of
 from tfdrift_core.pipeline import Pipeline
+from tfdrift_core.records.record import Record
 
 Clients = Callable[..., Any]
 REGION = "eu-west-1"
@@ -303,3 +305,40 @@ def test_the_replica_keeps_its_name(tmp_path: Path) -> None:
         ledger.close()
     assert len(names) == 1
     assert drifts.DATABASE in {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"document": {"B": b"x"}},
+        {"moment": {"N": "1"}, "document": {"B": b"not packed"}},
+        {"moment": {"N": "1"}, "document": {"B": zlib.compress(b"whole")[:-3]}},
+        {"moment": {"N": "1"}, "document": {"S": "text"}},
+        {"moment": {"N": "1"}, "document": {"B": zlib.compress(bytes(65 << 20))}},
+    ],
+    ids=["no time", "not packed", "cut off", "of another type", "too large"],
+)
+def test_an_item_of_another_form_is_no_fault(client: Clients, config: Config, item: dict[str, Any]) -> None:
+    store = SharedStore(make_table(client), config.aws)
+    client("dynamodb").put_item(TableName="tfdrift", Item={"kind": {"S": "left"}, "id": {"S": "s\0a"}, **item})
+    assert store.recall(("s", "a")) is None
+    assert store.documents() == []
+
+
+def test_a_directory_that_may_not_be_entered_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    with pytest.raises(StoreError, match="Permission denied; run this command as the user that Falco runs as"):
+        OpenDrift(str(tmp_path))
+
+
+def test_what_texts_of_a_record_unpack_to_is_kept_whatever_it_holds(keeping: Keeping) -> None:
+    who = json.dumps({"type": "IAMUser", "userName": "x\ud800", "accountId": "111122223333"})
+    request = json.dumps({"queueName": "q\ud800"})
+    answer = json.dumps({"queueUrl": f"{URL}\ud800"})
+    made = record("CreateQueue", {}).raw | {"requestParameters": request, "responseElements": answer}
+    events = keeping.play([Record(made), timeout(60, userIdentity=who)])
+    assert [event.kind for event in events] == [Kind.UNMANAGED, Kind.MODIFIED]
+    assert sorted(keeping.ids()) == sorted(event.id for event in events)

@@ -265,3 +265,96 @@ def test_engines_do_not_share() -> None:
     one.process(index(), [timeout(60)])
     assert other.engine.memory.open_drifts == 0
     assert isinstance(other.engine, Engine)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"userAgent": "x\ud800"}, {"userIdentity": {"userName": "\udc00"}}, {"userIdentity": {"x": 1 << 80}}]
+)
+def test_what_no_strict_json_holds_is_kept_all_the_same(odd: dict[str, Any]) -> None:
+    drift = Restarted()
+    (opened,) = drift.process(index(), [timeout(60, **odd)])
+    drift.restart()
+    (end,) = drift.process(index(), [timeout(30)])
+    assert end.opening is not None
+    assert (end.resolution, end.opening.id) == ("reverted", opened.id)
+
+
+def test_the_key_of_what_was_made_is_text_that_a_database_takes() -> None:
+    drift = Restarted()
+    made = record("CreateQueue", {"queueName": "q\ud800"}, responseElements={"queueUrl": f"{URL}\ud800"})
+    assert [event.kind for event in drift.process(index(), [made])] == [Kind.UNMANAGED]
+    for key in drift.kept:
+        "".join(key).encode()
+
+
+def at(*names: str, **attributes: Any) -> Index:
+    """A state that has the queue at these addresses, and another one at those after the first."""
+    (queue,) = index(**attributes).all()
+    resources = [
+        {
+            "mode": "managed",
+            "type": "aws_sqs_queue",
+            "name": name,
+            "provider": 'provider["registry.terraform.io/hashicorp/aws"]',
+            "instances": [
+                {
+                    "schema_version": 0,
+                    "attributes": {**queue.attributes, **({"id": f"{URL}{n}", "arn": f"arn{n}"} if n else {})},
+                    "sensitive_attributes": [],
+                }
+            ],
+        }
+        for n, name in enumerate(names)
+    ]
+    return index_of({"version": 4, "terraform_version": "1.11.4", "serial": 2, "lineage": "t", "resources": resources})
+
+
+@pytest.mark.parametrize("names", [("renamed",), ("renamed", "orders")], ids=["renamed", "another one is there now"])
+def test_drift_of_what_has_another_address_by_now_stays_open(drift: Restarted, names: tuple[str, ...]) -> None:
+    (opened,) = drift.process(index(), [timeout(60)])
+    assert drift.process(at(*names), []) == []
+    assert [key[1] for key in drift.kept] == ["aws_sqs_queue.renamed"]
+    (end,) = drift.process(at(*names), [timeout(30)])
+    assert end.opening is not None
+    assert (end.resolution, end.opening.id, end.resource.address) == ("reverted", opened.id, "aws_sqs_queue.renamed")
+
+
+def test_moved_and_adopted_at_once(drift: Restarted) -> None:
+    drift.process(index(), [timeout(60)])
+    events = drift.process(at("renamed", visibility_timeout_seconds=60), [])
+    assert ended(events) == [("visibility_timeout_seconds", "adopted")]
+    assert drift.kept == {}
+
+
+def test_what_there_is_no_room_for_is_not_kept_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tfdrift_core.drift.memory.MAX_RESOURCES", 3)
+    drift = Restarted()
+    for number in range(5):
+        made: Mapping[str, Any] = {"queueUrl": URL.replace("orders", f"q{number}")}
+        drift.process(index(), [record("CreateQueue", {"queueName": f"q{number}"}, responseElements=made)])
+    assert set(drift.kept) == set(drift.engine.memory.resources())
+
+
+def test_openings_with_members_of_other_types_are_no_fault() -> None:
+    drift = Restarted()
+    drift.process(index(), [timeout(60)])
+    ((key, data),) = drift.kept.items()
+    for name, value in (("opened", "x"), ("reminded", "x"), ("record", [])):
+        document = json.loads(data)
+        document["openings"][0][name] = value
+        drift.kept[key] = json.dumps(document).encode()
+        drift.restart()
+        assert drift.remind(NOW) == []
+        assert drift.engine.memory.oldest == 0
+
+
+def test_reminders_read_only_what_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    drift = Restarted()
+    (event,) = drift.process(index(), [timeout(60)])
+    drift.restart()
+    asked: list[Key] = []
+    monkeypatch.setattr(drift.engine.memory, "openings", lambda key: asked.append(key) or ())
+    drift.remind(event.record.time + DAY - 1)
+    assert asked == []
+    drift.remind(event.record.time + DAY)
+    assert len(asked) == 1

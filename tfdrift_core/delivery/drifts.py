@@ -147,7 +147,13 @@ class OpenDrift:
 
     def __init__(self, data_dir: str) -> None:
         self._path = Path(data_dir) / DATABASE
-        if not self._path.is_file():
+        try:
+            there = self._path.is_file()
+        except OSError as error:
+            raise StoreError(
+                f"{self._path}: {error.strerror}; run this command as the user that Falco runs as"
+            ) from error
+        if not there:
             raise StoreError(f"{self._path}: no such file; check data_dir, and that TFDrift has run with it")
 
     def documents(self) -> list[tuple[Key, bytes]]:

@@ -30,6 +30,8 @@ LEASE_SECONDS: Final = 20.0
 _KEPT_SECONDS: Final = 7 * 86_400
 _POLL_SECONDS: Final = 0.5
 _MAX_WAITING: Final = 10_000
+_MAX_DOCUMENT: Final = 64 << 20
+"""Bytes of a document; an item has 400 KB at most, which may be made to unpack to a thousand times as much."""
 
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger("tfdrift.store")
@@ -286,7 +288,20 @@ def _left(item: Mapping[str, Any]) -> Left | None:
     if not item:
         return None
     document = item.get("document")
-    return Left(int(item["moment"]["N"]), None if document is None else zlib.decompress(bytes(document["B"])))
+    try:
+        return Left(int(item["moment"]["N"]), None if document is None else _unpacked(bytes(document["B"])))
+    except (KeyError, TypeError, ValueError, zlib.error):
+        # Written by another version, or damaged: the drift is reported anew when it is seen again.
+        return None
+
+
+def _unpacked(data: bytes) -> bytes:
+    """:raises ValueError, zlib.error: when it is no whole document, or one of a size that none has."""
+    packed = zlib.decompressobj()
+    document = packed.decompress(data, _MAX_DOCUMENT)
+    if not packed.eof:
+        raise ValueError("a document that does not end")
+    return document
 
 
 def _acknowledgement(item: Mapping[str, Any]) -> Acknowledgement:

@@ -1,7 +1,7 @@
 """Which open drift is over: after the calls of a batch, and when a newer version of a state comes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from tfdrift_core.drift.classify.classify import Cause, Verdict
@@ -50,6 +50,16 @@ class Outdated:
 
     key: Key
     ends: tuple[End, ...]
+    moved: "Moved | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What is remembered of a resource that state has at another address by now."""
+
+    key: Key
+    instance: Instance
+    remembered: Remembered
 
 
 def outdated(memory: Memory, index: StateIndex, before: Mapping[str, object]) -> Iterator[Outdated]:
@@ -69,17 +79,46 @@ def outdated(memory: Memory, index: StateIndex, before: Mapping[str, object]) ->
             continue
         instances = index.at(state, {address for _, address in keys})
         for key in keys:
-            yield from _outdated(memory, key, instances.get(key[1]), state in versions or state in before)
+            yield from _outdated(memory, key, instances.get(key[1]), index, state in versions or state in before)
 
 
-def _outdated(memory: Memory, key: Key, instance: Instance | None, known: bool) -> Iterator[Outdated]:
+def _outdated(
+    memory: Memory, key: Key, instance: Instance | None, index: StateIndex, known: bool
+) -> Iterator[Outdated]:
+    if instance is None and not known:
+        return
+    later = _elsewhere(memory, key, instance, index)
+    instance = later or instance
     if instance is None:
-        if known:
-            yield Outdated(key, tuple(End(opening, Resolution.REMOVED) for opening in memory.openings(key)))
+        yield Outdated(key, tuple(End(opening, Resolution.REMOVED) for opening in memory.openings(key)))
         return
     remembered = memory.outdated(key, instance.attributes)
     if remembered is not None:
         yield Outdated(key, _by_state(remembered, instance.attributes))
+    elif later is not None:
+        yield Outdated(key, (), _moved(memory.recall(key, later.attributes), later))
+
+
+def _elsewhere(memory: Memory, key: Key, instance: Instance | None, index: StateIndex) -> Instance | None:
+    """The one instance that is the resource of an open drift, where another address or none is that of it by now."""
+    opening = next(iter(memory.openings(key)), None)
+    if opening is None or not opening.resource.id:
+        return None
+    resource = opening.resource
+    if instance is not None and instance.attributes.get("id") == resource.id:
+        return None
+    found = index.find(resource.type, "id", resource.id, account=resource.account, region=resource.region)
+    if len(found) != 1 or memory.remembers((found[0].state, found[0].address)):
+        return None
+    return found[0]
+
+
+def _moved(remembered: Remembered, instance: Instance) -> Moved:
+    place = {
+        name: getattr(instance, name) for name in ("address", "name", "module", "workspace", "state", "file", "line")
+    }
+    openings = tuple(replace(o, resource=replace(o.resource, **place)) for o in remembered.openings)
+    return Moved((instance.state, instance.address), instance, replace(remembered, openings=openings))
 
 
 def _by_state(remembered: Remembered, state: Attributes) -> tuple[End, ...]:

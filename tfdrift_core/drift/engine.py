@@ -92,7 +92,7 @@ class Engine:
         """
         events: list[DriftEvent] = []
         touched: dict[Key, Instance | None] = {}
-        for key in self.memory.drifted():
+        for key in self.memory.due(now, period):
             openings = self.memory.openings(key)
             due = {o.id for o in openings if o.id not in silenced and now >= o.opened + (o.reminded + 1) * period}
             if not due:
@@ -111,8 +111,9 @@ class Engine:
         return self._view.index.at(state, {address}).get(address) if self._view is not None and state else None
 
     def documents(self, result: Result) -> Documents:
-        """What is to be kept of everything that a result touched."""
-        return {key: self.memory.document(key, instance) for key, instance in result.touched.items()}
+        """What is to be kept of everything that a result touched, and nothing of what there was no room for."""
+        dropped = dict.fromkeys(self.memory.dropped())
+        return dropped | {key: self.memory.document(key, instance) for key, instance in result.touched.items()}
 
     def unknown(self, index: StateIndex, record: Record, why: str, now: int = 0) -> Result:
         """What a record touches, where ``why`` says that what it did to that cannot be worked out."""
@@ -142,5 +143,8 @@ class Engine:
             events += [resolved(end.opening, end.resolution, None, now) for end in found.ends]
             self.memory.forget(found.key, now)
             touched[found.key] = None
+            if found.moved is not None:
+                self.memory.remember(found.moved.key, found.moved.remembered, now)
+                touched[found.moved.key] = found.moved.instance
         self._versions = dict(index.versions)
         return Result(tuple(events), touched=touched)

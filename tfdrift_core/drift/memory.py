@@ -5,6 +5,7 @@ disk it is a document of plain data, without any secret, that fits whatever vers
 attributes; it is read only when a call or a newer state asks for the resource.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, Protocol
@@ -29,7 +30,8 @@ state; its type and id stand for the address."""
 
 def outside(type: str, id: str) -> Key:
     """The key of a resource that was made outside Terraform."""
-    return "", f"{type} {id}"
+    # A record may hold halves of surrogate pairs, which no database takes.
+    return "", f"{type} {id}".encode("utf-8", "replace").decode()
 
 
 Documents = Mapping[Key, bytes | None]
@@ -90,7 +92,8 @@ class Memory:
         self._salt_mark = digest_of("salt", salt)[:8]
         self._moments: dict[Key, int] = {}
         self._resources: dict[Key, Remembered | _Written] = {}
-        self._opened: dict[Key, tuple[int, ...]] = {}
+        self._opened: dict[Key, tuple[tuple[int, int], ...]] = {}
+        self._dropped: dict[Key, None] = {}
         self._outside: dict[str, dict[Key, None]] = {}
         self._created: dict[str, Mapping[str, Any]] = {}
         self._undo: list[tuple[Key, Remembered | _Written | None]] | None = None
@@ -98,7 +101,7 @@ class Memory:
 
     def load(self, documents: Iterable[tuple[Key, bytes]]) -> None:
         """Begin with what was kept, and with nothing else."""
-        self._resources, self._opened, self._outside, self._undo = {}, {}, {}, None
+        self._resources, self._opened, self._outside, self._dropped, self._undo = {}, {}, {}, {}, None
         for key, data in documents:
             self._put(key, _Written(data))
 
@@ -112,11 +115,30 @@ class Memory:
     @property
     def oldest(self) -> int:
         """When the oldest open drift was made, in nanoseconds since the epoch; 0 when none is open."""
-        return min((moment for moments in self._opened.values() for moment in moments), default=0)
+        return min((moment for drifts in self._opened.values() for moment, _ in drifts), default=0)
+
+    def remembers(self, key: Key) -> bool:
+        return key in self._resources
 
     def drifted(self) -> Sequence[Key]:
         """The resources that have open drift."""
         return tuple(self._opened)
+
+    def due(self, now: int, period: int) -> Sequence[Key]:
+        """Those of them in which a drift has been open for another ``period`` since its last reminder."""
+        return [
+            key
+            for key, drifts in self._opened.items()
+            if any(now >= moment + (reminded + 1) * period for moment, reminded in drifts)
+        ]
+
+    def dropped(self) -> Sequence[Key]:
+        """What was forgotten for want of room since this was last asked, and is not remembered again.
+
+        Where several share what they know it is only not at hand any more: nothing is to be dropped there.
+        """
+        dropped, self._dropped = self._dropped, {}
+        return () if self.shared else [key for key in dropped if key not in self._resources]
 
     def unmanaged(self, type: str) -> Sequence[Key]:
         """The open drifts of this type that were made outside Terraform."""
@@ -168,7 +190,9 @@ class Memory:
         self._put(key, remembered)
         if len(self._resources) > MAX_RESOURCES:
             self.forgotten += 1
-            self.forget(next(iter(self._resources)))
+            first = next(iter(self._resources))
+            self.forget(first)
+            self._dropped[first] = None
 
     def replace_openings(self, key: Key, openings: Iterable[Opening]) -> None:
         """Other openings of a resource of which everything else stays as it was remembered."""
@@ -178,7 +202,7 @@ class Memory:
         self._note(key)
         if isinstance(found, _Written):
             document = {**_document(found.data), "openings": [to_document(opening) for opening in openings]}
-            self._put(key, _Written(orjson.dumps(document, default=str)))
+            self._put(key, _Written(_bytes(document)))
         else:
             self._put(key, replace(found, openings=tuple(openings)))
 
@@ -206,7 +230,7 @@ class Memory:
             document["current"] = (
                 None if overlay.current is None else self._sealed(instance, overlay.state, overlay.current)
             )
-        return orjson.dumps(document, default=str)
+        return _bytes(document)
 
     def remember_created(self, id: str, parameters: Mapping[str, Any]) -> None:
         """Keep what is known of a resource outside Terraform, for calls that tie it to a managed one."""
@@ -270,7 +294,7 @@ class Memory:
         self._resources[key] = found
         openings = _openings(_document(found.data)) if isinstance(found, _Written) else found.openings
         if openings:
-            self._opened[key] = tuple(opening.opened for opening in openings)
+            self._opened[key] = tuple((opening.opened, opening.reminded) for opening in openings)
             if outside:
                 self._outside.setdefault(type, {})[key] = None
 
@@ -302,11 +326,22 @@ def _fits(remembered: Remembered, state: Attributes) -> bool:
     return remembered.overlay.state is state or remembered.overlay.state == state
 
 
+def _bytes(document: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(document, default=str)
+    except orjson.JSONEncodeError:
+        # Halves of surrogate pairs, and numbers beyond 64 bits.
+        return json.dumps(document, default=str).encode()
+
+
 def _document(data: bytes) -> Mapping[str, Any]:
     try:
         document = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return {}
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError):
+            return {}
     return document if isinstance(document, dict) else {}
 
 

@@ -158,13 +158,16 @@ def to_document(opening: Opening) -> dict[str, Any]:
 
 def from_document(document: Mapping[str, Any]) -> Opening:
     """:raises KeyError, TypeError, ValueError: when it is not what ``to_document`` gives."""
+    moment, reminded, record = document.get("opened", 0), document.get("reminded", 0), document["record"]
+    if not (isinstance(moment, int) and isinstance(reminded, int) and isinstance(record, dict)):
+        raise TypeError("a member is of another type")
     return Opening(
         id=document["id"],
         kind=Kind(document["kind"]),
         resource=Resource(**document["resource"]),
-        opened=document.get("opened", 0),
+        opened=moment,
         by=document.get("by", ""),
-        record=Record(document["record"]),
+        record=Record(record),
         steps=tuple(document.get("steps", ())),
         path=document.get("path", ""),
         old_value=document.get("old"),
@@ -172,7 +175,7 @@ def from_document(document: Mapping[str, Any]) -> Opening:
         added=tuple(document.get("added", ())),
         removed=tuple(document.get("removed", ())),
         confidence=Confidence(document["confidence"]),
-        reminded=document.get("reminded", 0),
+        reminded=reminded,
     )
 
 
