@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.drift.test_engine import TERRAFORM, URL, engine, index, record, timeout
@@ -211,6 +211,7 @@ def call(what: str, value: Any, terraform: bool) -> Record:
 
 
 @settings(max_examples=200, deadline=None)
+@example([("timeout", 60, False), ("delete", 0, False), ("create", 0, False)], 1)
 @given(st.lists(STEP, max_size=12), st.integers(0, 2**32))
 def test_what_is_open_is_what_differs(steps: list[tuple[str, Any, bool]], seed: int) -> None:
     """For any calls, restarts and versions of state: open drift is the difference between what is known and wanted."""

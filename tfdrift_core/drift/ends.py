@@ -34,7 +34,8 @@ def ends(track: Track) -> Iterator[End]:
         elif not opening.steps or any(related(path, opening.steps) for path in differing):
             continue
         else:
-            touch = track.toucher(opening.attribute)
+            # A resource that is deleted and made anew in one batch changes no attribute by itself.
+            touch = track.toucher(opening.attribute) or track.toucher("")
         if touch is not None:
             removed = gone and opening.kind is not Kind.DELETED
             yield End(opening, Resolution.REMOVED if removed else by_call(touch.verdict), touch)
