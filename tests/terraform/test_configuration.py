@@ -282,13 +282,14 @@ class TestDiscovery:
             ),
             (
                 'backend "s3" {\nbucket = "b"\nkey = "k"\nworkspace_key_prefix = "w"\nassume_role = {\n'
-                'role_arn = "r"\nexternal_id = "x"\n}\nendpoints = { s3 = "http://e" }\nuse_path_style = true\n}',
+                'role_arn = "arn:aws:iam::111122223333:role/r"\nexternal_id = "x"\n}\n'
+                'endpoints = { s3 = "http://e" }\nuse_path_style = true\n}',
                 {
                     "backend": "s3",
                     "bucket": "b",
                     "key": "k",
                     "workspace_key_prefix": "w",
-                    "role_arn": "r",
+                    "role_arn": "arn:aws:iam::111122223333:role/r",
                     "external_id": "x",
                     "endpoint_url": "http://e",
                     "use_path_style": True,
@@ -366,11 +367,16 @@ class TestDiscovery:
             ),
             (
                 "s3",
-                {"bucket": "b", "key": "k", "assume_role": {"role_arn": "r"}, "endpoints": {"s3": "http://e"}},
                 {
                     "bucket": "b",
                     "key": "k",
-                    "role_arn": "r",
+                    "assume_role": {"role_arn": "arn:aws:iam::111122223333:role/r"},
+                    "endpoints": {"s3": "http://e"},
+                },
+                {
+                    "bucket": "b",
+                    "key": "k",
+                    "role_arn": "arn:aws:iam::111122223333:role/r",
                     "endpoint_url": "http://e",
                     "workspace_key_prefix": "env:",
                 },
