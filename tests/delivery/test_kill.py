@@ -8,6 +8,7 @@ import random
 import signal
 import struct
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -19,13 +20,15 @@ import pytest
 
 from tests.delivery.worker import work, work_in_busy_host, work_in_plugin
 from tests.plugin.conftest import library
-from tests.trails import record, shipped_receives, with_dead_letters
+from tests.trails import PATIENCE, record, shipped_receives, with_dead_letters
 from tfdrift_core.delivery.drifts import OpenDrift
 from tfdrift_core.drift.memory import openings_of
 
 Clients = Callable[..., Any]
 Work = Callable[..., None]
 READS = 0.93
+KILLING = 240.0
+"""Seconds for the kills of one test: on a busy machine there are fewer of them, and a warning says how many."""
 IN_OBJECT, IN_MESSAGE = 100, 10
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 
@@ -229,18 +232,24 @@ class Kills:
         }
         put_back = [changes(number, back=True) for number in numbers]
         expected: set[str] = set()
+        died = 0
         for part, times in ((self._records, self._kills - self._kills // 3), (put_back, self._kills // 3)):
             expected |= {item["eventID"] for item in part if not item["readOnly"]}
             self._feeder.load(part, times)
-            for _ in range(times):
+            until = time.monotonic() + KILLING * times / self._kills
+            for number in range(times):
                 self._feeder.feed()
-                self._die(settings, end)
+                if number == 0 or time.monotonic() < until:
+                    died += 1
+                    self._die(settings, end)
             assert self._feeder.done
             process = started(settings, self.output, self._work)
-            wait_for(lambda expected=expected: expected <= self.told() and self._feeder.left() == 0, 300)  # type: ignore[misc]
+            wait_for(lambda expected=expected: expected <= self.told() and self._feeder.left() == 0, PATIENCE)  # type: ignore[misc]
             process.terminate()
             process.join(60)
-        print(f"{self.seed}: {self._kills} kills; {len(expected - self.told())} lost, {len(self.twice())} told twice")
+        if died < self._kills:
+            warnings.warn(f"{died} of {self._kills} kills: this machine is too busy for more", stacklevel=2)
+        print(f"{self.seed}: {died} kills; {len(expected - self.told())} lost, {len(self.twice())} told twice")
         assert (sorted(expected - self.told()), self._feeder.left(), self._feeder.dead()) == ([], 0, 0), self.seed
         assert self.told() == expected
         assert not [opening for _, data in OpenDrift(str(data)).documents() for opening in openings_of(data)]

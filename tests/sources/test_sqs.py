@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.sources.faults import FaultyServer
-from tests.trails import ids, record, shipped_receives, take, trail, with_dead_letters
+from tests.trails import PATIENCE, ids, record, shipped_receives, take, trail, with_dead_letters
 from tfdrift_core.config import Config
 from tfdrift_core.config import Source as Entry
 from tfdrift_core.delivery.ledger import Ledger
@@ -150,9 +150,9 @@ def test_a_message_stays_hidden_for_as_long_as_its_events_wait(
 ) -> None:
     client("sqs").send_message(QueueUrl=queue, MessageBody=event(1))
     source = opened(config, metrics)
-    source._visibility = 2
+    source._visibility = 4
     seen = 0
-    end = time.monotonic() + 5
+    end = time.monotonic() + 9
     for batch in source.batches():
         seen += batch is not None
         if time.monotonic() > end:
@@ -300,7 +300,7 @@ def files(client: Clients, queue: str, count: int) -> list[str]:
 
 
 def until(batches: Iterator[Batch | None], condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert next(batches) is None
         assert time.monotonic() < end
@@ -308,7 +308,7 @@ def until(batches: Iterator[Batch | None], condition: Callable[[], bool]) -> Non
 
 def take_on(source: Sqs, batches: Iterator[Batch | None], count: int) -> list[str]:
     found: list[Batch] = []
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while len(found) < count:
         assert time.monotonic() < end
         if (batch := next(batches)) is not None:
