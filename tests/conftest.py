@@ -24,14 +24,19 @@ MARKS = {
 OPTIONAL = {"falco", "falcosidekick"}
 PROGRAMS = {"plugin", "ship"}
 """Folders whose tests build or run programs."""
+COUNTING = {"effort"}
+"""Folders whose tests count every step of a function, which makes it many times slower."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         used = set(getattr(item, "fixturenames", ()))
-        if used & OPTIONAL or item.path.parent.name in PROGRAMS:
+        folder = item.path.parent.name
+        if used & OPTIONAL or folder in PROGRAMS:
             item.add_marker("host")
+        if folder in COUNTING:
+            item.add_marker("slow")
         for mark, fixtures in MARKS.items():
             if used & fixtures:
                 item.add_marker(mark)
