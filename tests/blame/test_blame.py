@@ -10,7 +10,7 @@ import pytest
 from tests.drift.test_engine import TERRAFORM, URL, index, record, timeout
 from tests.sources.lookup_events import LookupServer
 from tfdrift_core.blame.plan import Plan, PlanError, parse
-from tfdrift_core.blame.trace import Part, blame
+from tfdrift_core.blame.trace import blame
 from tfdrift_core.cli import main
 from tfdrift_core.drift.change.catalog import load as load_catalog
 from tfdrift_core.records.record import Record
@@ -184,10 +184,6 @@ def test_errors_have_a_status_of_their_own(command: Blame) -> None:
     Path("plan.json").write_text("{}")
     code, _, err = command("--source", "trail.json")
     assert (code, "make a plan with" in err) == (1, True)
-
-
-def test_parts_are_plain_data() -> None:
-    assert Part.__dataclass_params__.frozen  # type: ignore[attr-defined]
 
 
 def marked(**marks: Any) -> Plan:
