@@ -5,6 +5,7 @@ and so on a fresh copy of the account.
 
     python -m tests.judge.judge                      judge everything and write the fixtures
     python -m tests.judge.judge --base sqs           one base, fixtures of the others stay
+    python -m tests.judge.judge --bench recent       the same with a recent provider (TFDRIFT_RECENT_PROVIDER)
     python -m tests.judge.judge --scenario 'sqs_*' --print      judge and print, write nothing
 """
 
@@ -20,6 +21,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -36,8 +38,6 @@ from tfdrift_core.drift.compare.schema import Node, schema_for
 from tfdrift_core.terraform.index import key_text
 
 HERE = Path(__file__).parent
-BASES = HERE / "bases"
-JUDGED = HERE / "judged"
 FORK_SECONDS = 180
 
 Scenario = Mapping[str, Any]
@@ -58,22 +58,41 @@ def _json(loader: yaml.SafeLoader, node: yaml.MappingNode) -> str:
 _Loader.add_constructor("!json", _json)
 
 
-def bases() -> list[str]:
-    return sorted(path.stem for path in BASES.glob("*.tf"))
+@dataclass(frozen=True)
+class Bench:
+    """A judge: the folder of its configurations and scenarios, that of its judgements, and its provider.
+
+    ``folder`` holds ``<base>.tf`` and ``<base>.yaml``; ``judged`` holds ``states/<base>.tfstate`` and
+    ``scenarios/<base>.jsonl``.
+    """
+
+    folder: Path
+    judged: Path
+    release: terraform.Release
+
+    def bases(self) -> list[str]:
+        return sorted(path.stem for path in self.folder.glob("*.tf"))
+
+    def _document(self, base: str) -> dict[str, Any]:
+        found: dict[str, Any] = yaml.load((self.folder / f"{base}.yaml").read_text(encoding="utf-8"), _Loader)
+        return found
+
+    def scenarios(self, base: str) -> list[Scenario]:
+        """The scenarios of one base, each with ``name``, ``service``, ``kind``, ``note`` and ``calls``."""
+        document = self._document(base)
+        return [
+            {"service": document["service"], "kind": "update", "note": "", **entry, "base": base}
+            for entry in document["scenarios"]
+        ]
+
+    def settings(self, base: str) -> dict[str, Any]:
+        return {key: value for key, value in self._document(base).items() if key != "scenarios"}
 
 
-def scenarios(base: str) -> list[Scenario]:
-    """The scenarios of one base, each with ``name``, ``service``, ``kind``, ``note`` and ``calls``."""
-    document = yaml.load((BASES / f"{base}.yaml").read_text(encoding="utf-8"), _Loader)
-    return [
-        {"service": document["service"], "kind": "update", "note": "", **entry, "base": base}
-        for entry in document["scenarios"]
-    ]
-
-
-def settings(base: str) -> dict[str, Any]:
-    document = yaml.load((BASES / f"{base}.yaml").read_text(encoding="utf-8"), _Loader)
-    return {key: value for key, value in document.items() if key != "scenarios"}
+BENCHES = {
+    "early": Bench(HERE / "bases", HERE / "judged", terraform.EARLY),
+    "recent": Bench(HERE / "recent", HERE / "recent" / "judged", terraform.LATE),
+}
 
 
 # --- the calls
@@ -237,7 +256,7 @@ def _differences(path: str, before: Any, after: Any, node: Node | None) -> Itera
 # --- one base
 
 
-def judge_base(base: str, names: Sequence[str], directory: Path) -> list[dict[str, Any]]:
+def judge_base(bench: Bench, base: str, names: Sequence[str], directory: Path) -> list[dict[str, Any]]:
     """The judged scenarios of a base; writes its state to ``directory``.  Forks: for a process of its own.
 
     What drifts although nothing was done, because moto does not keep it, is left out of every judgement; so is what
@@ -245,27 +264,26 @@ def judge_base(base: str, names: Sequence[str], directory: Path) -> list[dict[st
     """
     moto.seed()
     port = moto.free_port()
-    work = directory / base
-    work.mkdir()
-    source = (BASES / f"{base}.tf").read_text(encoding="utf-8")
-    (work / "main.tf").write_text(source, encoding="utf-8")
-    modules = BASES / "modules"
+    work = terraform.Workspace(directory / base, bench.release, f"http://127.0.0.1:{port}")
+    work.directory.mkdir()
+    shutil.copy(bench.folder / f"{base}.tf", work.directory / "main.tf")
+    modules = bench.folder / "modules"
     if modules.is_dir():
-        shutil.copytree(modules, work / "modules")
-    options = settings(base)
+        shutil.copytree(modules, work.directory / "modules")
+    options = bench.settings(base)
     for archive, members in options.get("files", {}).items():
-        _zip(work / archive, members)
-    provider = terraform.provider_block(f"http://127.0.0.1:{port}", options.get("default_tags"))
-    (work / "provider.tf").write_text(provider, encoding="utf-8")
+        _zip(work.directory / archive, members)
+    provider = terraform.provider_block(f"http://127.0.0.1:{port}", options.get("default_tags"), bench.release)
+    (work.directory / "provider.tf").write_text(provider, encoding="utf-8")
     started = time.monotonic()
     with moto.serving(port) as endpoint:
         for call in options.get("prepare", []):
             make_calls({"name": base, "kind": "prepare", "calls": [call]}, endpoint, {"resources": []})
-        terraform.apply(work)
-        noise = flatten(terraform.resource_drift(work))
+        work.apply()
+        noise = flatten(work.resource_drift())
     print(f"{base}: applied in {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
     results = []
-    for scenario in scenarios(base):
+    for scenario in bench.scenarios(base):
         if names and not any(fnmatch(scenario["name"], name) for name in names):
             continue
         started = time.monotonic()
@@ -290,7 +308,7 @@ def _zip(path: Path, members: Mapping[str, str]) -> None:
             archive.writestr(zipfile.ZipInfo(name), text)
 
 
-def _in_fork(scenario: Scenario, work: Path, port: int) -> dict[str, Any]:
+def _in_fork(scenario: Scenario, work: terraform.Workspace, port: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="judge-") as scratch:
         answer = Path(scratch) / "answer.json"
         child = os.fork()
@@ -313,12 +331,12 @@ def _in_fork(scenario: Scenario, work: Path, port: int) -> dict[str, Any]:
         return result
 
 
-def _judge(scenario: Scenario, work: Path, port: int, scratch: Path) -> dict[str, Any]:
+def _judge(scenario: Scenario, work: terraform.Workspace, port: int, scratch: Path) -> dict[str, Any]:
     directory = scratch / "work"
-    shutil.copytree(work, directory, symlinks=True)
+    shutil.copytree(work.directory, directory, symlinks=True)
     with moto.serving(port) as endpoint:
-        records = make_calls(scenario, endpoint, terraform.state(work))
-        drift = flatten(terraform.resource_drift(directory))
+        records = make_calls(scenario, endpoint, work.state())
+        drift = flatten(replace(work, directory=directory).resource_drift())
     kept = {key: scenario[key] for key in ("name", "service", "kind", "base", "note")}
     return {**kept, "records": records, "drift": drift}
 
@@ -326,15 +344,17 @@ def _judge(scenario: Scenario, work: Path, port: int, scratch: Path) -> dict[str
 # --- all bases
 
 
-def judge(chosen: Sequence[str], names: Sequence[str], jobs: int = 2) -> Iterator[tuple[str, bytes, list[Any]]]:
+def judge(
+    chosen: Sequence[str], names: Sequence[str], jobs: int = 2, bench: str = "early"
+) -> Iterator[tuple[str, bytes, list[Any]]]:
     """Base, state and judged scenarios of each base, each judged in a process of its own."""
-    terraform.provider()
+    BENCHES[bench].release.folder()
     with tempfile.TemporaryDirectory(prefix="judge-") as root, ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda base: _base_process(base, names, Path(root)), chosen)
+        yield from pool.map(lambda base: _base_process(bench, base, names, Path(root)), chosen)
 
 
-def _base_process(base: str, names: Sequence[str], root: Path) -> tuple[str, bytes, list[Any]]:
-    command = [sys.executable, "-m", "tests.judge.judge", "--worker", base, str(root)]
+def _base_process(bench: str, base: str, names: Sequence[str], root: Path) -> tuple[str, bytes, list[Any]]:
+    command = [sys.executable, "-m", "tests.judge.judge", "--bench", bench, "--worker", base, str(root)]
     for name in names:
         command += ["--scenario", name]
     done = subprocess.run(command, cwd=terraform.REPO, stdout=subprocess.PIPE, check=False)
@@ -344,35 +364,36 @@ def _base_process(base: str, names: Sequence[str], root: Path) -> tuple[str, byt
     return base, (root / base / "terraform.tfstate").read_bytes(), json.loads(done.stdout)
 
 
-def write(base: str, state: bytes, results: Sequence[Mapping[str, Any]]) -> None:
+def write(judged: Path, base: str, state: bytes, results: Sequence[Mapping[str, Any]]) -> None:
     """Puts the judgements of a base among the fixtures."""
-    (JUDGED / "states").mkdir(parents=True, exist_ok=True)
+    (judged / "states").mkdir(parents=True, exist_ok=True)
+    (judged / "scenarios").mkdir(exist_ok=True)
     document = json.loads(state)
-    (JUDGED / "states" / f"{base}.tfstate").write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
-    path = JUDGED / "scenarios.jsonl"
-    kept = []
-    if path.is_file():
-        with path.open(encoding="utf-8") as lines:
-            kept = [scenario for scenario in map(json.loads, lines) if scenario["base"] != base]
-    judged = sorted([*kept, *results], key=lambda scenario: (scenario["base"], scenario["name"]))
-    text = "".join(json.dumps(scenario, separators=(",", ":"), ensure_ascii=False) + "\n" for scenario in judged)
-    path.write_text(text, encoding="utf-8")
+    (judged / "states" / f"{base}.tfstate").write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
+    lines = [
+        json.dumps(scenario, separators=(",", ":"), ensure_ascii=False) + "\n"
+        for scenario in sorted(results, key=lambda scenario: str(scenario["name"]))
+    ]
+    (judged / "scenarios" / f"{base}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", choices=sorted(BENCHES), default="early", help="which provider judges")
     parser.add_argument("--base", action="append", default=[])
     parser.add_argument("--scenario", action="append", default=[], help="only scenarios whose name fits (*, ?)")
     parser.add_argument("--print", action="store_true", help="print the judgements, write nothing")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    bench = BENCHES[arguments.bench]
     if arguments.worker:
         base, root = arguments.worker
-        print(json.dumps(judge_base(base, arguments.scenario, Path(root))))
+        print(json.dumps(judge_base(bench, base, arguments.scenario, Path(root))))
         return 0
     failed = 0
-    for base, state, results in judge(arguments.base or bases(), arguments.scenario, arguments.jobs):
+    wanted = arguments.base or bench.bases()
+    for base, state, results in judge(wanted, arguments.scenario, arguments.jobs, arguments.bench):
         for result in results:
             if "failed" in result:
                 failed += 1
@@ -382,7 +403,7 @@ def main() -> int:
             for result in good:
                 show(result)
         elif state:
-            write(base, state, good)
+            write(bench.judged, base, state, good)
     return 1 if failed else 0
 
 

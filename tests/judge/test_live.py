@@ -55,12 +55,14 @@ def _wrong(suite: score.Suite, state: bytes, result: dict[str, Any]) -> str:
     return "" if found.good else score.explain(suite, result, found)
 
 
-@pytest.mark.parametrize("base", judge.bases())
-def test_every_scenario_is_among_the_fixtures(base: str) -> None:
-    suite = score.SUITES["judge"]
-    written = {scenario["name"] for scenario in judge.scenarios(base)}
+@pytest.mark.parametrize(
+    ("bench", "base"), [(name, base) for name, bench in judge.BENCHES.items() for base in bench.bases()]
+)
+def test_every_scenario_is_among_the_fixtures(bench: str, base: str) -> None:
+    suite = score.SUITES[{"early": "judge"}.get(bench, bench)]
+    written = {scenario["name"] for scenario in judge.BENCHES[bench].scenarios(base)}
     kept = {scenario["name"] for scenario in suite.scenarios if scenario["base"] == base}
-    assert kept == written, f"judge {base} again: python -m tests.judge.judge --base {base}"
+    assert kept == written, f"judge {base} again: python -m tests.judge.judge --bench {bench} --base {base}"
 
 
 def test_there_are_enough_scenarios() -> None:

@@ -5,9 +5,9 @@
     python -m tests.oracle.score --scenario 's3_lifecycle_*' --show      with the records and the resources in state
     python -m tests.oracle.score --summary               the table alone
 
-Four suites: ``judge`` is ``tests/judge/judged``, the judgements that this repository makes itself with an old provider;
-the others are ready-made: ``early`` with provider 3.39, ``modern`` and ``other`` with 5.32, of the services of the
-hand-written catalog and of those that it lacks.
+Five suites: ``judge`` and ``recent`` are the judgements that this repository makes itself, with provider 3.39 and with
+a recent one (``tests/judge``); the others are ready-made: ``early`` with provider 3.39, ``modern`` and ``other`` with
+5.32, of the services of the hand-written catalog and of those that it lacks.
 Exit code: 0 when every scenario that is not excluded is right, 1 when one is not, 2 when no scenario fits.
 """
 
@@ -54,9 +54,10 @@ def differences() -> Mapping[str, Mapping[str, Any]]:
 
 @dataclass(frozen=True)
 class Suite:
-    """A folder of judgements: ``scenarios.jsonl`` and ``states/<base>.tfstate``, and where the configurations are.
+    """A folder of judgements, and where the configurations are.
 
-    Either file may be compressed, and has ``.gz`` behind its name then.
+    The folder holds ``states/<base>.tfstate``, and ``scenarios.jsonl`` or ``scenarios/<base>.jsonl``.  A file may be
+    compressed, and has ``.gz`` behind its name then.
     """
 
     name: str
@@ -67,7 +68,12 @@ class Suite:
 
     @cached_property
     def scenarios(self) -> tuple[Scenario, ...]:
-        return tuple(json.loads(line) for line in self._read("scenarios.jsonl").splitlines())
+        folder = self.folder / "scenarios"
+        if folder.is_dir():
+            texts = [path.read_bytes() for path in sorted(folder.glob("*.jsonl"))]
+        else:
+            texts = [self._read("scenarios.jsonl")]
+        return tuple(json.loads(line) for text in texts for line in text.splitlines())
 
     @cached_property
     def excluded(self) -> Mapping[str, str]:
@@ -125,6 +131,13 @@ SUITES = {
         ROOT / "tests" / "judge" / "judged",
         ROOT / "tests" / "judge" / "bases",
         ROOT / "tests" / "judge" / "excluded.yaml",
+    ),
+    "recent": Suite(
+        "recent",
+        "Judgements that this repository makes with a recent provider",
+        ROOT / "tests" / "judge" / "recent" / "judged",
+        ROOT / "tests" / "judge" / "recent",
+        ROOT / "tests" / "judge" / "recent" / "excluded.yaml",
     ),
     "modern": Suite(
         "modern",
