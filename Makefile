@@ -15,6 +15,11 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 prefix ?= /usr
 sysconfdir ?= /etc
 plugins := $(DESTDIR)$(prefix)/share/falco/plugins
+# Relative, so that it holds with DESTDIR as well as without.
+command := $(DESTDIR)$(prefix)/bin/tfdrift
+target := ../share/falco/plugins/bin/tfdrift
+installed = $(plugins)/libtfdrift.so $(plugins)/libtfdrift_enrich.so $(plugins)/tfdrift-[0-9]* $(plugins)/bin/tfdrift
+ours = [ "$$(readlink $(command))" = $(target) ]
 falco_conf := $(DESTDIR)$(sysconfdir)/falco
 
 .DEFAULT_GOAL := help
@@ -90,21 +95,31 @@ lint: env
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bundle: env
+$(VENV)/.ready-bundle: $(VENV)/.ready
+	@echo "installing what makes the bundle, and what goes into it besides: ten packages, once"
+	@$(PIP) -q -e . --group bundle
+	@touch $@
+
+bundle: $(VENV)/.ready-bundle
 	@$(BIN)/python build_plugin.py --bundle
 
 # Never into files that Falco has mapped: the old library is unlinked, not overwritten.
 install: bundle
-	install -d $(plugins) $(falco_conf)/config.d
-	rm -rf $(plugins)/libtfdrift.so $(plugins)/libtfdrift_enrich.so $(plugins)/tfdrift-[0-9]*
+	install -d $(plugins) $(falco_conf)/config.d $(dir $(command))
+	rm -rf $(installed)
 	tar -xzf "$$(ls -t dist/tfdrift-*-linux-$$(uname -m).tar.gz | head -n 1)" -C $(plugins) --no-same-owner
 	install -m 644 rules/tfdrift_rules.yaml $(falco_conf)/tfdrift_rules.yaml
 	@[ -e $(falco_conf)/config.d/falco.tfdrift.yaml ] || \
 	  install -m 600 -v deploy/host/falco.tfdrift.yaml $(falco_conf)/config.d/falco.tfdrift.yaml
+	@if [ -e $(command) ] && ! $(ours); then \
+	  echo "$(command) is another program and stays; ours is $(plugins)/bin/tfdrift" >&2; \
+	else ln -sfn $(target) $(command); fi
 	@echo "Set state and open_params in $(falco_conf)/config.d/falco.tfdrift.yaml, then restart Falco."
 
 uninstall:
-	rm -rf $(plugins)/libtfdrift.so $(plugins)/libtfdrift_enrich.so $(plugins)/tfdrift-[0-9]* $(falco_conf)/tfdrift_rules.yaml
+	@if $(ours); then rm -v $(command); fi
+	rm -rf $(installed) $(falco_conf)/tfdrift_rules.yaml
+	@rmdir $(plugins)/bin 2>/dev/null || true
 	@# What the user wrote stays, but Falco would not start with it.
 	@[ ! -e $(falco_conf)/config.d/falco.tfdrift.yaml ] || \
 	  mv -v $(falco_conf)/config.d/falco.tfdrift.yaml $(falco_conf)/config.d/falco.tfdrift.yaml.disabled

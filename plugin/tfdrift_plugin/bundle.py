@@ -1,4 +1,4 @@
-"""Makes the self-contained artifact: the plugin with its own Python, for machines that have none.
+"""Makes the self-contained artifact: plugin and command with their own Python, for machines that have none.
 
 What falcoctl does with an archive (cmd/artifact/install, internal/utils/extract.go of falcosecurity/falcoctl) sets the
 form: the library first, no links, no ``..``, each directory before its files.  Modification times do not survive, so
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -29,18 +29,25 @@ from tfdrift_plugin.build import (
     TFDRIFT,
     BuildError,
     Python,
+    compile_launcher,
     compile_library,
     runtime_conf,
 )
+from tfdrift_plugin.places import RULES
 
 SERVICES = ("cloudtrail", "dynamodb", "ec2", "kms", "organizations", "s3", "sqs", "sso", "sso-oidc", "sts")
 """The AWS services that the plugin calls, credentials included; the data of all others stays out."""
 
 _DISTRIBUTION = "tfdrift-falco"
-_BRIDGES = ("__init__.py", "bridge.py", "enrich.py", "falco.py", "sifter.py")
-"""What C calls, and what that imports of its own package."""
-# Needed only by the command line and the embedded host.
-_LEFT_OUT = frozenset({"cffi", "google-re2", "markdown-it-py", "mdurl", "pycparser", "pygments", "rich"})
+_EXTRA = "notify"
+"""What the command brings along besides: the messages of an alert are sent from where Falco is."""
+_MAKERS = ("build.py", "bundle.py", "py.typed")
+"""What makes a library; nothing is made on a machine without a compiler."""
+_LISTED = ("apprise",)
+"""Packages that look for their parts by the names of source files, which therefore stay beside the bytecode."""
+LAUNCHER = Path("bin", NAME)
+# Rich asks for these only to show source text and Markdown, which no command does.
+_LEFT_OUT = frozenset({"markdown-it-py", "mdurl", "pygments"})
 _STDLIB_LEFT_OUT = frozenset(
     (
         "__phello__",
@@ -76,8 +83,8 @@ _NO_MODULE = (".c", ".cpp", ".h", ".hpp", ".pxd", ".pyx", ".pyi", ".pyc", ".exe"
 _SYSTEM = re.compile(r"^(ld-linux|linux-vdso|lib(c|m|dl|rt|pthread|util|resolv|crypt)\.so)")
 
 
-def bundle(dist: Path, work: Path) -> Path:
-    """Write ``dist/tfdrift-<version>-linux-<arch>.tar.gz`` and return its path.
+def bundle(dist: Path, work: Path, tell: Callable[[str], None] = lambda step: None) -> Path:
+    """Write ``dist/tfdrift-<version>-linux-<arch>.tar.gz`` and return its path.  ``tell`` hears of each step.
 
     :raises BuildError: if a tool or a part is missing.
     """
@@ -92,23 +99,27 @@ def bundle(dist: Path, work: Path) -> Path:
     library = runtime / "lib"
     for folder in (library, runtime / "python", runtime / "site"):
         folder.mkdir(parents=True)
+    tell("copying Python and the modules")
     _standard_library(python, runtime / "python")
     _dependencies(runtime / "site")
     _own_code(runtime / "site")
+    tell("compiling modules")
     _compile(runtime)
+    tell("compiling the libraries and bin/tfdrift")
     shutil.copy(python.library, library / python.library.name)
+    flags = (f"-ffile-prefix-map={Path(__file__).parents[2]}=.", f"-ffile-prefix-map={work}=.")
+    link = ("-Wl,--build-id=none", "-Wl,-s")
     for one in LIBRARIES:
+        rpath = f"$ORIGIN/{runtime.name}/lib"
         compile_library(
-            root / one.file,
-            work / "objects" / one.name,
-            python,
-            f"$ORIGIN/{runtime.name}/lib",
-            library=one,
-            flags=(f"-ffile-prefix-map={Path(__file__).parents[2]}=.", f"-ffile-prefix-map={work}=."),
-            link=("-Wl,--build-id=none", "-Wl,-s"),
+            root / one.file, work / "objects" / one.name, python, rpath, library=one, flags=flags, link=link
         )
+    rpath = f"$ORIGIN/../{runtime.name}/lib"
+    compile_launcher(root / LAUNCHER, work / "objects" / "launcher", python, rpath, flags=flags, link=link)
+    tell("gathering shared libraries")
     _shared_libraries(root, library)
     (runtime / "runtime.conf").write_text(runtime_conf(".", ["python", "python/lib-dynload", "site"]), encoding="utf-8")
+    tell("packing")
     arch = platform.machine()
     (runtime / "manifest.json").write_text(json.dumps(_manifest(root, python, arch), indent=2) + "\n", encoding="utf-8")
     dist.mkdir(parents=True, exist_ok=True)
@@ -155,17 +166,22 @@ def _tree(folder: Path, wanted: object) -> Iterator[Path]:
 
 
 def _dependencies(target: Path) -> None:
-    for name in sorted(_closure(_DISTRIBUTION) - _LEFT_OUT - {_DISTRIBUTION}):
+    for name in _distributions():
         distribution = metadata.distribution(name)
         files = [file for file in distribution.files or () if _dependency(file.parts)]
         _copy((Path(str(distribution.locate_file(file))), target / file) for file in files)
-    backend = next(file for file in metadata.files("cffi") or () if file.name.startswith("_cffi_backend"))
-    shared = [file for file in metadata.files("cffi") or () if ".so" in file.name]
-    _copy((Path(str(file.locate())), target / file) for file in {backend, *shared})
+
+
+def _distributions() -> list[str]:
+    """What goes into the artifact besides our own, by normalised name."""
+    try:
+        return sorted(_closure(_DISTRIBUTION) - _LEFT_OUT - {_DISTRIBUTION})
+    except metadata.PackageNotFoundError as error:
+        raise BuildError(f"{error.name} is not installed: pip install 'tfdrift-falco[{_EXTRA}]'") from error
 
 
 def _closure(name: str) -> set[str]:
-    """A distribution and all that it requires, without extras, by normalised name."""
+    """A distribution and all that it requires, with our own extra, by normalised name."""
     from packaging.requirements import Requirement
 
     found: set[str] = set()
@@ -177,7 +193,8 @@ def _closure(name: str) -> set[str]:
         found.add(current)
         for text in metadata.requires(current) or ():
             requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            extra = _EXTRA if current == _DISTRIBUTION else ""
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
                 waiting.append(requirement.name)
     return found
 
@@ -194,27 +211,35 @@ def _dependency(parts: tuple[str, ...]) -> bool:
 
 def _own_code(target: Path) -> None:
     core = Path(tfdrift_core.__file__ or "").parent
-    _copy((path, target / "tfdrift_core" / path.relative_to(core)) for path in _tree(core, _core))
+    _copy((path, target / "tfdrift_core" / path.relative_to(core)) for path in _tree(core, lambda _: True))
     here = Path(__file__).parent
-    _copy((here / name, target / "tfdrift_plugin" / name) for name in _BRIDGES)
+    own = target / "tfdrift_plugin"
+    _copy((path, own / path.relative_to(here)) for path in _tree(here, _runs))
+    _copy([(RULES, own / "rules" / RULES.name)])
+    about = target / f"tfdrift_falco-{tfdrift_core.__version__}.dist-info"
+    about.mkdir()
+    for name in ("METADATA", "entry_points.txt"):
+        (about / name).write_text(metadata.distribution(_DISTRIBUTION).read_text(name) or "", encoding="utf-8")
 
 
-def _core(path: Path) -> bool:
-    return path.parts[0] not in ("cli", "__main__.py")
+def _runs(path: Path) -> bool:
+    return path.parts[0] not in ("csrc", "built", "rules", *_MAKERS)
 
 
 def _compile(runtime: Path) -> None:
     """Replace every module by its bytecode, which neither time stamps nor sources are checked for."""
     program = (
         "import sys, pathlib, py_compile\n"
-        "root = pathlib.Path(sys.argv[1])\n"
+        "root, kept = pathlib.Path(sys.argv[1]), sys.argv[2:]\n"
         "for path in sorted(root.rglob('*.py')):\n"
         "    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH\n"
-        "    name = str(path.relative_to(root))\n"
-        "    py_compile.compile(str(path), str(path) + 'c', name, doraise=True, invalidation_mode=mode, optimize=0)\n"
-        "    path.unlink()\n"
+        "    name = path.relative_to(root)\n"
+        "    keep = name.parts[0] == 'site' and name.parts[1] in kept\n"
+        "    target = None if keep else str(path) + 'c'\n"
+        "    py_compile.compile(str(path), target, str(name), doraise=True, invalidation_mode=mode, optimize=0)\n"
+        "    keep or path.unlink()\n"
     )
-    command = [sys.executable, "-I", "-W", "ignore", "-c", program, str(runtime)]
+    command = [sys.executable, "-I", "-W", "ignore", "-c", program, str(runtime), *_LISTED]
     # Bytecode holds sets in the order of their hashes.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
@@ -224,7 +249,7 @@ def _compile(runtime: Path) -> None:
 
 def _shared_libraries(root: Path, library: Path) -> None:
     """Copy the libraries that plugin and extension modules need, and let everything look for them there only."""
-    plugins = [root / one.file for one in LIBRARIES]
+    plugins = [root / LAUNCHER, *(root / one.file for one in LIBRARIES)]
     objects = sorted(path for path in root.rglob("*.so*") if path not in plugins)
     waiting = [*objects, *plugins]
     known = {path.name for path in objects}
@@ -265,14 +290,13 @@ def _needed(path: Path) -> Iterator[tuple[str, str]]:
 def _glibc(root: Path) -> str:
     """The newest version of glibc's symbols that any file uses."""
     versions = {(2, 2)}
-    for path in root.rglob("*.so*"):
+    for path in (root / LAUNCHER, *root.rglob("*.so*")):
         found = re.findall(r"GLIBC_(\d+)\.(\d+)", _output("readelf", "--version-info", "--wide", str(path)))
         versions |= {(int(major), int(minor)) for major, minor in found}
     return "{}.{}".format(*max(versions))
 
 
 def _manifest(root: Path, python: Python, arch: str) -> dict[str, object]:
-    names = sorted(_closure(_DISTRIBUTION) - _LEFT_OUT - {_DISTRIBUTION})
     files = [path for path in root.rglob("*") if path.is_file()]
     return {
         "name": NAME,
@@ -282,7 +306,7 @@ def _manifest(root: Path, python: Python, arch: str) -> dict[str, object]:
         "glibc": _glibc(root),
         "python": platform.python_version(),
         "soabi": sysconfig.get_config_var("SOABI"),
-        "dependencies": {name: metadata.version(name) for name in [*names, "cffi"]},
+        "dependencies": {name: metadata.version(name) for name in _distributions()},
         "files": len(files),
         "bytes": sum(path.stat().st_size for path in files),
     }
@@ -304,7 +328,7 @@ def _pack(root: Path, archive: Path) -> None:
                 tar.addfile(entry)
                 continue
             data = path.read_bytes()
-            entry.size, entry.mode = len(data), 0o644
+            entry.size, entry.mode = len(data), 0o755 if path == root / LAUNCHER else 0o644
             tar.addfile(entry, io.BytesIO(data))
     temporary = archive.with_suffix(".new")
     with temporary.open("wb") as out, gzip.GzipFile("", "wb", compresslevel=9, fileobj=out, mtime=0) as packed:

@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tfdrift_plugin.places import LIBRARY
+from tfdrift_plugin.places import BUNDLED, LIBRARY
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +34,9 @@ def _path() -> int:
 
 
 def _build(output: Path) -> int:
+    if BUNDLED:
+        print(f"tfdrift: error: nothing to build: this installation brings {LIBRARY}", file=sys.stderr)
+        return 1
     # Needs a compiler's worth of modules that no other command does.
     from tfdrift_plugin.build import BuildError, build
 

@@ -1,12 +1,16 @@
 """The self-contained artifact."""
 
+import csv
+import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tarfile
 import time
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -32,7 +36,8 @@ def installed(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plugins")
     subprocess.run(["tar", "-xzf", artifact, "-C", folder, "--no-same-owner"], check=True)
     for path in (folder, *folder.rglob("*")):
-        path.chmod(0o555 if path.is_dir() else 0o444)
+        executable = path.is_dir() or path.stat().st_mode & 0o100
+        path.chmod(0o555 if executable else 0o444)
     return folder
 
 
@@ -55,7 +60,8 @@ def test_the_archive_has_the_form_that_falcoctl_installs(artifact: Path) -> None
         if entry.isdir():
             seen.add(entry.name)
     assert seen
-    assert {name.split("/")[0] for name in seen} == {NAME}
+    assert {name.split("/")[0] for name in seen} == {NAME, "bin"}
+    assert [entry.name for entry in entries if entry.isreg() and entry.mode == 0o755] == ["bin/tfdrift"]
 
 
 def test_it_is_small(artifact: Path) -> None:
@@ -75,8 +81,10 @@ def test_every_module_loads_from_it_alone(installed: Path) -> None:
     program = (
         "import sys; root = sys.argv[1]; started = set(sys.modules)\n"
         "sys.path = [root + '/python', root + '/python/lib-dynload', root + '/site']\n"
-        "import importlib, pkgutil, tfdrift_core\n"
-        "names = [m.name for m in pkgutil.walk_packages(tfdrift_core.__path__, 'tfdrift_core.')]\n"
+        "import importlib, pkgutil, tfdrift_core, tfdrift_plugin, apprise.plugins\n"
+        "packages = (tfdrift_core, tfdrift_plugin)\n"
+        "names = [m.name for p in packages for m in pkgutil.walk_packages(p.__path__, p.__name__ + '.')]\n"
+        "names = [n for n in names if n.rpartition('.')[2] not in ('__main__', 'bridge', 'enrich', 'sifter')]\n"
         "[importlib.import_module(name) for name in names]\n"
         "loaded = [getattr(sys.modules[n], '__spec__', None) for n in set(sys.modules) - started]\n"
         "print(*(s.name for s in loaded if s and s.has_location and not s.origin.startswith(root)))\n"
@@ -88,15 +96,15 @@ def test_every_module_loads_from_it_alone(installed: Path) -> None:
 
 
 def test_no_library_is_looked_for_elsewhere(installed: Path) -> None:
-    for path in installed.rglob("*.so*"):
+    for path in (installed / bundle.LAUNCHER, *installed.rglob("*.so*")):
         listed = subprocess.run(["ldd", path], env={}, capture_output=True, text=True, check=True).stdout
         for name, place in re.findall(r"(\S+) => (\S+)", listed):
             assert place.startswith(str(installed)) or re.match(r"lib(c|m|dl|rt|pthread|util)\.so", name), (path, name)
 
 
 def test_no_path_of_the_builder_is_in_the_library(installed: Path) -> None:
-    for library in build.LIBRARIES:
-        data = (installed / library.file).read_bytes()
+    for name in (bundle.LAUNCHER, *(library.file for library in build.LIBRARIES)):
+        data = (installed / name).read_bytes()
         assert str(ROOT).encode() not in data
         assert str(build.Python.running().prefix).encode() not in data
 
@@ -116,6 +124,63 @@ def test_every_service_that_is_called_has_its_data(installed: Path) -> None:
     assert named - {"us-east-1"} <= set(bundle.SERVICES)
     for service in bundle.SERVICES:
         assert list((installed / NAME / "site/botocore/data" / service).rglob("*.json*"))
+
+
+def tfdrift(installed: Path, *arguments: str | Path, text: str = "", **environment: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [installed / bundle.LAUNCHER, *arguments],
+        env={"PYTHONHOME": "/nonsense", **environment},
+        input=text, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_every_command_is_there(installed: Path) -> None:
+    code, out, _ = tfdrift(installed, "--help")
+    assert code == 0
+    names = [entry.name for entry in entry_points(group="tfdrift.commands")]
+    for name in names:
+        assert f"\n    {name} " in out
+        assert tfdrift(installed, name, "--help")[0] == 0
+
+
+def test_the_commands_work_in_it(installed: Path, tmp_path: Path) -> None:
+    examples = ROOT / "examples"
+    shown = ["-s", f"{examples}/state/*.tfstate", examples / "trail"]
+    code, out, said = tfdrift(installed, "replay", "--json", *shown)
+    assert (code, len(out.splitlines())) == (0, 31 - 6), said
+    alerts = tfdrift(installed, "run", "--json", *shown)
+    assert alerts[0] == 0, alerts[2]
+    code, page, said = tfdrift(installed, "report", "-f", "csv", text=alerts[1])
+    rows = list(csv.reader(io.StringIO(page)))
+    assert (code, len(rows)) == (0, len(alerts[1].splitlines()) + 1), said
+    assert tfdrift(installed, "plugin", "path")[1] == f"{installed}/libtfdrift.so\n"
+    assert tfdrift(installed, "plugin", "build")[0] == 1
+    config = tmp_path / "init_config.yaml"
+    config.write_text(json.dumps({"state": [f"{examples}/state/app.tfstate"], "sources": [f"{examples}/trail"]}))
+    code, out, _ = tfdrift(installed, "doctor", "-c", config)
+    assert (code, "loads, and accepts this configuration" in out) == (0, True), out
+
+
+def test_it_sends_messages(installed: Path, tmp_path: Path) -> None:
+    alert = {"rule": "A rule", "priority": "Warning", "time": "2026-03-17T10:00:00Z", "output": "x"}
+    text = json.dumps({**alert, "source": "tfdrift", "output_fields": {"drift.id": "1", "drift.kind": "modified"}})
+    spool = tmp_path / "spool.db"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"json://127.0.0.1:{server.getsockname()[1]}/"
+        with subprocess.Popen(
+            [installed / bundle.LAUNCHER, "notify", "--spool", spool],
+            env={"TFDRIFT_NOTIFY_URLS": url}, stdin=subprocess.PIPE, text=True, stderr=subprocess.PIPE,
+        ) as notifier:  # fmt: skip
+            assert notifier.stdin is not None
+            notifier.stdin.write(text)
+            notifier.stdin.close()
+            server.settimeout(120)
+            with server.accept()[0] as connection:
+                connection.settimeout(120)
+                assert connection.recv(4) == b"POST"
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    assert notifier.returncode == 0
 
 
 def test_it_reports_drift(driver: Path, installed: Path, trail: Path, environment: dict[str, str]) -> None:

@@ -141,7 +141,8 @@ def test_from_an_empty_machine_to_an_alert(
     # An older version first.
     falcoctl_run("artifact", "install", f"tfdrift:{OLD}", f"tfdrift-rules:{OLD}", "--plain-http")
     old = files(bare)
-    assert {name.partition("/")[0] for name in old} == {"libtfdrift.so", "libtfdrift_enrich.so", f"tfdrift-{OLD}"}
+    libraries = {"libtfdrift.so", "libtfdrift_enrich.so"}
+    assert {name.partition("/")[0] for name in old} == {*libraries, "bin", f"tfdrift-{OLD}"}
     bare_sample = sample(bare)
     assert drift(bare, bare_sample).lines
 
@@ -162,6 +163,9 @@ def test_from_an_empty_machine_to_an_alert(
     falcoctl_run("artifact", "install", reference, "--plain-http", "--resolve-deps=false")
     assert not [path for path in (bare.root / PLUGINS.lstrip("/")).rglob("*") if path.is_symlink()]
     assert drift(bare, bare_sample).lines == found.lines
+
+    command = bare.run(f"{PLUGINS}/bin/tfdrift", "--version", env=ENVIRONMENT)
+    assert (command.out, command.code) == (f"tfdrift {VERSION}\n", 0)
 
     # What is left of the old version is not used.
     shutil.rmtree(bare.root / PLUGINS.lstrip("/") / f"tfdrift-{OLD}")

@@ -50,6 +50,10 @@ def test_install_upgrade_and_uninstall(checkout: Path, artifact: Path, tmp_path:
     installed = root / PLUGINS
     assert {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()} == expected
     assert (root / "etc/falco/tfdrift_rules.yaml").is_file()
+    command = root / "usr/bin/tfdrift"
+    assert command.resolve() == installed / "bin/tfdrift"
+    done = subprocess.run([command, "--version"], env={}, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout == f"tfdrift {tfdrift_core.__version__}\n"
     # It may name credentials' places; nobody but Falco needs it.
     assert (root / FRAGMENT).stat().st_mode & 0o777 == 0o600
 
@@ -63,6 +67,17 @@ def test_install_upgrade_and_uninstall(checkout: Path, artifact: Path, tmp_path:
     make(checkout, "uninstall", f"DESTDIR={root}")
     left = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
     assert left == {f"{PLUGINS}/{others.name}", f"{FRAGMENT}.disabled"}
+    assert not command.is_symlink()
+
+
+def test_another_program_of_that_name_stays(checkout: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    command = root / "usr/bin/tfdrift"
+    command.parent.mkdir(parents=True)
+    command.write_text("not ours")
+    make(checkout, "install", f"DESTDIR={root}")
+    make(checkout, "uninstall", f"DESTDIR={root}")
+    assert command.read_text() == "not ours"
 
 
 def test_another_prefix(checkout: Path, tmp_path: Path) -> None:

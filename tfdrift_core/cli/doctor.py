@@ -348,8 +348,9 @@ def _plugin(text: str, library: Path | None, named: Sequence[Path]) -> Findings:
     with tempfile.TemporaryDirectory(prefix="tfdrift-") as folder:
         file = Path(folder, "init_config.yaml")
         file.write_text(text or "{}", encoding="utf-8")
-        program = "import sys; from tfdrift_core.cli import main; sys.exit(main(sys.argv[1:]))"
-        command = [sys.executable, "-c", program, "run", "--validate", "--config", str(file)]
+        # The artifact's launcher is its Python, and takes the command's words alone.
+        ourselves = [sys.executable, *(() if Path(sys.executable).name == "tfdrift" else ("-m", "tfdrift_core"))]
+        command = [*ourselves, "run", "--validate", "--config", str(file)]
         command += ["--library", str(library)] if library is not None else []
         command += [argument for path in rules for argument in ("--rules", str(path))]
         try:
