@@ -42,8 +42,9 @@ def main() -> None:
         if args.many:
             many(Path(folder), args.many)
             return
-        print("| instances | state | load | memory, at rest | memory, peak | find by id | find by ARN | parse one |")
-        print("|---|---|---|---|---|---|---|---|")
+        print("| instances | state | load | memory, at rest | memory, peak | find by id | find by ARN | parse one"
+              " | dependents, first |")  # fmt: skip
+        print("|---|---|---|---|---|---|---|---|---|")
         for size in args.sizes:
             path = Path(folder) / f"{size}.tfstate"
             write(path, size, compact=args.compact)
@@ -55,7 +56,8 @@ def main() -> None:
             print(
                 f"| {size:,} | {raw / MB:,.1f} MB | {row['load']:.2f} s"
                 f" | {row['rest'] / MB:,.0f} MB ({row['rest'] / raw:.2f} x) | {row['peak'] / MB:,.0f} MB"
-                f" ({row['peak'] / raw:.2f} x) | {row['id']:.2f} µs | {row['arn']:.2f} µs | {row['parse']:.1f} µs |",
+                f" ({row['peak'] / raw:.2f} x) | {row['id']:.2f} µs | {row['arn']:.2f} µs | {row['parse']:.1f} µs"
+                f" | {row['dependents']:.2f} s, {row['graph'] / MB:,.0f} MB |",
                 flush=True,
             )
             path.unlink()
@@ -87,6 +89,11 @@ def measure(path: Path) -> dict[str, float]:
         len(instance.attributes)
     parse = time.process_time() - started
     each = 1e6 / len(sample)
+    full = resident()
+    started = time.process_time()
+    first = sample[0]
+    store.index.dependents(first.state, first.module, first.type, first.name)
+    dependents = time.process_time() - started
     return {
         "raw": path.stat().st_size,
         "load": loaded,
@@ -95,6 +102,8 @@ def measure(path: Path) -> dict[str, float]:
         "id": by_id * each,
         "arn": by_arn * each,
         "parse": parse * each,
+        "dependents": dependents,
+        "graph": resident() - full,
     }
 
 
@@ -132,6 +141,8 @@ def resources(count: int, random: random.Random) -> Iterator[dict[str, Any]]:
     makers = (instance, security_group, bucket, role)
     for start in range(0, count, 10):
         type, make = makers[start // 10 % len(makers)]
+        earlier = range(start - start % 1000, start, 10)[-8:]
+        needed = [(n, makers[n // 10 % len(makers)]) for n in earlier]
         yield {
             "module": f'module.team["{start // 1000}"]',
             "mode": "managed",
@@ -145,7 +156,7 @@ def resources(count: int, random: random.Random) -> Iterator[dict[str, Any]]:
                     "attributes": make(f"{random.getrandbits(68):017x}", random),
                     "sensitive_attributes": [],
                     "private": "eyJlMmJmYjczMC1lY2FhLTExZTYtOGY4OC0zNDM2M2JjN2M0YzAiOnsiY3JlYXRlIjo2MDAwMDB9fQ==",
-                    "dependencies": ["aws_vpc.main"],
+                    "dependencies": ["aws_vpc.main", *(f"module.team.{made[0]}.r{n}" for n, made in needed)],
                 }
                 for number in range(min(10, count - start))
             ],

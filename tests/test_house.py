@@ -21,7 +21,8 @@ ARROWS: Mapping[str, str] = {
     "blame": "config delivery drift metrics output records sources terraform",
     "cli": "aws blame config delivery drift metrics notify output permissions pipeline records report sources terraform"
     " text",
-    "pipeline": "config delivery drift metrics output records sources terraform",
+    "context": "drift terraform",
+    "pipeline": "config context delivery drift metrics output records sources terraform",
     "permissions": "config delivery records sources terraform",
     "replay": "drift records terraform",
     "delivery": "aws config metrics private records sources",

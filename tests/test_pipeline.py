@@ -16,7 +16,7 @@ from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift.batch import Batch as EngineBatch
 from tfdrift_core.drift.engine import Engine
-from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.drift.event import Context, DriftEvent, Kind
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.records.record import Record
 from tfdrift_core.sources.base import Batch, SourceError
@@ -395,3 +395,15 @@ def test_a_configuration_without_state_is_told(tmp_path: Path, caplog: pytest.Lo
 
 def test_the_queue_is_what_the_records_name() -> None:
     assert timeout(60).request["queueUrl"] == URL
+
+
+def test_what_depends_on_a_resource_is_told_with_its_drift_and_with_the_end_of_it(state: Path) -> None:
+    document = json.loads(state.read_text())
+    needy = {"attributes": {"id": "x"}, "dependencies": ["aws_sqs_queue.orders"], "schema_version": 0}
+    alarm = {**document["resources"][0], "type": "aws_cloudwatch_metric_alarm", "name": "late", "instances": [needy]}
+    state.write_text(json.dumps({**document, "resources": [*document["resources"], alarm]}))
+    reader = Reader()
+    run(configured(state), Script([[timeout(60)], [timeout(30)]]), reader)
+    assert [(event.kind, event.context) for event in reader.events] == [
+        (kind, Context(("aws_cloudwatch_metric_alarm.late",), 1)) for kind in (Kind.MODIFIED, Kind.RESOLVED)
+    ]

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from tfdrift_core.config import Config, ConfigError
+from tfdrift_core.context import Contexts
 from tfdrift_core.delivery.drifts import Documents
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.delivery.open import open_sources
@@ -82,6 +83,7 @@ class Pipeline:
             coalesce=config.coalesce,
         )
         self.store = StateStore(config, metrics=self.metrics, clock=clock)
+        self._contexts = Contexts(self.store)
         self._source: Tracked | None = None
         self._delivered: deque[_Delivered] = deque()
         self._sent = 0
@@ -241,6 +243,7 @@ class Pipeline:
         for event in result.events:
             if not source.offer(batch, event.id):
                 continue
+            event = replace(event, context=self._contexts.of(event))
             source.keep(batch, partial(written.to_bytes, event))
             if not sink.put(event):
                 return False

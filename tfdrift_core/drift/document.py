@@ -1,12 +1,14 @@
 """An event as bytes, for whoever keeps it over a restart; without secrets."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 
 from tfdrift_core.drift import opening
-from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resolution, Resource
+from tfdrift_core.drift.event import Confidence, Context, DriftEvent, Kind, Resolution, Resource
 from tfdrift_core.drift.present.redact import Redactor
 from tfdrift_core.records.record import Record
 
@@ -31,6 +33,7 @@ def to_bytes(event: DriftEvent) -> bytes:
         "time": event.time,
         "opening": opening.to_document(event.opening) if event.opening else None,
         "resolution": event.resolution.value if event.resolution else None,
+        "context": asdict(event.context),
     }
     try:
         return orjson.dumps(members)
@@ -61,4 +64,10 @@ def from_bytes(data: bytes) -> DriftEvent:
         time=members["time"],
         opening=opening.from_document(members["opening"]) if members["opening"] else None,
         resolution=Resolution(members["resolution"]) if members["resolution"] else None,
+        context=_context(members.get("context") or {}),
     )
+
+
+def _context(members: Mapping[str, Any]) -> Context:
+    known: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in members.items()}
+    return Context(**known)

@@ -82,6 +82,21 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """What is around the resource: nothing that detection asks for, and absent until the event is handed over.
+
+    ``dependents`` are the first of those that depend on it, ``dependents_count`` is how many there are, ``None`` where
+    that is not known.
+    """
+
+    dependents: tuple[str, ...] = ()
+    dependents_count: int | None = None
+
+
+NO_CONTEXT = Context()
+
+
+@dataclass(frozen=True, slots=True)
 class DriftEvent:
     """One event for Falco.
 
@@ -113,3 +128,4 @@ class DriftEvent:
     opening: Opening | None = None
     resolution: Resolution | None = None
     repeated: bool = False
+    context: Context = NO_CONTEXT

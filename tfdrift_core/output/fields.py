@@ -365,6 +365,21 @@ _TF = (
     Field(45, "tf.state", _S, "Where the state was read from.", lambda e: e.resource.state),
     Field(46, "tf.file", _S, "The configuration file that declares the resource.", lambda e: e.resource.file),
     Field(47, "tf.line", _N, "The line in that file.", lambda e: e.resource.line or None),
+    Field(
+        48,
+        "tf.dependents",
+        _S,
+        "Addresses that depend on the resource by what state says, directly and through others; at most 50.",
+        lambda e: e.context.dependents,
+        is_list=True,
+    ),
+    Field(
+        49,
+        "tf.dependents.count",
+        _N,
+        "How many instances depend on the resource; counted up to 10,000.",
+        lambda e: e.context.dependents_count,
+    ),
 )
 
 _CLOUD = (

@@ -5,13 +5,14 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import islice
+from functools import cached_property, lru_cache
+from itertools import groupby, islice
 from typing import Any
 
 import orjson
 
 from tfdrift_core.terraform.configuration import NO_BLOCK, Block
+from tfdrift_core.terraform.dependents import Dependents, Graph, Node
 from tfdrift_core.terraform.model import NO_TAGS, Attributes, IgnoredTags
 from tfdrift_core.terraform.scan import ResourceSpans, StateError, scan
 
@@ -226,6 +227,22 @@ class State:
             known = self._default_tags[provider] = {key: only for key, told in values.items() if (only := _only(told))}
         return known
 
+    @cached_property
+    def graph(self) -> Graph:
+        """What depends on what, read once a version, when it is first asked for."""
+
+        def nodes() -> Iterator[tuple[Node, set[str]]]:
+            for resource, group in groupby(self.instances, key=lambda instance: instance.resource):
+                instances = list(group)
+                needed = {address for instance in instances for address in self._dependencies(instance)}
+                yield Node(resource.module, f"{resource.type}.{resource.name}", instances), needed
+
+        return Graph(nodes())
+
+    def _dependencies(self, instance: StateInstance) -> Sequence[str]:
+        found = self._document(instance.span).get("dependencies")
+        return [text for text in found if isinstance(text, str)] if isinstance(found, list) else ()
+
     def _add(self, spans: ResourceSpans, regions: dict[StateInstance, str]) -> None:
         members = spans.members
         if members.get("mode") != "managed":
@@ -403,6 +420,11 @@ class Index:
         loaded = self.versions.get(state)
         found = ((instance.address, instance) for instance in loaded.instances) if loaded is not None else ()
         return {address: instance for address, instance in found if address in addresses}
+
+    def dependents(self, state: str, module: str, type: str, name: str) -> Dependents | None:
+        """What depends on a resource of a state, on any of its instances; ``None`` where it is not there."""
+        loaded = self.versions.get(state)
+        return loaded.graph.of(module, f"{type}.{name}") if loaded is not None else None
 
     def __len__(self) -> int:
         return sum(self._types.values())
