@@ -285,7 +285,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             excluded = sum(owner is suite for owner, _ in results) - len(own)
             print(f"{suite.title}\n{summary(own)}\nexcluded by name, with the evidence: {excluded}\n")
         print(f"{len(results)} scenarios in {time.perf_counter() - started:.1f} s")
-    return 0 if all(result.good for _, result in counted) else 1
+    return 0 if all(result.good for _, result in counted) and (not arguments.summary or _blamed(suites)) else 1
+
+
+def _blamed(suites: Sequence[Suite]) -> bool:
+    """Prints how well ``tfdrift blame`` explains the same judgements; whether all of it is right."""
+    from tests.oracle import blamed  # it stands on this module
+
+    results = blamed.scored([suite.name for suite in suites])
+    print(f"\nThe calls that blame finds behind the judged drift\n{blamed.table(results)}")
+    return all(result.good for group in results.values() for result in group)
 
 
 def _score(suite: Suite, scenario: Scenario, arguments: argparse.Namespace) -> Comparison:

@@ -29,6 +29,7 @@ from tfdrift_core.drift.change.catalog import Catalog
 from tfdrift_core.drift.change.catalog import load as load_catalog
 from tfdrift_core.drift.classify.identity import identify
 from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.output.fields import shown
 from tfdrift_core.records.record import Record
 from tfdrift_core.sources.base import SourceError
 from tfdrift_core.text import json_line, one_line
@@ -116,7 +117,8 @@ def _text(part: Part, history: bool) -> Text:
         text.append(f"\n    {_who(part.cause)}", "cyan")
     if part.reason:
         text.append(f"\n    {one_line(part.reason)}", "dim")
-    for step in reversed(part.history[:-1]) if history else ():
+    earlier = part.history[:-1] if part.cause is not None else part.history
+    for step in map(shown, reversed(earlier)) if history else ():
         text.append(f"\n      before: {_who(step)}: {_short(step.old_value)} → {_short(step.new_value)}", "dim")
     return text
 

@@ -8,6 +8,7 @@ the instances are kept.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from mmap import mmap
 from typing import Any
 
 import orjson
@@ -26,6 +27,7 @@ def _nested(depth: int) -> bytes:
 _VALUE = re.compile(_nested(_DEPTH) + b"|" + _STRING + rb"|[-+.\w]++", re.DOTALL)
 _KEY = re.compile(rb"[\s,]*+(" + _STRING + rb")\s*+:\s*+", re.DOTALL)
 _ITEM = re.compile(rb"[\s,]*+(?=\{)")
+_ELEMENT = re.compile(rb"[\s,]*+(?=[^\s,\]])")
 _SPACE = re.compile(rb"\s*+")
 _OBJECT = re.compile(rb"\s*+\{")
 _SMALL = {b"version", b"terraform_version", b"serial", b"lineage"}
@@ -61,7 +63,7 @@ def scan(raw: bytes) -> Scan:
 
     :raises StateError: when it is not a complete, unencrypted state of format 4.
     """
-    reader = _Reader(raw)
+    reader = Reader(raw)
     if _SPACE.fullmatch(raw):
         raise StateError("the state is empty; run terraform apply, or remove it from the configuration")
     found = Scan()
@@ -99,7 +101,7 @@ def _check_version(header: dict[bytes, Any]) -> None:
         raise StateError(f"state format {version} is newer than this TFDrift knows (4); update TFDrift")
 
 
-def _resource(reader: "_Reader") -> ResourceSpans:
+def _resource(reader: "Reader") -> ResourceSpans:
     found = ResourceSpans()
     for key in reader.members():
         if key == b"instances":
@@ -109,11 +111,13 @@ def _resource(reader: "_Reader") -> ResourceSpans:
     return found
 
 
-class _Reader:
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
+class Reader:
+    """Steps over the JSON of a large document, which may be mapped into memory; ``what`` names it in errors."""
+
+    def __init__(self, raw: bytes | mmap, what: str = "state", mend: str = "restore the state or push it anew") -> None:
+        self._raw, self._what, self._mend = raw, what, mend
         # Windows' tools write it in front of what they save; the state is whole nevertheless.
-        self._start = self._at = len(_BOM) if raw.startswith(_BOM) else 0
+        self._start = self._at = len(_BOM) if raw[:3] == _BOM else 0
 
     def members(self) -> Iterator[bytes]:
         """The keys of the object here; the caller takes each value before it asks for the next key."""
@@ -125,6 +129,21 @@ class _Reader:
             self._at += 4
             return
         yield from self._inside(b"[", b"]", _ITEM, 0)
+
+    def objects(self) -> Iterator[dict[str, Any]]:
+        """The objects in the array here, each parsed when it is asked for; anything else than an array has none."""
+        if self.opening != b"[":
+            self.skip()
+            return
+        for _ in self._inside(b"[", b"]", _ELEMENT, 0):
+            value = self.value()
+            if isinstance(value, dict):
+                yield value
+
+    @property
+    def opening(self) -> bytes:
+        """The first character of the value here."""
+        return self._raw[self._at : self._at + 1]
 
     def skip(self) -> tuple[int, int]:
         match = _VALUE.match(self._raw, self._at)
@@ -164,11 +183,10 @@ class _Reader:
         self._at += 1
 
     def _fault(self, wanted: str) -> StateError:
-        if self._raw.startswith(_UTF16):
-            return StateError("this is UTF-16, which PowerShell's > writes; save the state as UTF-8")
+        if self._raw[:2] in _UTF16:
+            return StateError(f"this is UTF-16, which PowerShell's > writes; save the {self._what} as UTF-8")
         if not _OBJECT.match(self._raw, self._start):
-            return StateError("this is not JSON, so not a Terraform state; check the location")
-        seen = "the end: the state is cut off" if self._is_cut_off() else "something else: the state is damaged"
-        return StateError(
-            f"expected {wanted} at byte {self._at} of {len(self._raw)}, found {seen}; restore the state or push it anew"
-        )
+            return StateError(f"this is not JSON, so not a Terraform {self._what}; check the location")
+        end = f"the end: the {self._what} is cut off"
+        seen = end if self._is_cut_off() else f"something else: the {self._what} is damaged"
+        return StateError(f"expected {wanted} at byte {self._at} of {len(self._raw)}, found {seen}; {self._mend}")
