@@ -210,15 +210,15 @@ def _has_header(cc: Sequence[str], name: str) -> bool:
 
 def fields_json(fields: Sequence[Field] = FIELDS) -> str:
     """The answer to ``plugin_get_fields``."""
-    return json.dumps([_field_json(f.name, f.type, f.desc, f.is_list, f.path) for f in fields], ensure_ascii=True)
+    return json.dumps([_field_json(f) for f in fields], ensure_ascii=True)
 
 
-def _field_json(name: str, kind: Type, desc: str, is_list: bool, path: bool) -> dict[str, object]:
-    entry: dict[str, object] = {"name": name, "type": str(kind), "desc": desc.replace("`", "'")}
-    if is_list:
+def _field_json(field: Field) -> dict[str, object]:
+    entry: dict[str, object] = {"name": field.name, "type": str(field.type), "desc": field.desc.replace("`", "'")}
+    if field.is_list:
         entry["isList"] = True
-    if path:
-        entry["arg"] = {"isRequired": False, "isKey": True}
+    if field.path or field.key:
+        entry["arg"] = {"isRequired": field.key, "isKey": True}
     return entry
 
 
@@ -248,7 +248,7 @@ def header(python: Python, library: Library = TFDRIFT) -> str:
         "AHEAD": AHEAD,
     }
     rows = ", ".join(
-        f"{{{f.number}, {_C_TYPES[f.type]}, {int(f.is_list)}, {int(f.path)}, {_c_string(f.name)}}}"
+        f"{{{f.number}, {_C_TYPES[f.type]}, {int(f.is_list)}, {int(f.path)}, {int(f.key)}, {_c_string(f.name)}}}"
         for f in library.fields
     )
     lines = [

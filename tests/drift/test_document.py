@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from tests.events import drift_event, events
+from tests.events import WEB, drift_event, events
 from tfdrift_core.drift import document
 from tfdrift_core.drift.event import Context, DriftEvent, Resolution
 from tfdrift_core.drift.opening import opened, reminder, resolved
@@ -20,7 +20,7 @@ OPENING = opened(EVENT, ("root_block_device", 0, "volume_size"))
     [
         EVENT,
         drift_event(old_value=None, new_value=""),
-        drift_event(context=Context(("aws_eip.e",), 1)),
+        drift_event(context=Context(("aws_eip.e",), 1), resource=replace(WEB, tags=(("Team", "web"), ("a=b", "")))),
         drift_event(record={"requestParameters": {"x": "\ud800", "y": 1 << 70, "z": [None]}}),
         resolved(OPENING, Resolution.ADOPTED, None, 7),
         reminder(OPENING, 7),

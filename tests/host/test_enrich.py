@@ -108,11 +108,14 @@ def by_the_plugin(forky_root: Root, tfdrift_library: Path, output: str) -> list[
 
 
 def test_both_ways_give_the_same_drift(enriched: Enriched, day: Items, forky_root: Root, tfdrift_library: Path) -> None:
-    expected = by_the_plugin(forky_root, tfdrift_library, "%ct.id|%drift.kind|%tf.address|%drift.path|%drift.new_value")
-    calls = {line.split("|")[0]: line.split("|", 1)[1] for line in reversed(expected)}
-    found = enriched.live(day, "%drift.kind|%tf.address|%drift.path|%drift.new_value")
+    # Spaces, for libsinsp looks for an argument's bracket up to the next one.
+    shown = " | ".join(("%drift.kind", "%tf.address", "%drift.path", "%drift.new_value", "%tf.tags[Name]"))
+    expected = by_the_plugin(forky_root, tfdrift_library, f"%ct.id | {shown}")
+    calls = {line.split(" | ")[0]: line.split(" | ", 1)[1] for line in reversed(expected)}
+    found = enriched.live(day, shown)
     assert sorted(line for line in found if not line.startswith("<NA>")) == sorted(calls.values())
     assert len(calls) > 10
+    assert [line for line in found if line.endswith(" | shop-app-0")]
 
 
 def test_a_rule_of_the_cloudtrail_plugins_kind_uses_it(enriched: Enriched, day: Items) -> None:

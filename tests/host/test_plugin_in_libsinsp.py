@@ -10,7 +10,7 @@ import pytest
 from tfdrift_plugin.host import rules
 from tfdrift_plugin.host.abi import Framework, Library
 from tfdrift_plugin.host.condition import Check, Name, unparse, walk
-from tfdrift_plugin.host.fields import Field
+from tfdrift_plugin.host.fields import Field, Spec
 from tfdrift_plugin.host.output import compile_format
 from tfdrift_plugin.host.rules import Rule
 
@@ -64,16 +64,21 @@ def loaded(library: Library, files: list[Path]) -> tuple[Rule, ...]:
     return rules.load(documents, library.catalogue, identity.source, {identity.name: identity.version}).rules
 
 
+def named(spec: Spec) -> str:
+    """A field as a rule may ask for it."""
+    return f"{spec.name}[Name]" if spec.required else spec.name
+
+
 def every_field(library: Library) -> str:
     """An output line with every field that the plugin has, and a path."""
     # A latency is measured against the clock of the run.
-    names = [spec.name for spec in library.catalogue.classes[1] if spec.type is not Type.RELTIME]
+    names = [named(spec) for spec in library.catalogue.classes[1] if spec.type is not Type.RELTIME]
     return " | ".join(f"{name}=%{name}" for name in names) + " | %ct.request[instanceType.value]"
 
 
 def _used_fields(library: Library, found: Iterable[Rule]) -> list[Field]:
     """Every field of the plugin without an argument, then those that rules use with one."""
-    names: dict[str, None] = dict.fromkeys(spec.name for spec in library.catalogue.classes[1])
+    names: dict[str, None] = dict.fromkeys(map(named, library.catalogue.classes[1]))
     for rule in found:
         names |= dict.fromkeys(field.name for field in rule.format.keys)
         for check in walk(rule.condition):

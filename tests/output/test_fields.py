@@ -155,6 +155,14 @@ def test_deep_and_large_values_are_printed_or_named() -> None:
     assert fields.to_json(1 << 80) == str(1 << 80)
 
 
+@pytest.mark.parametrize("key", ["Team", "a=b", "a", "\\", "x\\=", "", "é \ud800"])
+def test_a_key_selects_its_own_text(key: str) -> None:
+    tags = {"Team": "web", "a": "b=c", "a=b": "c", "\\": "=", "x\\=": "\\", "": "", "é \ud800": "x"}
+    texts = [fields.with_key(*pair) for pair in tags.items()]
+    assert fields.keyed(texts, key) == tags[key]
+    assert fields.keyed(texts, key + "+") is None
+
+
 def test_paths_are_offered_where_the_record_has_objects() -> None:
     assert {f.name for f in FIELDS if f.path} == set(PATH_ROOTS)
 

@@ -1,6 +1,6 @@
 /* Reads payloads from stdin (each with its length, u32, before it), lets the plugin's own code extract everything from
  * them, and prints each one's JSON on a line.  Each payload lies in a block of just its size, so that a sanitizer sees a
- * read behind its end. */
+ * read behind its end.  With arguments, the values of tf.tags that have these keys come before. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,23 @@ static unsigned long use(const tfd_field *field, const tfd_slot *slot, size_t co
     return sum;
 }
 
-static void run(const uint8_t *payload, uint32_t size, tfd_text *text) {
+static unsigned long use_keys(tfd_entries entries, const tfd_field *field, tfd_slot *slot, char **keys) {
+    unsigned long sum = 0;
+    const char **first = *keys != NULL ? tfd_extract_key(entries, field, *keys, slot) : NULL;
+    for (char **key = keys; *key != NULL; key++) {
+        falco_field wanted = {.argument = *key, .has_argument = 1};
+        tfd_extract_field(entries, field, slot, &wanted);
+        if (strcmp(field->name, "tf.tags") == 0)
+            printf("%s ", wanted.result_count != 0 ? *wanted.result.strings : "-");
+    }
+    if (first != NULL)
+        sum += strlen(*first);
+    falco_field none = {.has_argument = 0};
+    tfd_extract_field(entries, field, slot, &none);
+    return sum + none.result_count;
+}
+
+static void run(const uint8_t *payload, uint32_t size, tfd_text *text, char **keys) {
     size_t event_size = 38 + (size_t)size;
     falco_event *event = malloc(event_size);
     *event = (falco_event){1, 2, (uint32_t)event_size, FALCO_PLUGIN_EVENT, 2};
@@ -34,8 +50,11 @@ static void run(const uint8_t *payload, uint32_t size, tfd_text *text) {
     unsigned long sum = 0;
     tfd_entries entries;
     if (tfd_event_entries(event, &entries)) {
-        for (size_t i = 0; i < TFD_FIELD_COUNT; i++)
+        for (size_t i = 0; i < TFD_FIELD_COUNT; i++) {
             sum += use(&FIELDS[i], &slots[i], tfd_extract(entries, &FIELDS[i], &slots[i]));
+            if (FIELDS[i].has_key)
+                sum += use_keys(entries, &FIELDS[i], &slots[i], keys);
+        }
         size_t record_size = 0;
         const char *record = tfd_raw_record(entries, &record_size);
         sum += record != NULL ? strlen(record) - record_size : 0;
@@ -54,14 +73,15 @@ static void run(const uint8_t *payload, uint32_t size, tfd_text *text) {
     free(event);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    (void)argc;
     uint32_t size;
     tfd_text text = {0};
     while (fread(&size, sizeof size, 1, stdin) == 1) {
         uint8_t *payload = malloc(size + 1);
         if (payload == NULL || fread(payload, 1, size, stdin) != size)
             return 2;
-        run(payload, size, &text);
+        run(payload, size, &text, argv + 1);
         free(payload);
     }
     for (size_t i = 0; i < TFD_FIELD_COUNT; i++)

@@ -5,12 +5,13 @@ import random
 import struct
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tfdrift_plugin import build
 
-from tests.events import drift_event
+from tests.events import WEB, drift_event
 from tests.plugin.conftest import HERE, SANITIZERS, compile_program
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.output import payload
@@ -21,6 +22,7 @@ _EVENTS = (
     drift_event(old_value="t3.micro", new_value="t3.small"),
     drift_event(added=("10.0.0.0/8", "0.0.0.0/0"), removed=("x",), old_value="é\ud800", hint='say "hi"\n\\'),
     drift_event({"requestParameters": {"deep": [[[["x"]]]]}, "userIdentity": {}}),
+    drift_event(resource=replace(WEB, tags=(("Team", "web"), ("a=b", "c=d"), ("a", "b=c=d"), ("x\\", "\\"), ("", "")))),
 )
 _ALIASES = {"evt.name", "resource", "user"}
 _NASTY = (0, 1, 3, 7, 8, 9, 0x7F, 0x80, 0xC0, 0xED, 0xF4, 0xFF)
@@ -33,9 +35,9 @@ def fuzz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_program(HERE / "fuzz.c", work / "fuzz", [work], str(build.SOURCES / "payload.c"), *SANITIZERS)
 
 
-def run(program: Path, payloads: list[bytes]) -> list[str]:
+def run(program: Path, payloads: list[bytes], *keys: str) -> list[str]:
     corpus = b"".join(struct.pack("<I", len(p)) + p for p in payloads)
-    done = subprocess.run([program], input=corpus, capture_output=True, check=False)
+    done = subprocess.run([program, *keys], input=corpus, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode("utf-8").splitlines()
 
@@ -70,7 +72,7 @@ def test_c_reads_what_python_wrote(fuzz: Path) -> None:
         shown = json.loads(line)
         values, _ = payload.decode(payload.encode(event))
         assert shown == {
-            name: list(value) if BY_NAME[name].is_list and isinstance(value, tuple) else value
+            name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
             if name not in _ALIASES
         }
@@ -83,6 +85,18 @@ def test_no_payload_makes_c_read_outside_of_it(fuzz: Path) -> None:
     for line in lines:
         shown = json.loads(line)
         assert shown is None or set(shown) <= set(BY_NAME)
+
+
+def test_a_key_selects_its_own_value(fuzz: Path) -> None:
+    keys = ("Team", "team", "a=b", "a", "x\\", "x", "", "Tea", "Teams")
+    (line,) = run(fuzz, [payload.encode(_EVENTS[-1])], *keys)
+    assert line.partition(" {")[0] == "web - c=d b=c=d \\ -  - -"
+
+
+def test_no_keys_make_c_read_outside_of_a_payload(fuzz: Path) -> None:
+    head = [payload.MAGIC + _HEAD.pack(BY_NAME["tf.tags"].number, 0, len(text)) + text for text in
+            (b"=\0", b"\\\0", b"\\=\0", b"Team\0", b"\0", b"Team\\", b"=", b"Team=\xff\0")]  # fmt: skip
+    assert len(run(fuzz, [*head, *mutations(2, 5_000)], "Team", "", "\\", "x" * 300)) == 5_000 + len(head)
 
 
 @pytest.mark.parametrize(

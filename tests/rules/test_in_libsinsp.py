@@ -32,7 +32,7 @@ def _declared() -> str:
                 "type": field.type.value,
                 "desc": "x",
                 "isList": field.is_list,
-                **({"arg": {"isKey": True}} if field.path else {}),
+                **({"arg": {"isKey": True, "isRequired": field.key}} if field.path or field.key else {}),
             }
             for field in FIELDS
         ]

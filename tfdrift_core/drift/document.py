@@ -49,7 +49,7 @@ def from_bytes(data: bytes) -> DriftEvent:
     return DriftEvent(
         record=Record(members["record"]),
         kind=Kind(members["kind"]),
-        resource=Resource(**members["resource"]),
+        resource=opening.resource_from(members["resource"]),
         id=members["id"],
         attribute=members["attribute"],
         path=members["path"],

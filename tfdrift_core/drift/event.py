@@ -36,7 +36,10 @@ class Confidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What an event is about, as Terraform knows it; for an unmanaged resource only ``type`` and the ids are set."""
+    """What an event is about, as Terraform knows it; for an unmanaged resource only ``type`` and the ids are set.
+
+    ``tags`` are pairs of key and value, as state holds them and as they may be shown.
+    """
 
     type: str = ""
     address: str = ""
@@ -50,6 +53,7 @@ class Resource:
     arn: str = ""
     account: str = ""
     region: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,11 @@ def _id(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
+def resource_from(members: Mapping[str, Any]) -> Resource:
+    """:raises TypeError, ValueError: when it is not what ``to_document`` gives of a resource."""
+    return Resource(**{**members, "tags": tuple((str(key), str(value)) for key, value in members.get("tags", ()))})
+
+
 def to_document(opening: Opening) -> dict[str, Any]:
     """An opening as plain data, for ``from_document``."""
     resource = {name: value for name in Resource.__slots__ if (value := getattr(opening.resource, name))}
@@ -164,7 +169,7 @@ def from_document(document: Mapping[str, Any]) -> Opening:
     return Opening(
         id=document["id"],
         kind=Kind(document["kind"]),
-        resource=Resource(**document["resource"]),
+        resource=resource_from(document["resource"]),
         opened=moment,
         by=document.get("by", ""),
         record=Record(record),

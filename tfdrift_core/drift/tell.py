@@ -109,7 +109,7 @@ class Teller:
         instance, (touch, difference) = track.instance, net
         path = path_text(difference.path) if difference else ""
         shown = present(instance, difference, track.known.secrets) if difference else None
-        resource = _resource(instance, touch.record, path)
+        resource = replace(_resource(instance, touch.record, path), tags=track.known.tags)
         return DriftEvent(
             record=touch.record,
             kind=kind,

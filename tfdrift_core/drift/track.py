@@ -10,7 +10,7 @@ from tfdrift_core.drift.compare.patch import patched
 from tfdrift_core.drift.compare.schema import Block
 from tfdrift_core.drift.event import Confidence
 from tfdrift_core.drift.memory import Key, Overlay, Remembered
-from tfdrift_core.drift.present.present import secrets_of
+from tfdrift_core.drift.present.present import secrets_of, tags_of
 from tfdrift_core.records.record import Record, once
 from tfdrift_core.terraform.model import Attributes, Instance
 
@@ -30,6 +30,10 @@ class Known:
     @once
     def secrets(self) -> frozenset[str]:
         return secrets_of(self.instance, self.attributes)
+
+    @once
+    def tags(self) -> tuple[tuple[str, str], ...]:
+        return tags_of(self.instance, self.attributes, self.secrets)
 
 
 @dataclass(frozen=True, slots=True)

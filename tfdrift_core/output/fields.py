@@ -6,6 +6,7 @@ change or reuse one.  An alias shares the number of the field that it stands for
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -41,8 +42,9 @@ class Field:
     """One field.  ``get`` gives ``None`` (or an empty string or list) where the field is absent; ask it about ``shown``
     events only.
 
-    ``path`` marks a field whose optional argument selects a value inside it (``ct.request[a.b]``).  Times are
-    nanoseconds since the epoch, durations nanoseconds.
+    ``path`` marks a field whose optional argument selects a value inside it (``ct.request[a.b]``), ``key`` one that is
+    texts made by ``with_key``, of which its argument selects one (``tf.tags[Team]``).  Times are nanoseconds since the
+    epoch, durations nanoseconds.
     """
 
     number: int
@@ -52,6 +54,7 @@ class Field:
     get: Callable[[DriftEvent], Value]
     is_list: bool = False
     path: bool = False
+    key: bool = False
 
 
 def to_json(value: object) -> str:
@@ -94,6 +97,21 @@ def select(value: object, path: str) -> object:
         if step.isascii() and step.isdigit() and int(step) < len(value):
             return select(value[int(step)], rest)
     return None
+
+
+def with_key(key: str, value: str) -> str:
+    """``key=value``, where a backslash in the key stands before each ``=`` and backslash of its own."""
+    return f"{_IN_KEYS.sub(_BACKSLASHED, key)}={value}"
+
+
+def keyed(texts: Iterable[str], key: str) -> str | None:
+    """The value of a key among texts that ``with_key`` made."""
+    start = with_key(key, "")
+    return next((text[len(start) :] for text in texts if text.startswith(start)), None)
+
+
+_IN_KEYS = re.compile(r"[=\\]")
+_BACKSLASHED = r"\\\g<0>"
 
 
 def _record(*steps: str) -> Callable[[DriftEvent], Value]:
@@ -366,6 +384,14 @@ _TF = (
     Field(46, "tf.file", _S, "The configuration file that declares the resource.", lambda e: e.resource.file),
     Field(47, "tf.line", _N, "The line in that file.", lambda e: e.resource.line or None),
     Field(
+        50,
+        "tf.tags",
+        _S,
+        "A tag of the resource in state, default tags of the provider included: `tf.tags[Team]`.",
+        lambda e: tuple(with_key(key, value) for key, value in e.resource.tags),
+        key=True,
+    ),
+    Field(
         48,
         "tf.dependents",
         _S,
@@ -545,7 +571,8 @@ def markdown() -> str:
     rows = [_INTRODUCTION, "| field | type | argument | meaning |", "|---|---|---|---|"]
     for f in FIELDS:
         kind = f"{f.type} list" if f.is_list else str(f.type)
-        rows.append(f"| `{f.name}` | {kind} | {'path' if f.path else ''} | {f.desc} |")
+        argument = "path" if f.path else "key, required" if f.key else ""
+        rows.append(f"| `{f.name}` | {kind} | {argument} | {f.desc} |")
     return "\n".join(rows) + "\n"
 
 
@@ -557,10 +584,12 @@ __all__ = [
     "Record",
     "Type",
     "Value",
+    "keyed",
     "markdown",
     "select",
     "to_text",
     "values",
+    "with_key",
 ]
 
 if __name__ == "__main__":

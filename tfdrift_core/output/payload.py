@@ -74,7 +74,7 @@ def decode(payload: bytes) -> tuple[dict[str, Value], bytes]:
     values: dict[str, Value] = {}
     for field in FIELDS:
         if items := [_value(field.type, data) for data in found.get(field.number, ())]:
-            values[field.name] = tuple(str(item) for item in items) if field.is_list else items[0]
+            values[field.name] = tuple(str(item) for item in items) if field.is_list or field.key else items[0]
     return values, found.get(RAW, [b"\0"])[0][:-1]
 
 

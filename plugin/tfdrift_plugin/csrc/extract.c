@@ -118,9 +118,7 @@ EXPORT falco_rc plugin_extract_fields(falco_plugin *plugin, const falco_event_in
             extract_path(plugin, input, entries, field);
             continue;
         }
-        tfd_slot *slot = &plugin->extraction.slots[field->id];
-        field->result_count = tfd_extract(entries, &FIELDS[field->id], slot);
-        field->result.strings = slot->values.strings;
+        tfd_extract_field(entries, &FIELDS[field->id], &plugin->extraction.slots[field->id], field);
     }
     return FALCO_SUCCESS;
 }

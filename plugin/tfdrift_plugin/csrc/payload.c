@@ -159,6 +159,50 @@ size_t tfd_extract(tfd_entries entries, const tfd_field *field, tfd_slot *slot) 
     return count;
 }
 
+/* Where the value of a `key=value` text starts, NULL if it is none; in the key \\ stands before = and \\. */
+static const char *value_of(const char *text, const char *key, bool *same) {
+    *same = true;
+    for (; *text != 0 && *text != '='; text++) {
+        if (*text == '\\' && text[1] != 0)
+            text++;
+        *same = *same && *key == *text;
+        if (*same)
+            key++;
+    }
+    *same = *same && *key == 0;
+    return *text == '=' ? text + 1 : NULL;
+}
+
+const char **tfd_extract_key(tfd_entries entries, const tfd_field *field, const char *key, tfd_slot *slot) {
+    size_t count = 0, found = SIZE_MAX;
+    tfd_entry entry;
+    while (tfd_next_entry(&entries, &entry) && entry.number <= field->number) {
+        const char *text = entry.number == field->number ? tfd_entry_text(&entry) : NULL;
+        bool same = false;
+        const char *value = text != NULL ? value_of(text, key, &same) : NULL;
+        if (value == NULL || !reserve(slot, count + 1))
+            continue;
+        if (same && found == SIZE_MAX)
+            found = count;
+        /* All of them: Falco may still hold the place of another key's value. */
+        slot->values.strings[count++] = value;
+    }
+    return found != SIZE_MAX ? &slot->values.strings[found] : NULL;
+}
+
+void tfd_extract_field(tfd_entries entries, const tfd_field *field, tfd_slot *slot, falco_field *wanted) {
+    if (field->has_key) {
+        const char **value = NULL;
+        if (wanted->has_argument && wanted->argument != NULL)
+            value = tfd_extract_key(entries, field, wanted->argument, slot);
+        wanted->result_count = value != NULL;
+        wanted->result.strings = value;
+        return;
+    }
+    wanted->result_count = tfd_extract(entries, field, slot);
+    wanted->result.strings = slot->values.strings;
+}
+
 const char *tfd_raw_record(tfd_entries entries, size_t *size) {
     tfd_entry entry;
     while (tfd_next_entry(&entries, &entry)) {
@@ -258,9 +302,10 @@ void tfd_to_json(tfd_entries entries, const tfd_field *fields, size_t field_coun
         put_text(text, separator);
         separator = ",";
         put_string(text, field->name);
-        put_text(text, field->is_list ? ":[" : ":");
+        bool is_list = field->is_list || field->has_key;
+        put_text(text, is_list ? ":[" : ":");
         put_value(text, &entry, field);
-        list = field->is_list ? field : NULL;
+        list = is_list ? field : NULL;
     }
     if (list != NULL)
         put(text, "]", 1);

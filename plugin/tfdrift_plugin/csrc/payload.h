@@ -14,6 +14,7 @@ typedef struct {
     uint8_t type;    /* FALCO_STRING, ... */
     bool is_list;
     bool has_path;
+    bool has_key; /* its texts are `key=value`, and an argument selects one */
     const char *name;
 } tfd_field;
 
@@ -64,6 +65,13 @@ const char *tfd_entry_text(const tfd_entry *entry);
 
 /* Puts the values of a field into the slot and returns how many there are. Texts point into the payload. */
 size_t tfd_extract(tfd_entries entries, const tfd_field *field, tfd_slot *slot);
+
+/* The value of a field that has keys; it stays in its place as long as the slot is asked about the same event.  NULL if
+ * there is none. */
+const char **tfd_extract_key(tfd_entries entries, const tfd_field *field, const char *key, tfd_slot *slot);
+
+/* Does what Falco asks of one field, apart from paths. */
+void tfd_extract_field(tfd_entries entries, const tfd_field *field, tfd_slot *slot, falco_field *wanted);
 
 /* The raw record as JSON, NULL if there is none. */
 const char *tfd_raw_record(tfd_entries entries, size_t *size);

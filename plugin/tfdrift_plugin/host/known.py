@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping
 from functools import cache
+from types import NoneType
 
-from tfdrift_core.output.fields import FIELDS, Value, select, to_text
+from tfdrift_core.output.fields import FIELDS, Value, keyed, select, to_text
 from tfdrift_plugin.host.fields import Catalogue, Field, Spec, Values
 
 
@@ -13,14 +14,14 @@ def catalogue() -> Catalogue:
     """The plugin's fields, as the shared library lists them."""
     return Catalogue(
         [
-            Spec(field.name, field.type, number, is_list=field.is_list, key=field.path)
+            Spec(field.name, field.type, number, is_list=field.is_list, key=field.path or field.key, required=field.key)
             for number, field in enumerate(FIELDS)
         ]
     )
 
 
 class KnownEvent:
-    """An event by its field values; an argument of a field is a path into its JSON."""
+    """An event by its field values; an argument is a path into a field's JSON, or the key of one of its texts."""
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         self.values = values
@@ -29,6 +30,9 @@ class KnownEvent:
         value = self.values.get(field.spec.name)
         if field.arg is not None and isinstance(value, str):
             value = to_text(select(json.loads(value), field.arg))
+        elif field.spec.required and field.arg is not None and not isinstance(value, (int, NoneType)):
+            found = keyed(value, field.arg)
+            return None if found is None else (found.encode("utf-8", "replace"),)
         if value is None or value == "" or (not isinstance(value, (str, int)) and not value):
             return None
         many = (value,) if isinstance(value, (str, int)) else value

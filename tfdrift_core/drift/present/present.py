@@ -49,6 +49,30 @@ def masked(instance: Instance, attributes: Attributes) -> dict[str, Any]:
     }
 
 
+def tags_of(instance: Instance, attributes: Attributes, secrets: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """The resource's tags as they may be shown; those of ``default_tags`` are among them.
+
+    What is sensitive in ``tags`` is so in ``tags_all``, and where all of them are, no key is shown either.
+    """
+    mask, redactor = _Mask(instance), Redactor.of(secrets)
+    shown: dict[str, str] = {}
+    for name in ("tags_all", "tags", "tag"):
+        given = mask.value(attributes.get(name), _node(instance.type, (name,)), (name,))
+        safe = redactor.value(instance.type, (name,), given)
+        if safe == SENSITIVE:
+            return ()
+        shown |= {key: value for key, value in _pairs(safe) if isinstance(key, str) and isinstance(value, str)}
+    return tuple(shown.items())
+
+
+def _pairs(tags: Any) -> Iterator[tuple[Any, Any]]:
+    """Tags as most types have them, and as the blocks of Auto Scaling groups."""
+    if isinstance(tags, Mapping):
+        yield from tags.items()
+    elif isinstance(tags, list):
+        yield from ((block.get("key"), block.get("value")) for block in tags if isinstance(block, Mapping))
+
+
 def secrets_of(instance: Instance, attributes: Attributes) -> frozenset[str]:
     """The secret values among a resource's attributes: as state holds them, or as a call has left them."""
     return secret_values(instance.type, attributes, (*instance.sensitive, *_sensitive_paths(instance.type)))

@@ -135,6 +135,9 @@ class Redactor:
         return replace(
             event,
             record=_shown_records.of(event.record, self),
+            resource=replace(
+                event.resource, tags=tuple((key, self.scrub(value)) for key, value in event.resource.tags)
+            ),
             attribute=self.scrub(event.attribute),
             path=self.scrub(event.path),
             old_value=None if event.old_value is None else self.scrub(event.old_value),
