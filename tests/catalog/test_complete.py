@@ -21,6 +21,8 @@ def _models() -> Iterator[tuple[str, str]]:
     found = set()
     for file in FILES:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if document.get("rest") == "derived":
+            continue
         sources = document.get("event_sources") or [f"{document['service']}.amazonaws.com"]
         for model in document.get("models") or [document["service"]]:
             found.add((model, sources[0]))
