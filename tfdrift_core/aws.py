@@ -1,7 +1,7 @@
 """Boto3 sessions and clients from the configuration: the one place that knows how credentials are had."""
 
 import logging
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import boto3
 from botocore.config import Config as ClientConfig
@@ -17,10 +17,15 @@ from botocore.exceptions import (
     SSLError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 
 from tfdrift_core import __version__
 from tfdrift_core.config import Aws
+
+ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
+"""What a call to AWS raises: its own answer, what botocore found before it, an answer that is not AWS's at all."""
+AwsError: TypeAlias = ClientError | BotoCoreError | ResponseParserError
 
 
 def session(aws: Aws, base: boto3.Session | None = None) -> boto3.Session:
@@ -73,7 +78,7 @@ def _client(within: boto3.Session, aws: Aws, service: str, region: str = "", **o
     )
 
 
-def explain(error: BotoCoreError | ClientError, *, allow: str = "") -> str:
+def explain(error: AwsError, *, allow: str = "") -> str:
     """What went wrong in a call to AWS and what to do about it, in one line; ``allow`` names permissions it needs."""
     if isinstance(error, ClientError):
         details = error.response.get("Error", {})
@@ -87,13 +92,18 @@ def explain(error: BotoCoreError | ClientError, *, allow: str = "") -> str:
         said = " ".join(details.get("Message", "").split())
         said = code if not said or said.startswith("<") else said  # a page of a proxy, say
         return f"{code}: {said}" + (f"; {hint}" if hint else "")
-    hint = next((hint for kind, hint in _CLIENT_HINTS if isinstance(error, kind)), "it is tried again later")
-    return f"{error}; {hint}"
+    if isinstance(error, ResponseParserError):
+        # Its message is the whole answer, a page of a proxy, say.
+        return "the answer is not AWS's; check endpoint_url, and any proxy on the way"
+    hint = next((hint for kind, hint in _CLIENT_HINTS if isinstance(error, kind)), "")
+    return f"{error}; {hint}" if hint else str(error)
 
 
 _HINTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"AccessDenied", "AccessDeniedException", "403", "Forbidden"}), "allow {allow} to this identity"),
     (frozenset({"KMS.AccessDeniedException"}), "allow kms:Decrypt with the bucket's key to this identity"),
+    (frozenset({"KMS.DisabledException"}), "enable the KMS key, and allow kms:Decrypt"),
+    (frozenset({"KMS.NotFoundException"}), "the KMS key of the object is gone"),
     (
         frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}),
         "the credentials have expired: renew them (sign in again, or let a role provide them)",

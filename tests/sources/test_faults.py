@@ -71,12 +71,15 @@ def test_a_queue(
     assert caplog.text.count("cannot receive messages") == 1
     assert caplog.text.count("sqs://trail: works again") >= 1
     if isinstance(fault, tuple) and "token" in fault[1]:
-        assert "(the credentials have expired)" in caplog.text
+        assert "ExpiredToken: The security token is expired; the credentials have expired: renew them" in caplog.text
     left = client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
     assert [json.loads(item["Body"])["eventID"] for item in left.get("Messages", [])] in ([], ["id-2"])
 
 
-@pytest.mark.parametrize("fault", [FAULTS[0], FAULTS[1]], ids=["cut", "503"])
+PROXY = (200, "<html><br>Sign in to this network")
+
+
+@pytest.mark.parametrize("fault", [FAULTS[0], FAULTS[1], PROXY], ids=["cut", "503", "proxy"])
 def test_a_bucket(
     server: FaultyServer,
     fault: tuple[int, str] | str,

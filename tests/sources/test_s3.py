@@ -183,8 +183,8 @@ def test_an_archived_object_holds_up_no_other_one(
 
 
 REFUSALS = {
-    "AccessDenied": "(tfdrift doctor --iam-policy prints the policy that is needed); goes on without it",
-    "KMS.DisabledException": "(enable the KMS key, and allow kms:Decrypt); goes on without it",
+    "AccessDenied": "; allow what tfdrift doctor --iam-policy prints to this identity; goes on without it",
+    "KMS.DisabledException": "; enable the KMS key, and allow kms:Decrypt; goes on without it",
 }
 
 
@@ -248,7 +248,7 @@ def test_a_bucket_that_is_made_later(
     client("s3").put_object(Bucket="trail", Key=key(HOME, "eu-west-1", "20260101T0000"), Body=trail(1))
     assert ids([next(batch for batch in batches if batch)]) == ["id-1"]
     source.close()
-    assert caplog.text.count("create the bucket, or correct its name") == 1
+    assert caplog.text.count("check the name of the bucket and the account of the credentials") == 1
 
 
 def now_stamp(ago: float = 0.0) -> str:

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import track
 from rich.text import Text
@@ -68,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     except (PlanError, ConfigError, SourceError) as error:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
-    except (BotoCoreError, ClientError) as error:
+    except aws.ERRORS as error:
         problem = aws.explain(error, allow="cloudtrail:LookupEvents")
         print(f"tfdrift: error: CloudTrail's event history: {problem}", file=sys.stderr)
         return 1

@@ -24,8 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from tfdrift_core import aws
 from tfdrift_core.cli import settings
@@ -150,7 +148,7 @@ def _credentials(config: Config, sources: Sequence[Location]) -> Findings:
 def _identity(subject: str, access: Aws) -> Finding:
     try:
         found = _client(access, "sts").get_caller_identity()
-    except (ClientError, BotoCoreError) as error:
+    except aws.ERRORS as error:
         allow = f"sts:AssumeRole on {access.role_arn} (and trust it there)" if access.role_arn else "its use"
         return Finding(Level.FAILED, subject, aws.explain(error, allow=allow))
     return Finding(Level.OK, subject, f"is {found['Arn']}")
@@ -187,7 +185,7 @@ def _source(config: Config, source: Location) -> Findings:
         return
     try:
         yield from list(_PROBES[source.scheme](subject, source.rest, source.options.aws(config)))
-    except (ClientError, BotoCoreError) as error:
+    except aws.ERRORS as error:
         yield Finding(Level.FAILED, subject, aws.explain(error))
 
 
@@ -279,7 +277,7 @@ def _tried(call: Callable[[], Any], allow: str) -> Any:
     """The answer of a call, or a string that says why there is none."""
     try:
         return call()
-    except (ClientError, BotoCoreError) as error:
+    except aws.ERRORS as error:
         return aws.explain(error, allow=allow)
 
 
@@ -292,7 +290,7 @@ def _simulated(subject: str, access: Aws, actions: Sequence[str], resource: str)
         answer = _client(access, "iam").simulate_principal_policy(
             PolicySourceArn=principal, ActionNames=list(actions), ResourceArns=[resource]
         )
-    except (ClientError, BotoCoreError, ResponseParserError) as error:
+    except aws.ERRORS as error:
         log.debug("iam:SimulatePrincipalPolicy: %s", error)
         text = f"{', '.join(actions)} on {resource} are needed; this identity may not ask whether it has them"
         return Finding(Level.WARNING, subject, text)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from tfdrift_core import aws
 from tfdrift_core.config import Aws
@@ -77,7 +77,7 @@ class SharedStore:
         except ClientError as error:
             if _code(error) != "ConditionalCheckFailedException":
                 raise self._trouble(error) from error
-        except BotoCoreError as error:
+        except aws.ERRORS as error:
             raise self._trouble(error) from error
         return self._asked(lambda: bytes(self._get("salt", "salt")["value"]["B"]))
 
@@ -249,14 +249,14 @@ class SharedStore:
     def _asked(self, call: Callable[[], _Answer]) -> _Answer:
         try:
             return call()
-        except (BotoCoreError, ClientError) as error:
+        except aws.ERRORS as error:
             raise self._trouble(error) from error
 
     def _try(self, call: Callable[[], _Answer]) -> _Answer | None:
         """The table's answer; ``None`` when it has none.  That a trouble begins and ends is said once each."""
         try:
             answer = call()
-        except (BotoCoreError, ClientError, StoreError) as error:
+        except (*aws.ERRORS, StoreError) as error:
             if not self._failing:
                 said = str(error) if isinstance(error, StoreError) else str(self._trouble(error))
                 _log.error("%s; until it can be used again this replica knows of its own records only", said)
@@ -267,7 +267,7 @@ class SharedStore:
         self._failing = False
         return answer
 
-    def _trouble(self, error: BotoCoreError | ClientError) -> StoreError:
+    def _trouble(self, error: aws.AwsError) -> StoreError:
         return StoreError(f"{self._url}: {aws.explain(error, allow='what tfdrift doctor --iam-policy prints')}")
 
 

@@ -5,33 +5,17 @@ import random
 import threading
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from tfdrift_core import aws
 from tfdrift_core.metrics import Metrics
 
-AWS_ERRORS: Final = (ClientError, BotoCoreError, OSError)
-"""What a call to AWS may raise: its own answer, what botocore found before or after it, a broken connection."""
+AWS_ERRORS: Final = (*aws.ERRORS, OSError)
+"""What a call to AWS may raise, a broken connection included."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 
 _log = logging.getLogger("tfdrift.cloudtrail")
-
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException"})
-_ASSUME: Final = "allow sts:AssumeRole on the role of role_arn to this identity, here and in that role's trust policy"
-_ADVICE = {
-    "AccessDenied": "tfdrift doctor --iam-policy prints the policy that is needed",
-    "AccessDeniedException": "tfdrift doctor --iam-policy prints the policy that is needed",
-    "AWS.SimpleQueueService.NonExistentQueue": "create the queue, or correct its name, region and account",
-    "QueueDoesNotExist": "create the queue, or correct its name, region and account",
-    "ExpiredToken": "the credentials have expired",
-    "ExpiredTokenException": "the credentials have expired",
-    "RequestTimeTooSkewed": "set the clock of this machine",
-    "SignatureDoesNotMatch": "check the secret key, and the clock of this machine",
-    "KMS.DisabledException": "enable the KMS key, and allow kms:Decrypt",
-    "KMS.NotFoundException": "the KMS key of the object is gone",
-    "NoSuchBucket": "create the bucket, or correct its name",
-    "NoCredentialsError": "give the process a role, or set aws.profile",
-}
 
 
 def code_of(error: Exception) -> str:
@@ -43,10 +27,9 @@ def code_of(error: Exception) -> str:
 
 def explained(error: Exception) -> str:
     """The error, and what to do about it where that is known."""
-    code = code_of(error)
-    if isinstance(error, ClientError) and error.operation_name == "AssumeRole" and code in _DENIED:
-        return f"{error} ({_ASSUME})"
-    return f"{error} ({_ADVICE[code]})" if code in _ADVICE else str(error)
+    if isinstance(error, aws.ERRORS):
+        return aws.explain(error, allow="what tfdrift doctor --iam-policy prints")
+    return str(error)
 
 
 def pause(failures: int) -> float:

@@ -279,7 +279,7 @@ class Sqs:
                 if self._queue.name and code_of(error).endswith(("NonExistentQueue", "QueueDoesNotExist")):
                     # It may be made again, under another URL.
                     self._url = ""
-                self._health.failed(error, "receive messages")
+                self._health.failed(error, f"receive messages from {self._where()}")
                 continue
             self._health.worked()
             messages = answer.get("Messages", [])
@@ -288,6 +288,10 @@ class Sqs:
             elif not self._stop.is_set():
                 self._busy.clear()
             self._take(messages)
+
+    def _where(self) -> str:
+        account = self._queue.account or "of these credentials"
+        return f"region {self._client.meta.region_name}, account {account}"
 
     def _find(self) -> str:
         owner = {"QueueOwnerAWSAccountId": self._queue.account} if self._queue.account else {}

@@ -33,9 +33,7 @@ NANOSECONDS = 10**9
 FTYPES = {Type.UINT64: 8, Type.STRING: 9, Type.RELTIME: 20, Type.ABSTIME: 21, Type.BOOL: 25}
 # How libsinsp marks a list in an extraction request: a flag word, not a 1.
 LIST_FLAG = 64
-SEVERITIES = (
-    (logging.CRITICAL,) * 2 + (logging.ERROR,) * 2 + (logging.WARNING, logging.INFO, logging.INFO, logging.DEBUG)
-)
+SEVERITIES = (logging.CRITICAL,) * 2 + (logging.ERROR, logging.WARNING) + (logging.INFO,) * 2 + (logging.DEBUG,) * 2
 
 _CDEF = """
 typedef struct {

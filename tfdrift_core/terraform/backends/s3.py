@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from tfdrift_core import aws
 from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, gather, options
@@ -70,7 +70,7 @@ class S3:
         try:
             found = aws.session(self._access).get_credentials()
             token = bool(found and found.get_frozen_credentials().token)
-        except (BotoCoreError, ClientError):
+        except aws.ERRORS:
             token = True
         return Sent(server_of(self._settings.endpoint_url), "an AWS session token" if token else "", bound=False)
 
@@ -103,7 +103,7 @@ class S3:
             if error.response.get("Error", {}).get("Code") in ("304", "NotModified"):
                 return None
             raise self._explained(error, f"s3:GetObject on arn:aws:s3:::{self._settings.bucket}/{ref.key}") from None
-        except BotoCoreError as error:
+        except aws.ERRORS as error:
             raise self._explained(error) from None
 
     def locked(self, ref: Ref) -> bool:
@@ -112,7 +112,7 @@ class S3:
             return lock in self._locks
         try:
             self._client.head_object(Bucket=self._settings.bucket, Key=lock)
-        except (ClientError, BotoCoreError):
+        except aws.ERRORS:
             return False  # without the lock file, or the right to see it, nothing is known of a run
         return True
 
@@ -133,7 +133,7 @@ class S3:
                 for item in page.get("Contents", ()):
                     if fnmatchcase(item["Key"].removesuffix(_LOCK), pattern):
                         yield item["Key"], item["ETag"]
-        except (ClientError, BotoCoreError) as error:
+        except aws.ERRORS as error:
             raise self._explained(error, permission) from None
 
     def _ref(self, key: str, etag: str) -> Ref:
@@ -143,7 +143,7 @@ class S3:
             workspace = key.removeprefix(f"{home}/").partition("/")[0]
         return Ref(f"s3://{self._settings.bucket}/{key}", key, workspace, etag)
 
-    def _explained(self, error: BotoCoreError | ClientError, permission: str = "") -> StateError:
+    def _explained(self, error: aws.AwsError, permission: str = "") -> StateError:
         return StateError(aws.explain(error, allow=permission))
 
 
