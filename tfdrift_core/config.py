@@ -139,6 +139,7 @@ class Config:
     data_dir: str = ""
     emit_expected: bool = False
     coalesce: bool = True
+    authors: bool = True
     remind_after: float = 0.0
     store: str = ""
     redeliver: float = 10.0

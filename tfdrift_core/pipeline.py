@@ -83,7 +83,7 @@ class Pipeline:
             coalesce=config.coalesce,
         )
         self.store = StateStore(config, metrics=self.metrics, clock=clock)
-        self._contexts = Contexts(self.store)
+        self._contexts = Contexts(self.store, config.authors)
         self._source: Tracked | None = None
         self._delivered: deque[_Delivered] = deque()
         self._sent = 0
@@ -124,6 +124,7 @@ class Pipeline:
         if self._source is not None:
             self._source.close()
             self._source = None
+        self._contexts.close()
         self.store.close()
 
     def run(self, sink: Sink, stop: threading.Event) -> None:

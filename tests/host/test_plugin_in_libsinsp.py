@@ -71,8 +71,10 @@ def named(spec: Spec) -> str:
 
 def every_field(library: Library) -> str:
     """An output line with every field that the plugin has, and a path."""
-    # A latency is measured against the clock of the run.
-    names = [named(spec) for spec in library.catalogue.classes[1] if spec.type is not Type.RELTIME]
+    # A latency is measured against the clock of the run, and authors are looked up beside it.
+    left_out = ("tf.commit", "tf.author", "tf.owner")
+    specs = (spec for spec in library.catalogue.classes[1] if spec.name not in left_out)
+    names = [named(spec) for spec in specs if spec.type is not Type.RELTIME]
     return " | ".join(f"{name}=%{name}" for name in names) + " | %ct.request[instanceType.value]"
 
 

@@ -90,11 +90,15 @@ class Context:
     """What is around the resource: nothing that detection asks for, and absent until the event is handed over.
 
     ``dependents`` are the first of those that depend on it, ``dependents_count`` is how many there are, ``None`` where
-    that is not known.
+    that is not known.  ``owners`` are those of the file that declares the resource, ``commit`` and ``author`` belong to
+    its line.
     """
 
     dependents: tuple[str, ...] = ()
     dependents_count: int | None = None
+    owners: tuple[str, ...] = ()
+    commit: str = ""
+    author: str = ""
 
 
 NO_CONTEXT = Context()

@@ -392,6 +392,22 @@ _TF = (
         key=True,
     ),
     Field(
+        51,
+        "tf.owner",
+        _S,
+        "The owners of that file, as CODEOWNERS names them.",
+        lambda e: e.context.owners,
+        is_list=True,
+    ),
+    Field(52, "tf.commit", _S, "The commit that brought the line, in a Git checkout.", lambda e: e.context.commit),
+    Field(
+        53,
+        "tf.author",
+        _S,
+        "Who wrote the line: `Name <address>`; absent where it is not committed, or the clone is shallow.",
+        lambda e: e.context.author,
+    ),
+    Field(
         48,
         "tf.dependents",
         _S,
