@@ -1,5 +1,7 @@
 """Who owns a file of the configuration and who wrote a line of it, found out in threads that nobody waits for long."""
 
+from __future__ import annotations
+
 import logging
 import os
 import threading
@@ -8,11 +10,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from tfdrift_core.terraform import owners
-from tfdrift_core.terraform.blame import Author, Deadline, TooLongError, authors
 from tfdrift_core.text import one_line
+
+if TYPE_CHECKING:
+    from tfdrift_core.terraform.blame import Author
 
 log = logging.getLogger("tfdrift.config")
 
@@ -117,9 +121,12 @@ class Checkouts:
         root = next((folder for folder in file.parents if (folder / ".git").exists()), None)
         if root is None:
             return None
+        # Only here: whoever asks for no author does not wait for the library at the start.
+        from tfdrift_core.terraform import blame
+
         try:
-            return authors(root, file, Deadline.within(_LONGEST, self._closed))
-        except TooLongError as error:
+            return blame.authors(root, file, blame.Deadline.within(_LONGEST, self._closed))
+        except blame.TooLongError as error:
             self._tell(root, f"{error}; it may need a smaller file or a younger history")
         except Exception as error:  # noqa: BLE001 - what a damaged repository makes a library raise nobody knows
             self._tell(root, f"{type(error).__name__}: {error}")
