@@ -53,6 +53,10 @@ FIELDS = {
     "change": "drift.change",
     "call": "ct.name",
     "hint": "drift.hint",
+    "state": "tf.state",
+    "id": "drift.id",
+    "opened_id": "drift.opened_id",
+    "duration": "drift.duration",
 }
 """Label of a query, and the field of the alert that it shows."""
 
@@ -63,11 +67,17 @@ WHAT = (
 LINE = WHAT + " by {{.user}} with {{.call}}. {{.hint}}"
 
 
-def drift(*labels: str, where: str = CHOSEN) -> str:
-    """LogQL for drift alerts, with ``labels`` taken out of their fields."""
+CHANGES = 'kind!~"resolved|open|attempted|expected"'
+"""What changed now: no end of a drift, no reminder of one, no attempt."""
+ENDS = 'kind="resolved"'
+
+
+def drift(*labels: str, where: str = CHOSEN, kinds: str = CHANGES) -> str:
+    """LogQL for drift alerts of some kinds (all: ``""``), with ``labels`` taken out of their fields."""
     stream = "{" + ", ".join(filter(None, ('source="tfdrift"', where))) + "}"
-    parsed = ", ".join(f'{label}="output_fields[\\"{FIELDS[label]}\\"]"' for label in labels)
-    return f"{stream} | json {parsed}" if labels else stream
+    wanted = dict.fromkeys((*labels, "kind") if kinds else labels)
+    parsed = ", ".join(f'{label}="output_fields[\\"{FIELDS[label]}\\"]"' for label in wanted)
+    return " | ".join(filter(None, (stream, f"json {parsed}" if wanted else "", kinds)))
 
 
 def counted(query: str, by: Sequence[str], over: str) -> str:
@@ -75,13 +85,13 @@ def counted(query: str, by: Sequence[str], over: str) -> str:
     return f"sum{grouping} (count_over_time({query} [{over}]))"
 
 
-def lines(where: str = CHOSEN, condition: str = "") -> str:
+def lines(where: str = CHOSEN, condition: str = "", kinds: str = CHANGES) -> str:
     labels = ("resource", "kind", "path", "old", "new", "change", "user", "call", "hint")
-    return f'{drift(*labels, where=where)}{condition} | line_format "{LINE}"'
+    return f'{drift(*labels, where=where, kinds=kinds)}{condition} | line_format "{LINE}"'
 
 
-def events(text: str, *, instant: bool = False, legend: str = "") -> loki.Dataquery:
-    query = loki.Dataquery().expr(text).ref_id("A").legend_format(legend)
+def events(text: str, *, instant: bool = False, legend: str = "", ref: str = "A") -> loki.Dataquery:
+    query = loki.Dataquery().expr(text).ref_id(ref).legend_format(legend)
     return query.query_type("instant" if instant else "range")
 
 
@@ -132,6 +142,36 @@ def tally(title: str, text: str, links: Mapping[str, str]) -> table.Panel:
         link = {"title": "Show", "url": f"{url}&${{loki:queryparam}}&${{__url_time_range}}"}
         panel.override_by_name(column, [model.DynamicConfigValue(id_val="links", value=[link])])
     return panel
+
+
+def still_open(title: str) -> table.Panel:
+    """What was opened in the chosen range, without what was resolved in it: the two are joined by the drift's id."""
+    opened = counted(drift(*ATTRIBUTE, "id"), ("id", "priority", *ATTRIBUTE), "$__range")
+    ended = drift("id", kinds=ENDS).replace(FIELDS["id"], FIELDS["opened_id"])
+    panel = table.Panel().title(title).datasource(LOKI).height(9).with_target(events(opened, instant=True))
+    panel.with_target(events(counted(ended, ("id",), "$__range"), instant=True, ref="B"))
+    missing = {"fieldName": "Value #B", "config": {"id": "isNull", "options": {}}}
+    steps = {
+        "labelsToFields": {"mode": "columns"},
+        "joinByField": {"byField": "id", "mode": "outer"},
+        "filterByValue": {"filters": [missing], "match": "all", "type": "include"},
+        "organize": {
+            "excludeByName": dict.fromkeys(("id", "Time", "Time 1", "Time 2", "Value #A", "Value #B"), True),
+            "indexByName": {name: place for place, name in enumerate(("priority", *ATTRIBUTE))},
+        },
+    }
+    for name, options in steps.items():
+        panel.with_transformation(model.DataTransformerConfig(id_val=name, options=options))
+    return panel
+
+
+def lasted(title: str, label: str, stream_label: bool) -> bargauge.Panel:
+    """How long drift was open on average, of what ended in the chosen range."""
+    ended = drift("duration", *(() if stream_label else (label,)), kinds=ENDS)
+    text = f"avg by ({label}) (avg_over_time({ended} | unwrap duration [$__range]))"
+    panel = bargauge.Panel().title(title).datasource(LOKI).unit("ns").height(8).no_value("nothing ended")
+    panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+    return panel.with_target(events(text, instant=True, legend=f"{{{{{label}}}}}"))
 
 
 def graph(title: str, queries: Mapping[str, str], unit: str = "short", description: str = "") -> timeseries.Panel:
@@ -187,6 +227,12 @@ def overview() -> dashboard.Dashboard:
     )
     made.with_panel(bars("Changes by severity", counted(drift(), ("priority",), "$__auto"), "{{priority}}").span(12))
     made.with_panel(log("Critical changes", lines(f"{CHOSEN}, {SEVERE}")).span(24))
+    made.with_panel(still_open("Open: opened in this range and not ended").span(24))
+    against = bars("Opened and resolved", counted(drift(), (), "$__auto"), "opened").span(8)
+    ended = counted(drift(kinds=ENDS), (), "$__auto")
+    made.with_panel(against.with_target(events(ended, legend="resolved", ref="B")))
+    made.with_panel(lasted("Time to resolve, by service", "cloud_service", True).span(8))
+    made.with_panel(lasted("Time to resolve, by state", "state", False).span(8))
     found = counted(drift(*RESOURCE), (*RESOURCE, "priority"), "$__range")
     made.with_panel(tally("Resources", found, {"resource": TO_RESOURCE}).span(12))
     made.with_panel(tally("Rules", counted(drift(), ("rule", "priority"), "$__range"), {}).span(12))
@@ -225,7 +271,7 @@ def resources() -> dashboard.Dashboard:
     made.with_panel(tally("Attributes", attributes, {"resource": TO_RESOURCE, "user": TO_PERSON}).span(24))
     timeline = counted(drift("resource", "path") + one + ' | path!=""', ("path",), "$__auto")
     made.with_panel(bars("Attributes over time", timeline, "{{path}}").span(24))
-    made.with_panel(log("History of ${resource}", lines(CHOSEN, one)).span(24))
+    made.with_panel(log("History of ${resource}", lines(CHOSEN, one, kinds="")).span(24))
     return made
 
 
@@ -272,6 +318,8 @@ def health() -> dashboard.Dashboard:
         "States that cannot be read": (f"max({metric('states_failing')})", "short", 1.0),
         "Resources in state": (f"sum({metric('state_resources')})", "short", None),
         "Events waiting for Falco": (f"sum({metric('queue_depth')})", "short", 10_000.0),
+        "Open drifts": (f"sum({metric('open_drifts')})", "short", None),
+        "Oldest open drift": (f"max({metric('open_drift_oldest_age')})", "s", None),
     }
     for title, (text, unit, limit) in lights.items():
         panel = stat.Panel().title(title).datasource(PROMETHEUS).with_target(numbers(text)).unit(unit)
@@ -279,7 +327,7 @@ def health() -> dashboard.Dashboard:
         if limit is not None:
             steps.append(model.Threshold(value=limit, color="red"))
         panel.thresholds(dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
-        made.with_panel(panel.height(4).span(6))
+        made.with_panel(panel.height(4).span(4))
     made.with_panel(
         graph("Records a second", {"read": rate("records_read"), "changes": rate("records_relevant")}, "reqps")
     )
@@ -290,6 +338,7 @@ def health() -> dashboard.Dashboard:
     made.with_panel(graph("Queue", {"events": f"sum({metric('queue_depth')})"}))
     for title, prefix, label in (
         ("Expected changes, by reason", "expected", "reason"),
+        ("Ends of drift, by how", "resolved", "resolution"),
         ("Errors, by source", "errors", "where"),
     ):
         gauge = bargauge.Panel().title(title).datasource(PROMETHEUS).height(8).span(12).no_value("none")

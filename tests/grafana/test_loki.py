@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -30,16 +31,32 @@ WITHOUT_ROWS = {
 QUERIES = [query for query in queries() if query.kind == "loki"]
 
 
-@pytest.fixture(scope="module")
-def day(library: Path) -> list[dict[str, Any]]:
-    """What ``tfdrift run`` prints for the day in ``examples/``."""
+def _run(library: Path, configuration: Path) -> list[dict[str, Any]]:
     command = [str(Path(sys.executable).with_name("tfdrift")), "run", "--json", "--library", str(library)]
     environment = {**os.environ, "TFDRIFT_ROOT": str(ROOT), "FALCO_HOSTNAME": "falco"}
     done = subprocess.run(
-        [*command, "-c", str(ROOT / "examples" / "falco.yaml")],
+        [*command, "-c", str(configuration)],
         env=environment, capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def day(library: Path) -> list[dict[str, Any]]:
+    """What ``tfdrift run`` prints for the day in ``examples/``."""
+    return _run(library, ROOT / "examples" / "falco.yaml")
+
+
+@pytest.fixture(scope="module")
+def ends(library: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The ends of drift of the day and the morning after."""
+    folder, examples = tmp_path_factory.mktemp("days"), ROOT / "examples"
+    for trail in (examples / "trail", examples / "next-day" / "trail"):
+        shutil.copytree(trail, folder / "trail", dirs_exist_ok=True)
+    configuration = folder / "falco.yaml"
+    text = (examples / "falco.yaml").read_text()
+    configuration.write_text(text.replace("${TFDRIFT_ROOT}/examples/trail", str(folder / "trail")))
+    return [alert for alert in _run(library, configuration) if alert["output_fields"]["drift.kind"] == "resolved"]
 
 
 def told_now(day: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -51,12 +68,16 @@ def told_now(day: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def loki(day: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loki]:
+def loki(
+    day: list[dict[str, Any]], ends: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Loki]:
     started = Loki(binary(), tmp_path_factory.mktemp("loki"))
     try:
         started.wait()
         assert day
-        assert [started.push(pushed(alert)) for alert in told_now(day)] == [(204, "")] * len(day)
+        assert ends
+        told = told_now([*day, *ends])
+        assert [started.push(pushed(alert)) for alert in told] == [(204, "")] * len(told)
         yield started
     finally:
         started.stop()
@@ -110,11 +131,22 @@ def _lines(rows: list[dict[str, Any]]) -> list[str]:
     return [line for row in rows for _, line in row["values"]]
 
 
-def test_log_panels_read_well(loki: Loki, day: list[dict[str, Any]]) -> None:
+def test_what_ended_is_not_open(loki: Loki, day: list[dict[str, Any]], ends: list[dict[str, Any]]) -> None:
+    by_place = {query.place: query for query in QUERIES}
+    opened, ended = (
+        {row["metric"]["id"] for row in asked(loki, query, query.filled())}
+        for query in (by_place[f"overview: Open: opened in this range and not ended {ref}"] for ref in "AB")
+    )
+    assert opened == {alert["output_fields"]["drift.id"] for alert in day}
+    assert ended == {alert["output_fields"]["drift.opened_id"] for alert in ends}
+    assert set() < ended < opened
+
+
+def test_log_panels_read_well(loki: Loki, day: list[dict[str, Any]], ends: list[dict[str, Any]]) -> None:
     by_place = {query.place: query for query in QUERIES}
     history = by_place["resources: History of ${resource} A"]
     lines = _lines(asked(loki, history, history.filled()))
-    assert len(lines) == len(day)
+    assert len(lines) == len(day) + len(ends)
     starts = [line.partition(" by ")[0] for line in lines]
     assert "module.web.aws_instance.app[0] modified instance_type: t3.micro → t3.small" in starts
     assert "aws_instance.bastion deleted" in starts

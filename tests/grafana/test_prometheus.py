@@ -44,13 +44,14 @@ class _Sink:
 
 
 def measured(data: Path) -> Metrics:
-    """The metrics of a pipeline that has worked through the examples, and once more could not read a file."""
+    """The metrics of a pipeline that has worked through both days of the examples, and could not read a file."""
     state = [str(path) for path in sorted((ROOT / "examples" / "state").iterdir())]
     metrics = Metrics()
     pipeline = Pipeline(load(json.dumps({"state": state, "data_dir": str(data / "data")})), metrics)
     sink = _Sink()
     bad = data / "trail"
-    shutil.copytree(ROOT / "examples" / "trail", bad)
+    for trail in (ROOT / "examples" / "trail", ROOT / "examples" / "next-day" / "trail"):
+        shutil.copytree(trail, bad, dirs_exist_ok=True)
     (bad / "broken.json.gz").write_bytes(b"\x1f\x8b cut")
     pipeline.open(str(bad))
     pipeline.run(sink, threading.Event())
