@@ -18,9 +18,10 @@ ARROWS: Mapping[str, str] = {
     "tfdrift_plugin.host": "cli config delivery drift output text tfdrift_plugin",
     "tfdrift_plugin": "config drift metrics output pipeline records sources text",
     "__main__": "cli",
+    "at_the_time": "config delivery metrics output pipeline records sources terraform",
     "blame": "config delivery drift metrics output records sources terraform",
-    "cli": "aws blame config delivery drift metrics notify output permissions pipeline records report sources terraform"
-    " text",
+    "cli": "at_the_time aws blame config delivery drift metrics notify output permissions pipeline records report"
+    " sources terraform text",
     "context": "drift terraform",
     "pipeline": "config context delivery drift metrics output records sources terraform",
     "permissions": "config delivery records sources terraform",

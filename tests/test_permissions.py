@@ -119,19 +119,33 @@ def test_every_grant_is_given_to_some_configuration() -> None:
     text = """
         {sources: [sqs://q, s3://b, 'lookup://'], organization: {role: Drift}, state: [s3://states/all/], store: 'dynamodb://drift'}
     """
-    held = {(tuple(i["Action"])) for p in policies(load(text)).values() for i in p["Statement"]}
+    held = {(tuple(i["Action"])) for p in policies(load(text), versions=True).values() for i in p["Statement"]}
     held |= {grant.actions for grant, _ in optional(load(text))}
     assert held == {grant.actions for grant in GRANTS.values()}
 
 
 def test_every_action_is_an_operation_of_its_service() -> None:
     session = botocore.session.get_session()
-    names = {"s3:ListBucket": "ListObjectsV2"}
+    names = {
+        "s3:ListBucket": "ListObjectsV2",
+        "s3:ListBucketVersions": "ListObjectVersions",
+        "s3:GetObjectVersion": "GetObject",
+    }
     for grant in GRANTS.values():
         for action in grant.actions:
             service, _, operation = action.partition(":")
             model = session.get_service_model(service)
             assert names.get(action, operation) in model.operation_names
+
+
+def test_older_versions_of_states_are_for_whoever_asks_for_them() -> None:
+    config = load("state: [s3://states/prod.tfstate, s3://states/all/, /local.tfstate]")
+    (asked,), (usual,) = policies(config, versions=True).values(), policies(config).values()
+    versions = {
+        "s3:GetObjectVersion": ["arn:aws:s3:::states/all/*", "arn:aws:s3:::states/prod.tfstate"],
+        "s3:ListBucketVersions": ["arn:aws:s3:::states"],
+    }
+    assert allowed(asked) == allowed(usual) | versions
 
 
 def test_the_buckets_of_a_queue_are_its_own_and_those_of_other_sources() -> None:

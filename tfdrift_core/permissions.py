@@ -58,17 +58,27 @@ GRANTS: Final[Mapping[str, Grant]] = {
     "state list": Grant(
         ("s3:ListBucket",), "arn:{partition}:s3:::{bucket}", "state in S3 below a prefix, or with several workspaces"
     ),
+    "state versions": Grant(
+        ("s3:GetObjectVersion",),
+        "arn:{partition}:s3:::{bucket}/{key}",
+        "`tfdrift replay --at-the-time`: older versions of state in S3",
+    ),
+    "state version list": Grant(
+        ("s3:ListBucketVersions",),
+        "arn:{partition}:s3:::{bucket}",
+        "`tfdrift replay --at-the-time`: which versions of state in S3 there are",
+    ),
 }
 
 Statement = tuple[Grant, str]
 """A grant, and the resource that it is for."""
 
 
-def policies(config: Config, open_params: str = "") -> dict[str, dict[str, Any]]:
+def policies(config: Config, open_params: str = "", *, versions: bool = False) -> dict[str, dict[str, Any]]:
     """The policy of each identity: ``""`` is the process's own credentials, every other key a role's ARN.
 
     Where the configuration does not name something (an account, a queue's region) it is ``*``.  Its Terraform
-    directories are read for the state that they name.
+    directories are read for the state that they name.  ``versions`` adds what older versions of states need.
 
     :raises SourceError: when a source is none.
     """
@@ -81,7 +91,7 @@ def policies(config: Config, open_params: str = "") -> dict[str, dict[str, Any]]
         place = {"partition": _partition(reach.region), "region": reach.region or "*", "account": "*", "table": table}
         needed.setdefault(reach.role_arn, []).append((GRANTS["store"], GRANTS["store"].resource.format(**place)))
     for spec in _states(config):
-        for statement in _state(config, spec):
+        for statement in _state(config, spec, versions):
             needed.setdefault(str(spec.get("role_arn") or config.aws.role_arn), []).append(statement)
     for role in sorted(needed):
         if role:
@@ -161,7 +171,7 @@ def _bucket_of(spec: Mapping[str, Any]) -> tuple[str, str, str]:
     return (bucket, key, prefix) if spec.get("backend", "s3") == "s3" else ("", "", "")
 
 
-def _state(config: Config, spec: Mapping[str, Any]) -> Iterator[Statement]:
+def _state(config: Config, spec: Mapping[str, Any], versions: bool) -> Iterator[Statement]:
     bucket, key, prefix = _bucket_of(spec)
     if not bucket:
         return
@@ -178,6 +188,12 @@ def _state(config: Config, spec: Mapping[str, Any]) -> Iterator[Statement]:
             # IAM knows * and ?, but no sets of characters.
             found = re.sub(r"\[[^]]*\]", "?", resource)
             yield GRANTS["state"], GRANTS["state"].resource.format(partition=partition, bucket=bucket, key=found)
+            if versions and not found.endswith(".tflock"):
+                old = GRANTS["state versions"]
+                yield old, old.resource.format(partition=partition, bucket=bucket, key=found)
+    if versions:
+        listed = GRANTS["state version list"]
+        yield listed, listed.resource.format(partition=partition, bucket=bucket)
     if any(set(name) & set("*?[") for name in keys):
         yield GRANTS["state list"], GRANTS["state list"].resource.format(partition=partition, bucket=bucket)
 

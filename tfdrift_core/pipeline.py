@@ -63,7 +63,9 @@ class Pipeline:
         *,
         sifter: Sifter | None = None,
         clock: Callable[[], int] = time.time_ns,
+        store: StateStore | None = None,
     ) -> None:
+        """``store`` has the states of the configuration; one is made where none is given."""
         self.metrics = metrics or Metrics()
         self._config = config
         self._sifter = sifter
@@ -82,7 +84,7 @@ class Pipeline:
             emit_expected=config.emit_expected,
             coalesce=config.coalesce,
         )
-        self.store = StateStore(config, metrics=self.metrics, clock=clock)
+        self.store = store or StateStore(config, metrics=self.metrics, clock=clock)
         self._contexts = Contexts(self.store, config.authors)
         self._source: Tracked | None = None
         self._delivered: deque[_Delivered] = deque()

@@ -69,6 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-plugin", action="store_true", help="do not load the plugin itself")
     parser.add_argument("--json", action="store_true", help="print every finding as one line of JSON")
     parser.add_argument("--iam-policy", action="store_true", help="print the permissions that are needed, and end")
+    parser.add_argument(
+        "--at-the-time", action="store_true", help="of --iam-policy: also what tfdrift replay --at-the-time needs"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,7 +89,7 @@ def _print_policies(args: argparse.Namespace) -> int:
     """One policy document for the process's own credentials, or a map of them by role where there are roles."""
     try:
         config, params = load(settings.text_of(args)), settings.open_params(args)
-        found, more = policies(config, params), optional(config, params)
+        found, more = policies(config, params, versions=args.at_the_time), optional(config, params)
     except (ConfigError, SourceError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 tfdrift replay --state terraform.tfstate events.json
 tfdrift replay --state s3://states/prod/ --config infra/ trail/ --json | jq .
 tfdrift replay -c falco.yaml --since 7d   what the configured sources hold
+tfdrift replay -s s3://states/prod/ s3://trail/AWSLogs/ --since 180d --at-the-time
 tfdrift replay -s a.tfstate trail/ --by 'hanako*' --type 'aws_iam_*' --detailed-exitcode
 
 Reads only: it keeps no checkpoints and takes no message from a queue, so a running Falco misses nothing.  A bucket or
@@ -24,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from tfdrift_core.at_the_time import AtTheTime
 from tfdrift_core.cli import chosen, settings
 from tfdrift_core.cli.chosen import Choice, ChosenSink
 from tfdrift_core.cli.history import LATEST, only_shown, read_back
@@ -66,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a Terraform directory; or a falco.yaml, or a file with the plugin's init_config",
     )
     parser.add_argument("--expected", action="store_true", help="show expected changes too, with the reason")
+    parser.add_argument(
+        "--at-the-time",
+        action="store_true",
+        help="compare each record with the version of the state that was current then, not with today's",
+    )
     parser.add_argument("--open", action="store_true", help="show only what is still open at the end")
     parser.add_argument("--json", action="store_true", help="print every event as one line of JSON, by field name")
     chosen.add_arguments(parser)
@@ -84,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         config = only_shown(given, "" if args.sources else settings.open_params(args), args.since, args.until)
         for url in read_back(config.sources):
             _log.info("%s: reading the last %s; --since reads another time", url, LATEST)
-        pipeline = Pipeline(config, Metrics())
+        pipeline = AtTheTime(config, Metrics()) if args.at_the_time else Pipeline(config, Metrics())
         pipeline.open("")
     except (ConfigError, SourceError) as error:
         print(f"tfdrift: error: {error}", file=sys.stderr)
@@ -103,6 +110,9 @@ def run(args: argparse.Namespace) -> int:
     finally:
         pipeline.close()
     _summary(pipeline.metrics, len(pipeline.open_drift))
+    if isinstance(pipeline, AtTheTime):
+        for gap in pipeline.gaps():
+            _log.warning("%s", one_line(gap))
     failures = any(name == "records_bad" or name.startswith("errors_") for name in pipeline.metrics.counters())
     if pipeline.store.errors or failures:
         return 1
@@ -169,7 +179,8 @@ def _text(event: DriftEvent) -> Text:
         """Our own text and layout, and behind it what a record or a state says, which may hold anything."""
         text.append(ours + one_line(theirs), style=style)
 
-    add(_time(record.time))
+    # A drift that a version of the state ended has no call.
+    add(_time(record.time or (event.time if event.resolution is not None else 0)))
     text.append("  ")
     text.append(f"{event.kind:<9}", style=_STYLES[event.kind])
     add("  ", resource.address or resource.type or "unknown type", "bold")

@@ -87,6 +87,25 @@ def scan(raw: bytes) -> Scan:
     return found
 
 
+def identity(raw: bytes) -> tuple[str, int]:
+    """Lineage and serial of the state in ``raw``, which is read no further than they stand.
+
+    :raises StateError: when it is no state.
+    """
+    found: dict[bytes, Any] = {}
+    reader = Reader(raw)
+    for key in reader.members():
+        if key in _SMALL:
+            found[key] = reader.value()
+        else:
+            reader.skip()
+        if found.keys() >= {b"lineage", b"serial", b"version"}:
+            break
+    _check_version(found)
+    serial = found.get(b"serial")
+    return str(found.get(b"lineage") or ""), serial if isinstance(serial, int) else 0
+
+
 def _check_version(header: dict[bytes, Any]) -> None:
     version = header.get(b"version")
     if not isinstance(version, int):

@@ -13,7 +13,7 @@ from typing import Any
 from tfdrift_core.config import Account, Config, ConfigError, Region
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.terraform import backends
-from tfdrift_core.terraform.backends import Backend, Context, Ref
+from tfdrift_core.terraform.backends import Backend, Content, Context, Ref
 from tfdrift_core.terraform.backends.base import Unusable
 from tfdrift_core.terraform.backends.sent import server_of, servers_named
 from tfdrift_core.terraform.configuration import NO_BLOCK, NO_PROVIDER, Block, Configuration, Provider
@@ -27,7 +27,7 @@ from tfdrift_core.threads import each, unless
 
 log = logging.getLogger("tfdrift.state")
 
-_READERS = 8
+READERS = 8
 _PATIENCE = 10.0  # seconds
 _CLOSING = 0.5  # seconds
 _LISTED_SECONDS = 1.0  # how long a listing tells which states are locked
@@ -53,7 +53,7 @@ class Status:
 
 
 @dataclass(slots=True)
-class _Place:
+class Place:
     """One ``state:`` entry: its backend, its states, and when they were last checked with success, and at all.
 
     ``directory`` is the configuration that it was found by, "" when the user named it.
@@ -96,7 +96,7 @@ class StateStore:
         self._clock = clock
         self._interval = int(config.refresh_interval * 1e9)
         self._context = context or Context(config.aws, config.max_state_size)
-        self._places = [_Place(backends.create(spec, self._context), spec) for spec in config.state]
+        self._places = [Place(backends.create(spec, self._context), spec) for spec in config.state]
         self._named = {
             *(place.backend.sent.server for place in self._places),
             *(server for host in config.credential_hosts for server in servers_named(host)),
@@ -144,7 +144,7 @@ class StateStore:
         """
         now = self._clock()
 
-        def due(place: _Place) -> bool:
+        def due(place: Place) -> bool:
             return force or not place.tried_at or not self._within(place, now, self._interval)
 
         if wait:
@@ -163,7 +163,7 @@ class StateStore:
         """
         now = self._clock()
 
-        def due(place: _Place) -> bool:
+        def due(place: Place) -> bool:
             known = newer_than_ns < place.checked_at <= now
             return not known and not self._within(place, now, self._interval if place.failing else _LEAST_GAP)
 
@@ -197,17 +197,17 @@ class StateStore:
         return self._closed.is_set() or self._heeded.is_set()
 
     @staticmethod
-    def _within(place: _Place, now: int, gap: int) -> bool:
+    def _within(place: Place, now: int, gap: int) -> bool:
         """Whether the place was tried that short a time ago; a clock that was set back says nothing."""
         return 0 <= now - place.tried_at < gap
 
-    def _check(self, due: Callable[[_Place], bool]) -> bool:
+    def _check(self, due: Callable[[Place], bool]) -> bool:
         known = self._configurations or not self._config.config
         if known and not any(map(due, self._places)):
             return False
         return bool(unless(self._ended, lambda: self._look(due), "tfdrift-state"))
 
-    def _look(self, due: Callable[[_Place], bool]) -> bool:
+    def _look(self, due: Callable[[Place], bool]) -> bool:
         if not self._lock.acquire(timeout=_PATIENCE):
             return False
         try:
@@ -217,14 +217,14 @@ class StateStore:
             if not places:
                 return False
             started = self._clock()
-            listed = each(_listed, places, _READERS, "tfdrift-state")
+            listed = each(_listed, places, READERS, "tfdrift-state")
             seen: set[str] = set()
             for place, (refs, _) in zip(places, listed, strict=True):
                 self._links.update({ref.origin: place.directory for ref in refs if place.directory})
                 place.refs = [ref for ref in refs if ref.origin not in seen]  # two places may name one file
                 seen.update(ref.origin for ref in place.refs)
             work = [(place, ref) for place in places for ref in place.refs]
-            results = each(lambda item: self._one(*item), work, _READERS, "tfdrift-state")
+            results = each(lambda item: self._one(*item), work, READERS, "tfdrift-state")
             if self._ended():
                 return False
             for place, (_, error) in zip(places, listed, strict=True):
@@ -242,7 +242,7 @@ class StateStore:
         finally:
             self._lock.release()
 
-    def _one(self, place: _Place, ref: Ref) -> Status:
+    def _one(self, place: Place, ref: Ref) -> Status:
         known = replace(place.statuses.get(ref.origin) or Status(ref.origin), workspace=ref.workspace)
         now = self._clock()
         if ref.version and ref.version == known.version:
@@ -253,19 +253,22 @@ class StateStore:
                 return replace(known, error=known.fault, checked_at=known.checked_at if known.fault else now)
         except StateError as error:
             return replace(known, error=str(error))
-        except Exception as error:  # noqa: BLE001 - see _unforeseen
-            return replace(known, error=_unforeseen(error))
+        except Exception as error:  # noqa: BLE001 - see unforeseen
+            return replace(known, error=unforeseen(error))
+        return self._loaded(place, ref, content, known, now)
+
+    def _loaded(self, place: Place, ref: Ref, content: Content, known: Status, now: int) -> Status:
         try:
             state = State(
                 content.data, ref.origin, ref.workspace, self._scopes_of(place), self._block, self._ignored_tags
             )
         except StateError as error:
             return replace(known, version=content.version, error=str(error), fault=str(error))
-        except Exception as error:  # noqa: BLE001 - see _unforeseen
-            return replace(known, version=content.version, error=_unforeseen(error), fault=_unforeseen(error))
+        except Exception as error:  # noqa: BLE001 - see unforeseen
+            return replace(known, version=content.version, error=unforeseen(error), fault=unforeseen(error))
         return Status(ref.origin, ref.workspace, state, content.version, now, now)
 
-    def _scopes_of(self, place: _Place) -> Scopes:
+    def _scopes_of(self, place: Place) -> Scopes:
         def scopes(origin: str, alias: str) -> tuple[str, str]:
             account = place.spec.get("account") or _entry(self._config.accounts, origin, alias, "id")
             region = _entry(self._config.regions, origin, alias, "name")
@@ -290,8 +293,8 @@ class StateStore:
                 configuration = Configuration(directory, warn)
                 configuration.preload()
                 found = discover(configuration)
-            except Exception as error:  # noqa: BLE001 - see _unforeseen
-                warn(f"configuration {directory}: {_unforeseen(error)}; what was read of it before stays")
+            except Exception as error:  # noqa: BLE001 - see unforeseen
+                warn(f"configuration {directory}: {unforeseen(error)}; what was read of it before stays")
                 if directory in self._configurations:
                     configurations[directory] = self._configurations[directory]
                 places += [place for place in self._places if place.directory == directory]
@@ -326,23 +329,23 @@ class StateStore:
                 self._told_roots[given] = names
             yield from map(str, roots)
 
-    def _found(self, spec: Mapping[str, Any], directory: str) -> _Place:
+    def _found(self, spec: Mapping[str, Any], directory: str) -> Place:
         try:
             backend = backends.create(spec, self._context)
             if objection := backend.sent.objection(self._named):
                 backend.close()
                 return self._unusable(directory, f"its {spec.get('backend')} backend is not asked: {objection}")
-            return _Place(backend, spec, directory)
+            return Place(backend, spec, directory)
         except ConfigError as error:
             return self._unusable(directory, str(error))
-        except Exception as error:  # noqa: BLE001 - see _unforeseen
-            return self._unusable(directory, _unforeseen(error))
+        except Exception as error:  # noqa: BLE001 - see unforeseen
+            return self._unusable(directory, unforeseen(error))
 
-    def _unusable(self, directory: str, problem: str) -> _Place:
+    def _unusable(self, directory: str, problem: str) -> Place:
         for place in self._places:
             if isinstance(place.backend, Unusable) and place.backend == Unusable(directory, problem):
                 return place
-        return _Place(Unusable(directory, problem), {}, directory)
+        return Place(Unusable(directory, problem), {}, directory)
 
     def _block(self, origin: str, module: str, type: str, name: str) -> Block:
         """The block in the configuration that the state belongs to, else in the only one that has such a block."""
@@ -412,14 +415,14 @@ def _servers_of_environment() -> Iterator[str]:
         yield server_of(address if "://" in address else f"https://{address}")
 
 
-def _listed(place: _Place) -> tuple[Sequence[Ref], str]:
+def _listed(place: Place) -> tuple[Sequence[Ref], str]:
     place.listed_at = time.monotonic()
     try:
         return place.backend.refs(), ""
     except StateError as error:
         return (), str(error)
-    except Exception as error:  # noqa: BLE001 - see _unforeseen
-        return (), _unforeseen(error)
+    except Exception as error:  # noqa: BLE001 - see unforeseen
+        return (), unforeseen(error)
 
 
 def _ignored_by_environment(environment: Mapping[str, str]) -> IgnoredTags:
@@ -431,20 +434,20 @@ def _ignored_by_environment(environment: Mapping[str, str]) -> IgnoredTags:
     return IgnoredTags(frozenset(keys), tuple(prefixes))
 
 
-def _unforeseen(error: Exception) -> str:
+def unforeseen(error: Exception) -> str:
     """A server may answer what no backend expects; that must keep one state from being read, and no other."""
     log.debug("unforeseen", exc_info=error)
     return f"{type(error).__name__}: {error}; check the location, and if it is right, please report this"
 
 
-def _locked(place: _Place, ref: Ref) -> bool:
+def _locked(place: Place, ref: Ref) -> bool:
     try:
         if place.backend.locks_are_listed and time.monotonic() - place.listed_at >= _LISTED_SECONDS:
             place.backend.refs()
             place.listed_at = time.monotonic()
         return place.backend.locked(ref)
     except Exception as error:  # noqa: BLE001 - the next check of the state itself reports it
-        _unforeseen(error)
+        unforeseen(error)
         return False
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tfdrift_core.config import ConfigError
-from tfdrift_core.terraform.backends.base import Backend, Content, Context, Ref
+from tfdrift_core.terraform.backends.base import Backend, Content, Context, History, Ref, Version, Versioned
 
 _OF_BUCKETS = ("s3", "gs")
 _MODULES = {
@@ -89,4 +89,4 @@ _URLS: dict[str, tuple[str, Callable[[str], Mapping[str, Any]]]] = {
     "consul": ("consul", lambda url: {"address": urlsplit(url).netloc, "path": urlsplit(url).path.lstrip("/")}),
 }
 
-__all__ = ["Backend", "Content", "Context", "Ref", "create"]
+__all__ = ["Backend", "Content", "Context", "History", "Ref", "Version", "Versioned", "create"]

@@ -8,7 +8,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from tfdrift_core.config import Aws, ConfigError
 from tfdrift_core.terraform.backends.sent import NOTHING_SENT, Sent
@@ -37,6 +37,36 @@ class Content:
 
     data: bytes
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a state was from ``moment`` on, in nanoseconds since the epoch, until its next version.
+
+    ``key`` is the backend's own, "" where the state was deleted then.  A moment of 0 is one that nothing tells.
+    """
+
+    moment: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A state and its versions, the oldest first."""
+
+    ref: Ref
+    versions: tuple[Version, ...]
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A backend that keeps what states were.  Its methods may raise ``StateError`` as those of ``Backend`` do."""
+
+    def histories(self) -> Sequence[History]:
+        """The versions of every state: none is read."""
+        ...
+
+    def read_version(self, ref: Ref, version: Version) -> bytes: ...
 
 
 class Backend(Protocol):

@@ -6,11 +6,21 @@ https://developer.hashicorp.com/terraform/language/backend/gcs and .../azurerm s
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
 from tfdrift_core.config import ConfigError
-from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, gather, options
+from tfdrift_core.terraform.backends.base import (
+    DEFAULT_WORKSPACE,
+    Content,
+    Context,
+    History,
+    Ref,
+    Version,
+    gather,
+    options,
+)
 from tfdrift_core.terraform.backends.sent import NOTHING_SENT, Sent
 from tfdrift_core.terraform.scan import StateError
 
@@ -95,6 +105,40 @@ class Files:
         except Exception as error:  # noqa: BLE001 - as above
             raise self._explained(error) from None
 
+    def histories(self) -> Sequence[History]:
+        if self._layout.scheme != "gs":
+            raise StateError(
+                "older versions of states in Azure are not read; name copies of them: a directory, s3://, gs://"
+            )
+        self._files.invalidate_cache()
+        try:
+            found = self._files.ls(self._layout.base, detail=True, versions=True)
+        except Exception as error:  # noqa: BLE001 - as below
+            raise self._explained(error) from None
+        items: dict[str, list[Mapping[str, Any]]] = {}
+        for item in found:
+            path = str(item["name"]).partition("#")[0].strip("/")
+            workspace = self._layout.workspace(path)
+            if workspace and item.get("generation") and self._workspace in ("", workspace):
+                items.setdefault(path, []).append(item)
+        if not items:
+            raise StateError("no version of a state is there; check the bucket and prefix")
+        return [
+            History(Ref(f"gs://{path}", path, self._layout.workspace(path)), tuple(_generations(versions)))
+            for path, versions in items.items()
+        ]
+
+    def read_version(self, ref: Ref, version: Version) -> bytes:
+        try:
+            # Another instance, which takes what follows a # for a generation: states may have one in their names.
+            aware = type(self._files)(**{**self._files.storage_options, "version_aware": True})
+            with aware.open(f"{ref.key}#{version.key}", "rb") as file:
+                return gather(_chunks(file), self._context, getattr(file, "size", 0))
+        except StateError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each provider's library has errors of its own
+            raise self._explained(error) from None
+
     def locked(self, ref: Ref) -> bool:
         return False
 
@@ -144,6 +188,27 @@ def _filesystem(module: str, kind: str, extra: str, arguments: Mapping[str, Any]
         raise ConfigError(f"state backend {extra}: {module} is missing; pip install 'tfdrift-falco[{extra}]'") from None
     except Exception as error:  # noqa: BLE001 - each provider's library has errors of its own
         raise ConfigError(f"state backend {extra}: {module} says: {error}; check the credentials") from None
+
+
+def _generations(items: Sequence[Mapping[str, Any]]) -> Iterator[Version]:
+    """The generations of one object, and where it was deleted in between, the oldest first.
+
+    A generation that is not the live one has the time at which it was replaced or deleted:
+    https://cloud.google.com/storage/docs/json_api/v1/objects
+    """
+    ordered = sorted(items, key=lambda item: int(item["generation"]))
+    for item, following in zip(ordered, [*ordered[1:], None], strict=True):
+        yield Version(_moment(item.get("timeCreated")), str(item["generation"]))
+        ended = _moment(item.get("timeDeleted"))
+        if ended and (following is None or ended < _moment(following.get("timeCreated"))):
+            yield Version(ended, "")
+
+
+def _moment(text: object) -> int:
+    try:
+        return int(datetime.fromisoformat(str(text)).timestamp() * 1000) * 1_000_000
+    except ValueError:
+        return 0
 
 
 def _stamp(item: Mapping[str, Any]) -> str:

@@ -9,13 +9,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from tfdrift_core.config import ConfigError, web_url
-from tfdrift_core.terraform.backends.base import Content, Context, Ref, options, text
+from tfdrift_core.terraform.backends.base import Content, Context, History, Ref, Version, options, text
 from tfdrift_core.terraform.backends.sent import Sent, server_of
 from tfdrift_core.terraform.backends.web import Web, existing, from_environment
 from tfdrift_core.terraform.scan import StateError
@@ -93,14 +94,32 @@ class Hcp:
     def read(self, ref: Ref, known: str) -> Content | None:
         version = self._json(f"workspaces/{ref.key}/current-state-version")["data"]
         identity = str(version.get("id", ""))
-        if identity == known:
-            return None
+        return None if identity == known else Content(self._download(version), identity)
+
+    def histories(self) -> Sequence[History]:
+        found = []
+        for ref in self.refs():
+            query = {
+                "filter[workspace][name]": ref.workspace,
+                "filter[organization][name]": self._settings.organization,
+            }
+            versions = [item for item in self._pages("state-versions", query) if _is_kept(item)]
+            # Only their serials tell which of those of one moment is newer.
+            versions.sort(key=lambda item: (_moment(item), _attribute(item, "serial") or 0))
+            found.append(History(ref, tuple(Version(_moment(item), str(item["id"])) for item in versions)))
+        return found
+
+    def read_version(self, ref: Ref, version: Version) -> bytes:
+        # Not from the listing: addresses of older servers are signed and expire.
+        return self._download(self._json(f"state-versions/{version.key}")["data"])
+
+    def _download(self, version: Mapping[str, Any]) -> bytes:
         url = str(_attribute(version, "hosted-state-download-url") or "")
         if not url:
             raise StateError("the API gives no download address; the token may see the workspace, but not its state")
         # Older servers give a signed address on another host, which must not see the token.
         web = self._web if urlsplit(url).netloc == urlsplit(self._base).netloc else self._anonymous
-        return Content(web.get(url).data, identity)
+        return web.get(url).data
 
     def locked(self, ref: Ref) -> bool:
         return bool(_attribute(self._workspaces.get(ref.workspace, {}), "locked"))
@@ -185,6 +204,20 @@ def _wanted_names(value: Any, what: str) -> Any:
 
 def _attribute(item: Mapping[str, Any], name: str) -> Any:
     return (item.get("attributes") or {}).get(name)
+
+
+def _is_kept(version: Mapping[str, Any]) -> bool:
+    """Whether a state version can be read: one that is being written, or was thrown away, has another status."""
+    return bool(version.get("id")) and _moment(version) > 0 and _attribute(version, "status") in (None, "finalized")
+
+
+def _moment(version: Mapping[str, Any]) -> int:
+    """When a state version was made, in nanoseconds since the epoch; 0 where that is not said."""
+    try:
+        made = datetime.fromisoformat(str(_attribute(version, "created-at")))
+    except ValueError:
+        return 0
+    return int((made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp() * 1000) * 1_000_000
 
 
 def _related(item: Mapping[str, Any], name: str) -> str:

@@ -4,6 +4,7 @@ Where the workspaces are: https://developer.hashicorp.com/terraform/language/bac
 """
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -13,7 +14,16 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tfdrift_core import aws
-from tfdrift_core.terraform.backends.base import DEFAULT_WORKSPACE, Content, Context, Ref, gather, options
+from tfdrift_core.terraform.backends.base import (
+    DEFAULT_WORKSPACE,
+    Content,
+    Context,
+    History,
+    Ref,
+    Version,
+    gather,
+    options,
+)
 from tfdrift_core.terraform.backends.sent import NOTHING_SENT, Sent, server_of
 from tfdrift_core.terraform.scan import StateError
 
@@ -75,13 +85,11 @@ class S3:
         return Sent(server_of(self._settings.endpoint_url), "an AWS session token" if token else "", bound=False)
 
     def refs(self) -> Sequence[Ref]:
-        prefix = "" if self._settings.workspace else self._settings.workspace_key_prefix
         exact = not _MAGIC & set(self._key)
-        if exact and not prefix:
+        if exact and len(self._patterns) == 1:
             return [self._ref(self._key, "")]
-        patterns = [self._key, *([f"{prefix}/*/{self._key}"] if prefix else [])]
         try:
-            found = {key: etag for pattern in patterns for key, etag in self._matching(pattern)}
+            found = {key: etag for pattern in self._patterns for key, etag in self._matching(pattern)}
         except StateError as error:
             if not exact:
                 raise
@@ -106,6 +114,28 @@ class S3:
         except aws.ERRORS as error:
             raise self._explained(error) from None
 
+    def histories(self) -> Sequence[History]:
+        """Also those of states that are deleted by now."""
+        found: dict[str, deque[Version]] = {}
+        for pattern in self._patterns:
+            for key, version in self._versions(pattern):
+                # S3 lists the newest first; of those of one second only their order tells which is newer.
+                found.setdefault(key, deque()).appendleft(version)
+        if not found:
+            raise StateError("no version of a state is there; check bucket, key and prefix")
+        return [
+            History(self._ref(key, ""), tuple(sorted(versions, key=lambda version: version.moment)))
+            for key, versions in found.items()
+        ]
+
+    def read_version(self, ref: Ref, version: Version) -> bytes:
+        try:
+            answer = self._client.get_object(Bucket=self._settings.bucket, Key=ref.key, VersionId=version.key)
+            return gather(answer["Body"].iter_chunks(_CHUNK), self._context, answer.get("ContentLength"))
+        except aws.ERRORS as error:
+            where = f"arn:aws:s3:::{self._settings.bucket}/{ref.key}"
+            raise self._explained(error, f"s3:GetObjectVersion on {where}") from None
+
     def locked(self, ref: Ref) -> bool:
         lock = ref.key + _LOCK
         if ref.version:
@@ -124,8 +154,29 @@ class S3:
         style = {"addressing_style": "path"} if self._settings.use_path_style or self._access.endpoint_url else {}
         return aws.client(self._access, "s3", s3=style)
 
+    @property
+    def _patterns(self) -> Sequence[str]:
+        """Of the keys: those of the default workspace, or the one that is named, and of the others."""
+        prefix = "" if self._settings.workspace else self._settings.workspace_key_prefix
+        return [self._key, *([f"{prefix}/*/{self._key}"] if prefix else [])]
+
+    def _versions(self, pattern: str) -> Iterator[tuple[str, Version]]:
+        permission = f"s3:ListBucketVersions on arn:aws:s3:::{self._settings.bucket}"
+        try:
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=self._settings.bucket, Prefix=_fixed(pattern)
+            )
+            for page in pages:
+                for items, deleted in ((page.get("DeleteMarkers", ()), True), (page.get("Versions", ()), False)):
+                    for item in items:
+                        if _fits(item["Key"], pattern):
+                            moment = int(item["LastModified"].timestamp() * 1000) * 1_000_000
+                            yield item["Key"], Version(moment, "" if deleted else str(item["VersionId"]))
+        except aws.ERRORS as error:
+            raise self._explained(error, permission) from None
+
     def _matching(self, pattern: str) -> Iterator[tuple[str, str]]:
-        fixed = pattern[: min((pattern.index(c) for c in _MAGIC if c in pattern), default=len(pattern))]
+        fixed = _fixed(pattern)
         permission = f"s3:ListBucket on arn:aws:s3:::{self._settings.bucket}"
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._settings.bucket, Prefix=fixed)
@@ -145,6 +196,15 @@ class S3:
 
     def _explained(self, error: aws.AwsError, permission: str = "") -> StateError:
         return StateError(aws.explain(error, allow=permission))
+
+
+def _fixed(pattern: str) -> str:
+    """What every key of a pattern begins with."""
+    return pattern[: min((pattern.index(c) for c in _MAGIC if c in pattern), default=len(pattern))]
+
+
+def _fits(key: str, pattern: str) -> bool:
+    return fnmatchcase(key, pattern) if _MAGIC & set(pattern) else key == pattern
 
 
 def create(given: Mapping[str, Any], context: Context) -> S3:
