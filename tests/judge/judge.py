@@ -34,7 +34,7 @@ import yaml
 from tests.judge import moto, serializer, terraform
 from tests.nodes import node_at
 from tests.oracle.compare import describe, equal
-from tfdrift_core.drift.compare.schema import Node, schema_for
+from tfdrift_core.drift.compare.schema import Node, schema_of
 from tfdrift_core.terraform.index import key_text
 
 HERE = Path(__file__).parent
@@ -202,7 +202,7 @@ def flatten(changes: Sequence[Mapping[str, Any]]) -> list[Item]:
         if change["change"]["actions"] == ["delete"]:
             items.append({**head, "action": "delete", "attribute": None, "before": before.get("id"), "after": None})
             continue
-        block = schema_for(change["type"])
+        block = schema_of(change["type"], before)
         for name in sorted(before.keys() | after.keys()):
             node = block.attributes.get(name) if block else None
             for found in _differences(name, before.get(name), after.get(name), node):

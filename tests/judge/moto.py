@@ -1,5 +1,6 @@
 """Moto's server, in this process, so that a fork of the process is a copy of the whole AWS account."""
 
+import json
 import logging
 import os
 import socket
@@ -40,6 +41,7 @@ def seed() -> None:
 
     mock_random.seed(20260105)
     _complete_iam()
+    _complete_reads()
 
 
 def _complete_iam() -> None:
@@ -88,3 +90,13 @@ def _complete_iam() -> None:
     ):
         setattr(IamResponse, call.__name__, call)
     IAMBackend.update_group = update_group
+
+
+def _complete_reads() -> None:
+    """Adds reads of the recent provider that moto 5.2.5 lacks; of what it does not keep they answer nothing."""
+    from moto.budgets.responses import BudgetsResponse
+
+    def list_tags_for_resource(self: Any) -> str:
+        return json.dumps({"ResourceTags": []})
+
+    BudgetsResponse.list_tags_for_resource = list_tags_for_resource

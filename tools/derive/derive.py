@@ -89,7 +89,12 @@ class Type:
         return self.operations[max(known, key=self._likeness)] if known else None
 
     def _counterpart(self) -> OperationModel | None:
-        return self.operations.get(f"Create{noun(self.delete.name)}") if self.delete else None
+        """What makes that which the deletion ends, under the same noun: ``RunJobFlow``, ``TerminateJobFlows``."""
+        if self.delete is None:
+            return None
+        ended = noun(self.delete.name)
+        made = [c.name for c in self.resource.creates if verb(c.name) in MAKES and _alike(noun(c.name), ended)]
+        return self.operations.get(made[0] if made else f"Create{ended}")
 
     def _is_own(self, operation: str) -> bool:
         """Whether a call is named like the type at all."""
@@ -214,9 +219,10 @@ class Deriver:
         for create in self._creates(type):
             upsert = create.name in {call.name for call in type.resource.updates}
             handled.add(create.name)
-            if create.name not in deleting:
-                for entry in self._created(type, create, upsert):
-                    yield create.name, entry
+            # What sets a thing to its defaults again as well was there before.
+            made = self._updated(type, create, ()) if create.name in deleting else self._created(type, create, upsert)
+            for entry in made:
+                yield create.name, entry
         for name, call in updates.items():
             operation = self._operations.get(name)
             if operation is None or name in handled or self._is_tagging(operation):
@@ -369,11 +375,27 @@ class Deriver:
         if not change:
             change = self._settings(type, operation, found)
         if not change:
-            names = [g for g in guards if g in type.attributes and g not in ("tags", "tags_all")]
-            if len(names) == 1:
-                change = {"unknown": {names[0]: "`true`"}}
+            change = self._about(type, operation, guards)
         if change:
             yield {"type": type.name, **found, **change}
+
+    def _about(self, type: Type, operation: OperationModel, guards: Sequence[str]) -> Entry:
+        """A call that is about one attribute, of which it may set or end what is below."""
+        names = [g for g in guards if g in type.attributes and g not in ("tags", "tags_all")]
+        if len(names) != 1:
+            return {}
+        (name,) = names
+        node = type.attributes[name]
+        single = node.nested is not None and node.max_items == 1 and not node.computed
+        if single and verb(operation.name) in DELETES:
+            return {"clear": [name]}
+        below = node.nested.attributes if single and node.nested is not None else {}
+        found = {
+            f"{name}[0].{snake_case(member)}": f"request.{logged(member)}"
+            for member, shape in members(operation.input_shape).items()
+            if (inner := below.get(snake_case(member))) is not None and _compatible(inner, shape)
+        }
+        return {"set": found} if found else {"unknown": {name: "`true`"}}
 
     def _by_name(self, type: Type, operation: OperationModel) -> Iterator[Entry]:
         """A call of the type's own noun that the provider does not make."""

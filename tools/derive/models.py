@@ -115,12 +115,17 @@ def words(name: str) -> list[str]:
 
 
 def verb(operation: str) -> str:
-    first = words(operation)
+    """What an operation does; ``AdminCreateUser`` says before it who does it."""
+    first = words(_done(operation))
     return first[0] + first[1] if first[0] == "Batch" and len(first) > 1 else first[0]
 
 
 def noun(operation: str) -> str:
-    return operation[len(verb(operation)) :]
+    return _done(operation)[len(verb(operation)) :]
+
+
+def _done(operation: str) -> str:
+    return re.sub(r"^Admin(?=[A-Z])", "", operation)
 
 
 def logged(name: str) -> str:
