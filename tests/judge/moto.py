@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
@@ -93,10 +94,45 @@ def _complete_iam() -> None:
 
 
 def _complete_reads() -> None:
-    """Adds reads of the recent provider that moto 5.2.5 lacks; of what it does not keep they answer nothing."""
-    from moto.budgets.responses import BudgetsResponse
+    """Adds reads of the recent provider that moto 5.2.5 lacks; of what it does not keep they answer nothing.
 
-    def list_tags_for_resource(self: Any) -> str:
+    Moments are a number in JSON, which is all that the recent provider reads; moto writes some as text.
+    """
+    from moto.budgets.responses import BudgetsResponse
+    from moto.codecommit.models import CodeCommit
+    from moto.codepipeline.models import CodePipeline
+    from moto.datasync.responses import DataSyncResponse
+    from moto.dms.models import FakeReplicationInstance
+    from moto.emr.responses import ElasticMapReduceResponse
+
+    def list_budget_tags(self: Any) -> str:
         return json.dumps({"ResourceTags": []})
 
-    BudgetsResponse.list_tags_for_resource = list_tags_for_resource
+    def list_sync_tags(self: Any) -> str:
+        return json.dumps({"Tags": []})
+
+    def get_auto_termination_policy(self: Any) -> str:
+        return json.dumps({})
+
+    described = FakeReplicationInstance.to_dict
+
+    def to_dict(self: Any) -> dict[str, Any]:
+        return {**described(self), "InstanceCreateTime": self.creation_date.timestamp()}
+
+    def metadata(self: Any) -> dict[str, Any]:
+        moments = {"created": self._created.timestamp(), "updated": self._updated.timestamp()}
+        return {"pipelineArn": self._arn, **moments}
+
+    made = CodeCommit.__init__
+
+    def make(self: Any, *arguments: Any) -> None:
+        made(self, *arguments)
+        moment = datetime.now(UTC).timestamp()
+        self.repository_metadata |= {"creationDate": moment, "lastModifiedDate": moment}
+
+    BudgetsResponse.list_tags_for_resource = list_budget_tags
+    DataSyncResponse.list_tags_for_resource = list_sync_tags
+    ElasticMapReduceResponse.get_auto_termination_policy = get_auto_termination_policy
+    FakeReplicationInstance.to_dict = to_dict
+    CodePipeline.metadata = property(metadata)
+    CodeCommit.__init__ = make

@@ -161,6 +161,15 @@ class Type:
     def attributes(self) -> Mapping[str, Node]:
         return self.resource.block.attributes
 
+    @cached_property
+    def settable(self) -> Mapping[str, Node]:
+        """The attributes that a call can set so that a refresh tells it."""
+        return {
+            name: node
+            for name, node in self.attributes.items()
+            if not node.computed_only and self.resource.is_read(name)
+        }
+
 
 def _stem(member: str) -> str:
     """What a member names: ``apiId`` is ``api``."""
@@ -263,7 +272,9 @@ class Deriver:
         for child in self._types:
             named = set(child.identity)
             inner = wanted < named or (
-                wanted == named and child.noun != parent.noun and parent.noun.lower() in child.noun.lower()
+                wanted == named
+                and child.noun != parent.noun
+                and (parent.noun.lower() in child.noun.lower() or self._is_made_for(child, parent))
             )
             if child is parent or not inner:
                 continue
@@ -278,6 +289,14 @@ class Deriver:
             else:
                 if match:
                     yield parent.delete.name, {"type": child.name, "match": match, "delete": True}
+
+    def _is_made_for(self, child: Type, parent: Type) -> bool:
+        """Whether what makes the child has to be told the id that the parent got from its service."""
+        if parent.create is None or child.create is None or not self._answered(parent, parent.create):
+            return False
+        given = {normal(member, child.noun) for member in required(child.create)}
+        own = {normal(member, parent.noun) for member in members(parent.create.input_shape)}
+        return set(parent.identity) <= given and not own & set(parent.identity)
 
     def _parent_attribute(self, child: Type, key: str) -> str | None:
         if child.delete is None:
@@ -381,11 +400,11 @@ class Deriver:
 
     def _about(self, type: Type, operation: OperationModel, guards: Sequence[str]) -> Entry:
         """A call that is about one attribute, of which it may set or end what is below."""
-        names = [g for g in guards if g in type.attributes and g not in ("tags", "tags_all")]
+        names = [g for g in guards if g in type.settable and g not in ("tags", "tags_all")]
         if len(names) != 1:
             return {}
         (name,) = names
-        node = type.attributes[name]
+        node = type.settable[name]
         single = node.nested is not None and node.max_items == 1 and not node.computed
         if single and verb(operation.name) in DELETES:
             return {"clear": [name]}
@@ -424,8 +443,8 @@ class Deriver:
             *guards,
             *(_SWITCHED if noun(operation.name) == type.noun else (f"enable_{about}", f"{about}_enabled")),
         ):
-            node = type.attributes.get(name)
-            if node is None or node.computed_only:
+            node = type.settable.get(name)
+            if node is None:
                 continue
             if node.kind == "bool":
                 return {"const": {name: on}}
@@ -446,8 +465,8 @@ class Deriver:
         for member in sorted(rest, key=lambda m: -max((_common(snake_case(m), guard) for guard in guards), default=0)):
             inner = element(shapes[member])
             for name in (*type.tied(operation, member), *_forms(snake_case(member)), *guards):
-                node = type.attributes.get(name)
-                if node is None or node.computed_only:
+                node = type.settable.get(name)
+                if node is None:
                     continue
                 if node.kind in ("list", "set") and inner.type_name == "string":
                     return {"add" if action in ADDS else "remove": {name: f"request.{logged(member)}"}}
@@ -636,7 +655,7 @@ class Deriver:
         for member in shapes:
             for name in type.tied(operation, member):
                 plain = name.removeprefix("base64:")
-                if plain != name and plain in type.attributes:
+                if plain != name and plain in type.settable:
                     decoded[plain] = f"from_base64(request.{logged(member)})"
                     renames[member] = None
         decoded |= self._operations_by_path(type, shape)
@@ -644,7 +663,7 @@ class Deriver:
         for member in required(operation):
             name = renames.get(member, snake_case(member))
             hidden = shapes[member].type_name == "blob" or getattr(shapes[member], "metadata", {}).get("sensitive")
-            if hidden and isinstance(name, str) and name in type.attributes:
+            if hidden and isinstance(name, str) and name in type.settable:
                 unknown[name] = f"!(request.{logged(member)})"
         result: Entry = {}
         if count > 0:
@@ -668,8 +687,8 @@ class Deriver:
             inner = sorted(members(element(below)))
             if len(inner) == 2 and inner[0].endswith("Path") and inner[1].endswith("Value"):
                 path, value = map(logged, inner)
-                for name, node in type.attributes.items():
-                    if node.kind == "string" and not node.computed_only and name != "id":
+                for name, node in type.settable.items():
+                    if node.kind == "string" and name != "id":
                         key = logged("".join(word.title() for word in name.split("_")))
                         found[name] = f"request.{logged(member)}[?{path}=='{key}'].{value} | [0]"
         return found
@@ -880,7 +899,7 @@ class Attributes:
 
         def fits(name: str) -> bool:
             node = block.attributes.get(name)
-            if block is self._type.resource.block and name in ("id", "arn"):
+            if block is self._type.resource.block and (name in ("id", "arn") or not self._type.resource.is_read(name)):
                 return False
             return node is not None and not node.computed_only and _compatible(node, shape)
 

@@ -31,6 +31,8 @@ type Function struct {
 	Calls []Call      `json:"calls,omitempty"`
 	Pairs [][3]string `json:"pairs,omitempty"`
 	IDs   [][2]string `json:"ids,omitempty"`
+	// Sets are the attributes that it writes into state, "*" where it computes their names.
+	Sets []string `json:"sets,omitempty"`
 	// Uses are other functions of the package, each with its guards.
 	Uses map[string][]string `json:"uses,omitempty"`
 }
@@ -765,8 +767,12 @@ func (r *reader) call(e *ast.CallExpr) value {
 			if len(e.Args) == 2 {
 				if key, ok := r.text(e.Args[0]); ok {
 					r.pairs(key, r.eval(e.Args[1]))
+					if !r.isKept(key, e.Args[1]) {
+						r.current.Sets = append(r.current.Sets, key)
+					}
 					return value{}
 				}
+				r.current.Sets = append(r.current.Sets, "*")
 			}
 		case "SetId":
 			for _, argument := range e.Args {
@@ -842,6 +848,20 @@ func (r *reader) call(e *ast.CallExpr) value {
 		found.atoms = append(found.atoms, r.eval(argument).atoms...)
 	}
 	return found
+}
+
+// isKept is whether an attribute is set to what it was.
+func (r *reader) isKept(key string, to ast.Expr) bool {
+	call, ok := to.(*ast.CallExpr)
+	if !ok || len(call.Args) != 1 {
+		return false
+	}
+	selector, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || selector.Sel.Name != "Get" {
+		return false
+	}
+	text, ok := r.text(call.Args[0])
+	return ok && text == key
 }
 
 // top is the attribute in a path such as "command.0.name".

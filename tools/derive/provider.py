@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,10 +42,17 @@ class Resource:
     pairs: frozenset[Pair]
     ids: tuple[tuple[str, str], ...]
     separators: tuple[str, ...] = ()
+    read: frozenset[str] = frozenset()
+    """The attributes that its reading writes into state; none where the source does not tell."""
 
     @cached_property
     def block(self) -> Block:
         return schema_for(self.type) or Block({})
+
+    def is_read(self, attribute: str) -> bool:
+        """Whether a refresh can tell that the attribute changed; of those newer than the source nothing is known."""
+        node = self.block.attributes.get(attribute)
+        return not self.read or attribute in self.read or (node is not None and node.latest)
 
     @cached_property
     def attributes(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
@@ -145,7 +152,14 @@ def _resource(
         frozenset((*pair,) for name in everything for pair in functions[name].get("pairs") or ()),
         tuple(dict.fromkeys((*pair,) for name in reached["create"] for pair in functions[name].get("ids") or ())),
         tuple(_separators(source, entry["type"])),
+        _read(functions[name].get("sets") or () for name in reached["read"]),
     )
+
+
+def _read(sets: Iterable[Sequence[str]]) -> frozenset[str]:
+    """The attributes that functions write into state, none where they compute a name or write nothing themselves."""
+    found = frozenset(name.partition(".")[0] for names in sets for name in names)
+    return frozenset() if "*" in found else found
 
 
 def _closure(start: str, functions: Mapping[str, Any], others: Container[str]) -> Mapping[str, tuple[str, ...]]:
