@@ -21,16 +21,16 @@ _SNS_HOUSEKEEPING = frozenset({"SubscriptionConfirmation", "UnsubscribeConfirmat
 
 
 class PoisonError(ValueError):
-    """A message that holds nothing known; it is left to the queue's redrive policy."""
+    """A message of no known form.  It is left to the queue's redrive policy."""
 
 
 class RefusedError(PoisonError):
-    """A message that is known, and cannot be what it says."""
+    """A message of a known form whose content contradicts where it came from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``document`` holds records, ``objects`` are buckets and keys of files with records; neither: nothing to do.
+    """Holds records (``document``), or buckets and keys of files with records (``objects``), or nothing.
 
     ``time`` is the record's ``eventTime`` text, to order messages by; empty where there are several records.
     """
@@ -86,7 +86,7 @@ def _text(value: object) -> str:
 
 
 def _place(bucket: object, key: object) -> tuple[str, str]:
-    """What names no object would fail in botocore, each time that the message comes."""
+    """A bucket and key that botocore accepts.  A bad name would fail again each time the message comes back."""
     for what, name, longest in (("bucket", bucket, _LONGEST_BUCKET), ("key", key, _LONGEST_KEY)):
         if not isinstance(name, str) or not 0 < len(name.encode("utf-8", "surrogatepass")) <= longest:
             raise PoisonError(f"the {what} that it names is no text of 1 to {longest} bytes")

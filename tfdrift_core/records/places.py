@@ -51,10 +51,10 @@ _OTHER_KINDS = ("/CloudTrail-Digest/", "/CloudTrail-Insight/", "/CloudTrail-Aggr
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An object's key, taken apart.  Form: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/
+    """The parts of an object's key.  Form: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/
     get-and-view-cloudtrail-log-files.html; ``time`` is when the file was made, seconds since the epoch.
 
-    Whoever may write to the bucket chooses the key: ``time`` is None where what stands there is none.
+    Whoever may write to the bucket chooses the key, so it is hostile text: ``time`` is None where it holds no time.
     """
 
     account: str
@@ -64,7 +64,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where AWS says that records are from: in the key of their file, or the envelope around them; else "".
+    """Where AWS says that records come from: the key of their file, or the envelope around them.  Unknown parts are "".
 
     ``source`` is an envelope's, ``aws.ec2``: nobody but AWS may put events whose source begins so.
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
@@ -75,7 +75,7 @@ class Place:
     source: str = ""
 
     def contradiction(self, record: Record) -> str:
-        """What a record says of itself that cannot be so, if it is from here; "" where there is nothing."""
+        """What in a record contradicts this place, for people; "" where nothing does."""
         if self.source and self.source != f"aws.{record.service}":
             return f"says that it is from {record.event_source or 'no service'}, and came from {self.source}"
         if self.account and record.account not in ("", self.account):
@@ -85,7 +85,7 @@ class Place:
         return ""
 
     def completed(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A record that names no account is from this one: it must not fit every account there is."""
+        """The record with this place's account where it names none: without one it would match every account."""
         return {**raw, "recipientAccountId": self.account} if self.account and not Record(raw).account else raw
 
 
@@ -106,7 +106,7 @@ class Scope:
         return not self.regions or any(fnmatchcase(region, pattern) for pattern in self.regions)
 
     def wants(self, key: str) -> bool:
-        """Whether an object holds records that are wanted; a key of no known form may hold anything."""
+        """Whether an object may hold wanted records.  A key of unknown form may hold anything."""
         if any(kind in key for kind in _OTHER_KINDS) or key.endswith("/"):
             return False
         place = parse_key(key)
@@ -119,13 +119,13 @@ def scope(accounts: Iterable[str], regions: Iterable[str]) -> Scope:
 
 
 def envelope_of(event: Any) -> Place:
-    """Where an EventBridge event says that it is from; what has no such member is only something around a record."""
+    """Where an EventBridge event says that it comes from; unknown for any other wrapper around a record."""
     found = [event.get(name) for name in ("account", "region", "source")]
     return Place(*("" if value is None else str(value) or "nowhere" for value in found))
 
 
 def place_of(key: str) -> Place:
-    """Where an object's records must be from, by its key."""
+    """Where the records of an object must come from, by its key."""
     found = parse_key(key)
     return ANYWHERE if found is None else Place(found.account, found.region)
 

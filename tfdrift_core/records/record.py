@@ -31,9 +31,9 @@ class RecordError(ValueError):
 
 
 def remembered(answer: Callable[[str], _Answer]) -> Callable[[str], _Answer]:
-    """``answer`` with its last answers at hand: the names and agents of a trail are few.
+    """Caches the answers of a function of one text: a trail has few different names and user agents.
 
-    A text longer than CloudTrail writes them would only fill memory, and is not kept.
+    A text that is longer than CloudTrail writes is not cached: it would only fill memory.
     """
     kept = lru_cache(4096)(answer)
 
@@ -68,7 +68,7 @@ def base_name(event_name: str) -> str:
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    """An object, which tables of records keep as its JSON text."""
+    """A member that is an object.  Exports of CloudTrail to tables hold it as JSON text."""
     if isinstance(value, str) and value.lstrip()[:1] == "{":
         try:
             value = json.loads(value)
@@ -80,7 +80,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 def digest(value: object) -> bytes:
     """16 bytes that stand for a JSON value, in whatever order its members are.
 
-    What is nested beyond all measure, as no scan lets through, is told by its outer texts.
+    A value nested too deeply to walk is represented by the texts of its outer levels.
     """
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
@@ -96,7 +96,7 @@ def digest(value: object) -> bytes:
 
 
 def is_true(value: object) -> bool:
-    """Whether a flag is set, which some records have as a text.  JSON's 1 is not true, as Python's is."""
+    """Whether a flag is true.  Some records log it as text.  The number 1 is not true, although Python's is."""
     return value is True or value == "true"
 
 
@@ -121,7 +121,7 @@ class Record:
 
     @once
     def content(self) -> bytes:
-        """A digest of all that it says.  An id alone proves nothing: whoever forges a record chooses it."""
+        """A digest of the whole record.  The id alone proves nothing: a forger chooses it."""
         return digest(self.raw)
 
     @once
@@ -163,7 +163,7 @@ class Record:
 
     @once
     def withheld(self) -> str:
-        """Why the record does not say its parameters though the call had some, "" when it does."""
+        """Why the record lacks the parameters that the call had; "" when it has them."""
         parameters = self.raw.get("requestParameters")
         if isinstance(parameters, dict):
             return "CloudTrail has left out its parameters" if is_true(parameters.get("omitted")) else ""
@@ -171,7 +171,7 @@ class Record:
 
     @once
     def arns(self) -> tuple[str, ...]:
-        """The resources that it names beside its parameters."""
+        """ARNs of the resources that the record lists outside its parameters."""
         named = self.raw.get("resources")
         if isinstance(named, str) and named.lstrip()[:1] == "[":
             try:
@@ -208,14 +208,14 @@ class Record:
 
 
 class Last(Generic[_Answer]):
-    """The answer about the record that was asked about last: a record's fields and events come one after the other."""
+    """Remembers the answer for the latest record only: all questions about one record come in a row."""
 
     def __init__(self, find: Callable[..., _Answer]) -> None:
         self._find = find
         self._last: tuple[Record, tuple[object, ...], _Answer] | None = None
 
     def of(self, record: Record, *more: object) -> _Answer:
-        """``find``'s answer; asked anew for another record, or when what else it depends on is not equal."""
+        """The answer of ``find``, computed anew for another record or other dependencies."""
         last = self._last
         if last is None or last[0] is not record or last[1] != more:
             last = self._last = record, more, self._find(record, *more)

@@ -1,7 +1,7 @@
-"""What is found in a compressed file of records that may have changed something, without reading the rest of it.
+"""Finds the records in a compressed file that may have changed something, without parsing the others.
 
-Whoever can do that hands a ``Sifter`` to the sources; the plugin's is in C.  Without one, and for every file that is
-not exactly what CloudTrail writes, the document is decompressed and scanned whole.
+The sources take a ``Sifter`` for this; the plugin's is in C.  Without one, and for every file that is not exactly what
+CloudTrail writes, the whole document is decompressed and scanned.
 """
 
 import struct
@@ -33,7 +33,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """A file of CloudTrail records, ``packed`` as it came, and what was found in it."""
+    """A compressed file of CloudTrail records (``packed``), and what was found in it."""
 
     packed: bytes
     found: bytes
@@ -47,7 +47,7 @@ class Sifted:
         return self._tail()[0]
 
     def candidates(self) -> Iterator[Candidate]:
-        """Those of its records that may have changed something, in the file's order."""
+        """The records that may have changed something, in the file's order."""
         texts, end = self.found, len(self.found) - _TAIL.size
         rows = memoryview(texts)[end - self._tail()[1] * _ROW.size : end]
         for begin, size, number, name, name_size, source, source_size in _ROW.iter_unpack(rows):
@@ -60,7 +60,7 @@ class Sifted:
             )
 
     def document(self) -> bytes:
-        """All of the file, decompressed."""
+        """The whole file, decompressed."""
         return isal_zlib.decompress(self.packed, _GZIP)
 
     def _tail(self) -> tuple[int, int]:
@@ -74,7 +74,7 @@ Document = bytes | Sifted
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A file as it came.  It is decompressed only when its turn has come: it may be very much larger then."""
+    """A file that is still compressed.  It is decompressed only when it is read, since it may become very large."""
 
     data: bytes
 
@@ -83,7 +83,7 @@ class Packed:
 
 
 class Ahead(Protocol):
-    """Sifts files in a thread while earlier ones are compared.  A context, with which the thread ends."""
+    """Sifts the next files in a thread while earlier ones are compared.  Leaving the context ends the thread."""
 
     def __enter__(self) -> Self: ...
 
@@ -93,13 +93,13 @@ class Ahead(Protocol):
         """:raises RuntimeError: if ``AHEAD`` files wait to be taken."""
 
     def take(self) -> Sifted | None:
-        """What ``sift`` gives for the oldest file that was put and not yet taken."""
+        """The result of ``sift`` for the oldest file that was put and not yet taken."""
 
 
 class Sifter(Protocol):
-    """Whoever runs a pipeline may hand one in; any thread may use it."""
+    """Finds candidates in compressed files.  The host hands it to the pipeline; it must be safe in any thread."""
 
     def sift(self, packed: bytes) -> Sifted | None:
-        """What may have changed something in a file's bytes; ``None`` where the whole document has to be scanned."""
+        """The candidates in a file's bytes, or ``None`` if the whole document has to be scanned."""
 
     def ahead(self) -> Ahead: ...

@@ -29,7 +29,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which stretch of time a source of history reads, in seconds since the epoch, and how it goes on from there.
+    """The time that a source of history reads, in seconds since the epoch, and how it goes on afterwards.
 
     A following source looks again every ``interval`` seconds, ``overlap`` seconds further back than it has come;
     another ends at ``end``, or where it was made when that is None.
@@ -75,14 +75,14 @@ class Checkpoints(Protocol):
     """Where a source keeps how far it has come."""
 
     def checkpoint(self, name: str) -> Any:
-        """What ``save`` was last given under this name, or None."""
+        """The value last saved under this name, or None."""
 
     def save(self, name: str, value: Any) -> None: ...
 
 
 class SourceError(Exception):
-    """A source cannot work until the user changes something; the message says what."""
+    """A source cannot work until the user changes something.  The message says what."""
 
 
 class NotYetError(SourceError):
-    """What the source needs cannot be had now and may be had later, without a change of the configuration."""
+    """Something that the source needs is missing now and may appear later without a change of the configuration."""

@@ -32,13 +32,13 @@ _log = logging.getLogger("tfdrift.cloudtrail")
 
 
 class DamagedError(ValueError):
-    """A compressed stream ends early, or is not what it says; what came before has been given."""
+    """A compressed stream ends early or is damaged.  What could be read before that has been given."""
 
 
 def decompressed(stream: BinaryIO) -> Iterator[bytes]:
     """The bytes of ``stream`` in pieces, decompressed where they are gzip (several members allowed).
 
-    :raises DamagedError: behind the last piece that could be had.
+    :raises DamagedError: after the last piece that could be read.
     """
     head = stream.read(READ)
     if not head.startswith(GZIP):
@@ -69,13 +69,13 @@ def decompressed(stream: BinaryIO) -> Iterator[bytes]:
 
 
 class LargeError(Exception):
-    """A document has more bytes than are wanted."""
+    """A document is larger than the limit."""
 
 
 def documents(stream: BinaryIO, largest: int | None = None) -> Iterator[bytes]:
     """The documents of ``stream``: JSON lines in pieces of whole lines, everything else as one.
 
-    :raises DamagedError: behind the last document.
+    :raises DamagedError: after the last document that could be read.
     :raises LargeError: as soon as one has more than ``largest`` bytes.
     """
     held: list[bytes] = []
@@ -115,7 +115,7 @@ def documents(stream: BinaryIO, largest: int | None = None) -> Iterator[bytes]:
 def unpacked(packed: Packed) -> Iterator[bytes]:
     """The documents of a file, decompressed one after the other.
 
-    :raises DamagedError: behind the last document that can be had.
+    :raises DamagedError: after the last document that could be read.
     """
     size = 0
     for document in documents(io.BytesIO(packed.data)):
@@ -126,14 +126,14 @@ def unpacked(packed: Packed) -> Iterator[bytes]:
 
 
 def holds_lines(data: bytes) -> bool:
-    """Whether a document that begins so is JSON lines."""
+    """Whether a document with this beginning is JSON lines."""
     return data.lstrip()[:1] == b"{" and data[: max(data.find(b"\n"), 0)].rstrip().endswith(b"}")
 
 
 def whole_lines(stream: BinaryIO) -> bytes:
     """The next lines, as many as fit into a piece and at least one; nothing while the first is not complete.
 
-    A line that is longer than any document may be comes in pieces, so that what is behind it is read.
+    A line that is longer than any document may be comes in pieces, so that the lines after it are read.
     """
     held = bytearray()
     while data := stream.read(CHUNK):
@@ -148,7 +148,7 @@ def whole_lines(stream: BinaryIO) -> bytes:
 def listing(pattern: str) -> list[Path]:
     """The files that a path, directory or glob names, sorted.
 
-    :raises SourceError: when there is none, or one cannot be looked at.
+    :raises SourceError: when there is none, or one cannot be read.
     """
     path = Path(pattern)
     try:
@@ -181,14 +181,14 @@ def _holds_records(path: Path) -> bool:
 
 
 def packed(stream: BinaryIO) -> bytes:
-    """The bytes of a compressed file that may be sifted; none of any other."""
+    """The bytes of a compressed file that may be sifted; nothing for any other file."""
     if os.fstat(stream.fileno()).st_size > MAX_PACKED or stream.read(len(GZIP)) != GZIP:
         return b""
     return GZIP + stream.read()
 
 
 class Files:
-    """Local files, each once; ends behind the last one.  Nothing is remembered: the next run reads them again."""
+    """Local files, each read once.  Nothing is remembered: the next run reads them again."""
 
     finite = True
 
@@ -198,7 +198,7 @@ class Files:
         self._pump = Pump(self.name)
 
     def files(self) -> list[Path]:
-        """What will be read.
+        """The files that will be read.
 
         :raises SourceError: when there is nothing, or it cannot be read.
         """

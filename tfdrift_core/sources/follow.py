@@ -1,4 +1,4 @@
-"""Local files that are followed while they grow, and directories that files are put into."""
+"""Follows local files that grow, and directories that new files are put into."""
 
 import gzip
 import hashlib
@@ -44,7 +44,7 @@ _log = logging.getLogger("tfdrift.cloudtrail")
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """How far a file has been read, and what it held there: an inode is used again, and a file is written anew.
+    """How far a file has been read, and what it held there: inodes are reused, and files are rewritten.
 
     ``written`` is its time of modification if all of it has been read, else 0.  Without proofs, which marks of earlier
     versions do not have, the inode has to do.
@@ -80,7 +80,7 @@ def _proofs(stream: BinaryIO, offset: int) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class _Seen:
-    """A file as it was when it was last looked at; ``done`` when there is nothing more to read in it."""
+    """A file as it was at the last look; ``done`` when nothing in it is left to read."""
 
     status: tuple[int, int, int]
     since: float
@@ -150,7 +150,7 @@ class Follow:
             self._tell(str(file), str(error.strerror or error))
 
     def _tell(self, name: str, problem: str) -> None:
-        """Once for each file, however often it is looked at."""
+        """Logs a problem once for each file, however often the file is looked at."""
         if self._told.get(name) != problem:
             self._told[name] = problem
             self._metrics.add("errors_files")
@@ -210,7 +210,7 @@ class Follow:
         seen.done = quiet or offset == look[1]
 
     def _give_lines(self, stream: BinaryIO, data: bytes, offset: int, path: str, look: tuple[int, int, int]) -> bool:
-        """False once the source is closing."""
+        """Gives the new lines.  False once the source is closing."""
         inode, size, written = look
         mark = _Mark(path, inode, offset, written if offset == size else 0, *_proofs(stream, offset))
         stream.seek(offset)
@@ -220,7 +220,7 @@ class Follow:
         return True
 
     def _whole(self, stream: BinaryIO, head: bytes, mark: _Mark, seen: _Seen) -> None:
-        """One batch for each document, however many there are; only the last tells that the file is read."""
+        """One batch for each document.  Only the last one marks the file as read."""
         partial = len(head) < READ and not head.startswith(GZIP) and head.rstrip()[-1:] not in (b"]", b"}", b"")
         if partial and time.monotonic() - seen.since < UNFINISHED:
             return
@@ -242,7 +242,7 @@ class Follow:
             seen.done = True
 
     def _find_rest(self, file: Path, mark: _Mark) -> None:
-        """Follows what the file was before it was rotated, where a file beside it holds that: renamed or copied."""
+        """Follows the rotated file, renamed or copied beside this one, to the end of what was not read."""
         stem = file.name.partition(".")[0]
         beside = [entry for entry in os.scandir(file.parent) if entry.name.startswith(stem) and entry.is_file()]
         for entry in sorted(beside, key=lambda entry: -entry.stat().st_mtime_ns)[:_SIBLINGS]:
@@ -258,7 +258,7 @@ class Follow:
 
 
 def _goes_on(path: Path, mark: _Mark) -> bool:
-    """Whether a file, compressed or not, begins with what was read up to a mark."""
+    """Whether a file still begins with what was read up to a mark.  It may be compressed since."""
     try:
         with path.open("rb") as raw:
             if raw.read(len(GZIP)) != GZIP:

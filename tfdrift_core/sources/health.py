@@ -19,7 +19,7 @@ _log = logging.getLogger("tfdrift.cloudtrail")
 
 
 def code_of(error: Exception) -> str:
-    """AWS's error code (``AccessDenied``), or the exception's name where the error is not AWS's answer."""
+    """AWS's error code (``AccessDenied``), or the exception's name for an error that is no answer of AWS."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "")) or type(error).__name__
     return type(error).__name__
@@ -33,13 +33,13 @@ def explained(error: Exception) -> str:
 
 
 def pause(failures: int) -> float:
-    """Seconds to wait after a failure that so many others came before: growing, and never the same for two."""
+    """Seconds to wait after so many failures in a row: growing, with jitter."""
     longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures, 16))
     return random.uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret
 
 
 class Health:
-    """The state of one thing that works or fails as a whole: logs each change of state once, counts every error.
+    """The health of one part that works or fails as a whole.  Logs each change once, and counts every error.
 
     Safe to use from several threads.
     """
@@ -59,7 +59,7 @@ class Health:
         self._stop.wait(wait)
 
     def told(self, error: Exception, doing: str) -> None:
-        """The same for what is tried again at its own time."""
+        """Like ``failed``, without waiting: for work that has its own time of retry."""
         self._metrics.add(self._metric)
         code = code_of(error)
         with self._lock:
@@ -74,6 +74,6 @@ class Health:
             _log.warning("%s: works again", self.what)
 
     def note(self, message: str, *details: object) -> None:
-        """One thing that went wrong and that waiting does not mend."""
+        """Counts and logs one problem that waiting does not solve."""
         self._metrics.add(self._metric)
         _log.error("%s: " + message, self.what, *details)

@@ -1,4 +1,4 @@
-"""What a user writes to name a source, taken apart."""
+"""Parses what a user writes to name a source."""
 
 import re
 import time
@@ -102,12 +102,12 @@ class Location:
 
     @property
     def replays(self) -> bool:
-        """Whether it is read once, from its beginning, each time."""
+        """Whether each run reads the source once, from its beginning."""
         return self.is_file and not self.options.flag("follow", False)
 
     @property
     def ends(self) -> bool:
-        """Whether it says itself that nothing is read beyond what is there."""
+        """Whether the source ends at what is there now."""
         return self.replays or (self.scheme != "sqs" and not self.options.flag("follow", True))
 
 
@@ -117,7 +117,7 @@ def to_read(open_params: str, config: Config) -> list[Entry]:
 
 
 def locate(entry: str | Entry) -> Location:
-    """A source as it is written, taken apart.
+    """The parts of a source as it is written.
 
     :raises SourceError: when its kind or one of its options is unknown.
     """

@@ -46,7 +46,7 @@ class _Until:
 
 
 class Lookup:
-    """The mutating events of several accounts and regions, in each one by time, polled for ever or until ``end``.
+    """Polls the mutating events of several accounts and regions, each in the order of time, until ``end`` or for ever.
 
     ``find_places`` gives a client of CloudTrail for each account and region, by name; it is called in a thread and may
     fail as AWS does.
@@ -126,7 +126,7 @@ class Lookup:
                 self._pump.stop.wait(max(self._interval, len(self._places) / 3))
 
     def _slice(self, place: _Place, begin: float, end: float) -> bool:
-        """Gives the slice's events that are new, oldest first; False once the source is closing."""
+        """Gives the new events of the slice, oldest first.  False once the source is closing."""
         found: list[tuple[float, str, bytes]] = []
         more: dict[str, str] = {}
         while True:

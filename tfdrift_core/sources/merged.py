@@ -24,7 +24,7 @@ class _From:
 
 
 class Merged:
-    """Each source's batches in its own order; a source that fails is opened anew while the others go on.
+    """Merges sources.  Each keeps its own order; one that fails is opened again while the others go on.
 
     Sources that all end are read one after the other: what the user named first happened first.
     """

@@ -1,4 +1,4 @@
-"""Fetches CloudTrail's files from S3: large ones in parallel parts, and decompressed, with a limit on memory."""
+"""Fetches CloudTrail's files from S3 and decompresses them, large ones in parallel parts, within a limit of memory."""
 
 import io
 import re
@@ -35,12 +35,12 @@ _REFUSED = frozenset({"AccessDenied", "403", "Forbidden", "InvalidRequest"})
 
 
 def is_refused(code: str) -> bool:
-    """Whether AWS may answer so for one object while it gives others: by its policy, its owner or its KMS key."""
+    """Whether this error can concern one object alone: its policy, its owner or its KMS key."""
     return code in _REFUSED or code.startswith("KMS.")
 
 
 def fetch(client: Any, bucket: str, key: str, parts: ThreadPoolExecutor) -> bytes:
-    """The object's bytes.  One request for most; what is beyond the first part is read in parallel ranges.
+    """The object's bytes.  Most need one request; the rest of a large object is read in parallel ranges.
 
     :raises ClientError: and botocore's other errors, as they come.
     :raises DamagedError: when it has more than ``MAX_OBJECT`` bytes.
@@ -70,9 +70,9 @@ def fetch(client: Any, bucket: str, key: str, parts: ThreadPoolExecutor) -> byte
 
 
 def unpack(data: bytes, sifter: Sifter | None = None) -> tuple[tuple[Document | Packed, ...], str]:
-    """The documents of one object, and what is wrong with it if something is.
+    """The documents of one object, and what is wrong with it, if anything.
 
-    One that is large when decompressed is left as it is until it is read: many wait at once.
+    A large one stays compressed until it is read, since many wait at once.
     """
     if sifter is not None and (sifted := sifter.sift(data)) is not None:
         return (sifted,), ""

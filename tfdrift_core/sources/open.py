@@ -1,4 +1,4 @@
-"""From where a source is to where its records come from."""
+"""Opens a source by what the user wrote."""
 
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.config import Source as Entry

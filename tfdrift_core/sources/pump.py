@@ -17,8 +17,8 @@ IDLE: Final = 0.5
 class Pump:
     """A queue of batches bounded by number and by bytes, and the threads that fill it.
 
-    ``put`` blocks while the queue is full, so that a slow reader makes the threads wait instead of memory grow.  One
-    batch is always let in, however large.
+    ``put`` blocks while the queue is full, so that a slow reader makes the threads wait instead of memory
+    grow.  An empty queue takes one batch of any size.
     """
 
     def __init__(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The sources that AWS is asked for."""
+"""Makes the sources that read from AWS."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """What a source is given to work with."""
+    """What a source needs to work."""
 
     config: Config
     checkpoints: Checkpoints

@@ -1,4 +1,4 @@
-"""CloudTrail's files in S3: history from a start to an end, or new files as they come."""
+"""Reads CloudTrail's files in S3: history from a start to an end, or new files as they arrive."""
 
 import heapq
 import logging
@@ -178,7 +178,7 @@ class S3:
         return True
 
     def _give_up(self) -> None:
-        """After a look: what it was the last one for."""
+        """Gives up the objects that this look was the last attempt for."""
         for shard, refused in self._refused.items():
             before = float("inf") if self.finite else self._last_chance[shard]
             lost = sorted(key for key, moment in refused.items() if moment < before)
@@ -249,7 +249,7 @@ class S3:
         return [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
 
     def _objects(self, shard: str) -> Iterator[_Object]:
-        """The shard's wanted objects that are not read yet, by time."""
+        """The wanted objects of a shard that were not read yet, in the order of time."""
         if shard not in self._reached:
             self._reached[shard] = self._recalled(shard)
         reached = self._reached[shard]
@@ -264,7 +264,7 @@ class S3:
                 yield item
 
     def _recalled(self, shard: str) -> float | None:
-        """How far an earlier process came; what lies in the future cannot be right, and no later file would be read."""
+        """How far an earlier process came.  A time in the future is dropped: with it no later file would be read."""
         saved: float | None = self._checkpoints.checkpoint(f"{self._key} {shard}")
         now = self._clock()
         if saved is None or saved <= now + DAY:

@@ -71,7 +71,7 @@ _log = logging.getLogger("tfdrift.cloudtrail.sqs")
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What a user may call a queue: a URL, or a name with the account and region where they are given."""
+    """A queue as a user names it: a URL, or a name with the account and region if they are given."""
 
     url: str = ""
     name: str = ""
@@ -105,7 +105,7 @@ class _Held:
 
 @dataclass(slots=True)
 class _Reading:
-    """A message whose files wait to be read, for the first time or again."""
+    """A message whose files are to be read, for the first time or again."""
 
     name: str
     content: Message
@@ -116,7 +116,7 @@ class _Reading:
 
 @dataclass(order=True, slots=True)
 class _Ready:
-    """A message that waits for its turn: by the time of its record, then by SQS's own time of arrival."""
+    """A message in line, ordered by the time of its record, then by the time when SQS got it."""
 
     time: str
     sent: int
@@ -309,7 +309,7 @@ class Sqs:
             self._open(message)
 
     def _has_room(self) -> bool:
-        """Whether another request may be made: as far ahead of Falco as it takes messages in four seconds."""
+        """Whether to ask for more: the source stays at most four seconds of Falco's work ahead."""
         now = time.monotonic()
         while self._taken and self._taken[0] < now - 1:
             self._taken.popleft()
@@ -351,7 +351,7 @@ class Sqs:
         origin: str,
         place: Place = ANYWHERE,
     ) -> None:
-        """``name`` is the message that is done with once these are; None where it is not."""
+        """Gives a batch.  ``name`` is the message that is finished with this batch, or None."""
         with self._changed:
             number = next(self._numbers)
             batch = Batch(origin, documents, name, place=place)
@@ -366,7 +366,7 @@ class Sqs:
         self._readable.notify()
 
     def _read(self) -> None:
-        """Reads the files that messages name.  In threads of their own: S3's trouble must not hold up the queue."""
+        """Reads the files that messages name, in threads of their own: S3's trouble must not hold up the queue."""
         while (reading := self._next_to_read()) is not None:
             name, places = reading.name, reading.content.objects
             try:
@@ -400,7 +400,7 @@ class Sqs:
         return None
 
     def _put_off(self, reading: _Reading, error: Exception) -> None:
-        """Keeps the message and tries again later; SQS would count each time that it is given back and comes again."""
+        """Keeps the message and tries again later.  Giving it back to SQS would count as a receive."""
         self._objects_health.told(error, f"read {_names(reading.content.objects)}")
         now = time.monotonic()
         with self._changed:
@@ -421,9 +421,9 @@ class Sqs:
             self._changed.notify_all()
 
     def _files(self, objects: Iterable[tuple[str, str]]) -> tuple[list[_File], PoisonError | None]:
-        """Each file with what it holds and where that is from, and which of them can or may never be read.
+        """Each file with its documents and place, and the files that can or may never be read.
 
-        :raises ClientError: and botocore's other errors, when one cannot be read now.
+        :raises ClientError: and botocore's other errors, when a file cannot be read now.
         """
         held: list[_File] = []
         refused: PoisonError | None = None
@@ -447,7 +447,7 @@ class Sqs:
         return held, refused
 
     def _refuse(self, name: str, error: Exception) -> None:
-        """Left alone: it comes again until the queue's redrive policy puts it into the dead-letter queue."""
+        """Leaves a message alone: it comes again until the queue's redrive policy moves it to the dead-letter queue."""
         with self._changed:
             self._held.pop(name, None)
             self._reading.pop(name, None)
@@ -464,7 +464,7 @@ class Sqs:
             self._health.note("message %s cannot be used: %s; left to the queue's redrive policy", name, problem)
 
     def _housekeep(self) -> None:
-        """Deletes what was acknowledged and keeps the rest hidden; in a thread of its own, both take time."""
+        """Deletes what was acknowledged and keeps the rest hidden, in a thread of its own, since both take time."""
         health = Health(self.name, "sqs", self._metrics, self._stop)
         while not self._stop.is_set():
             with self._changed:
@@ -518,9 +518,9 @@ class Sqs:
                 self._health.note("message %s: not kept hidden, it comes again: %s", name, fault)
 
     def _request(self, operation: str, entries: dict[str, dict[str, Any]]) -> dict[str, str]:
-        """Those of the messages that SQS will never do this with, and why.
+        """Makes one request for several messages; gives those for which it can never succeed, with the reason.
 
-        :raises ClientError: when SQS could not do it with one of them now.
+        :raises ClientError: when it failed for a message that may succeed later.
         """
         if not entries:
             return {}
