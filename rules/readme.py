@@ -50,7 +50,7 @@ def markdown(text: str) -> str:
             "* **Critical**: dangerous. Data or an account may be open to others, or nobody would notice.",
             "* **Error**: the next apply breaks, or changes what may run, or a guard is gone.",
             "* **Warning**: everything else that differs from the configuration.",
-            "* **Notice**: created outside Terraform.",
+            "* **Notice**: created outside Terraform, ended, or only tried.",
             "",
             "## Your exceptions",
             "",

@@ -363,10 +363,10 @@ def test_a_document_that_the_scan_cannot_take_holds_up_no_other(
 ) -> None:
     parts, sink, source = module.parts, Reader(), Script([[timeout(60)], [timeout(90)]])
 
-    def fails(document: bytes, *rest: Any) -> Any:
+    def fails(document: bytes, *rest: Any, **more: Any) -> Any:
         if b":60" in document or b'"60"' in document:
             raise RecursionError("a defect")
-        return parts(document, *rest)
+        return parts(document, *rest, **more)
 
     monkeypatch.setattr(module, "parts", fails)
     pipeline = run(configured(state), source, sink)

@@ -138,6 +138,7 @@ class Config:
     max_state_size: int = 1 << 30
     data_dir: str = ""
     emit_expected: bool = False
+    emit_attempts: bool = False
     coalesce: bool = True
     authors: bool = True
     remind_after: float = 0.0

@@ -83,6 +83,7 @@ class Pipeline:
             Expectations.parse(config.expected),
             emit_expected=config.emit_expected,
             coalesce=config.coalesce,
+            emit_attempts=config.emit_attempts,
         )
         self.store = store or StateStore(config, metrics=self.metrics, clock=clock)
         self._contexts = Contexts(self.store, config.authors)
@@ -277,7 +278,7 @@ class Pipeline:
 
     def _parts(self, document: Document | Packed, batch: Batch) -> Iterator[Scan]:
         for one in unpacked(document) if isinstance(document, Packed) else (document,):
-            yield from parts(one, batch.origin, self._ignores, batch.place)
+            yield from parts(one, batch.origin, self._ignores, batch.place, denied=self._config.emit_attempts)
 
     def _count_read(self, found: Scan) -> None:
         self.metrics.add("records_read", found.read)

@@ -146,6 +146,13 @@ def test_what_cannot_matter_has_no_fields(enriched: Enriched, change: dict[str, 
     assert enriched.live(items, "%tf.address %drift.kind %drift.paths") == ["<NA> <NA> <NA>"] * 4
 
 
+def test_what_was_denied_has_fields_where_that_is_wanted(enriched: Enriched, change: dict[str, Any]) -> None:
+    config = {**CONFIG, "emit_attempts": True}
+    file = enriched.written([{**change, "errorCode": "Client.UnauthorizedOperation"}])
+    found = enriched.run("-I", f"cloudtrail:{file}", "-p", "*%tf.address %drift.kind %drift.paths", config=config)
+    assert found.lines[0] == b"module.web.aws_instance.app[0] attempted (instance_type)"
+
+
 def test_two_events_alike_have_the_same_fields(enriched: Enriched, change: dict[str, Any]) -> None:
     found = enriched.live([change, change, change], "%tf.address %drift.id %drift.changes")
     assert len(found) == 3

@@ -257,6 +257,8 @@ def test_the_message() -> None:
         ),
         ({"drift.added": None, "drift.new_value": "b"}, "Change: `ingress`: `(none)` → `b`"),
         ({"drift.path": None}, "Change: unknown; see the call"),
+        ({"drift.kind": "attempted", "drift.added": None, "drift.new_value": "b"}, "Tried: `ingress`: `(none)` → `b`"),
+        ({"drift.kind": "attempted", "drift.path": None, "drift.reason": "X was denied"}, "Tried: X was denied"),
     ],
 )
 def test_kinds_of_change(fields: dict[str, object], expected: str) -> None:

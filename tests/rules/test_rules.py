@@ -94,10 +94,11 @@ def test_levels(rules: tuple[Rule, ...]) -> None:
     assert by_name["Managed resource deleted"] == "Error"
     assert by_name["Managed resource changed"] == "Warning"
     assert by_name["Resource created outside Terraform"] == "Notice"
-    assert [rule.name for rule in rules][-4:] == [
+    assert [rule.name for rule in rules][-5:] == [
         "Managed resource changed",
         "Drift is still open",
         "Drift has ended",
+        "Change was denied",
         "Expected change",
     ]
 

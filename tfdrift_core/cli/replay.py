@@ -48,6 +48,7 @@ _STYLES = {
     Kind.EXPECTED: "dim",
     Kind.RESOLVED: "green",
     Kind.OPEN: "yellow",
+    Kind.ATTEMPTED: "cyan",
 }
 _LONG = 5
 

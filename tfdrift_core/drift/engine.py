@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tfdrift_core.drift.attempts import attempts
 from tfdrift_core.drift.batch import Batch, Result, Settings, View
 from tfdrift_core.drift.change.catalog import Catalog
 from tfdrift_core.drift.classify.expectations import Expectations
@@ -53,9 +54,11 @@ class Engine:
         *,
         emit_expected: bool = False,
         coalesce: bool = True,
+        emit_attempts: bool = False,
         memory: Memory | None = None,
     ) -> None:
         """``memory`` is what an earlier engine left."""
+        self._emit_attempts = emit_attempts
         self._settings = Settings(catalog, expectations, emit_expected)
         self._coalesce = coalesce
         self.memory = memory or Memory()
@@ -66,11 +69,21 @@ class Engine:
         """The drift that ``records``, in their order, made or ended; before it, what a newer ``index`` ended.
 
         ``now`` is the time to stamp events with, in nanoseconds since the epoch.  With ``coalesce`` what the records of
-        one batch do to a resource is reported as one net change, by the last caller who touched the attribute.
+        one batch do to a resource is reported as one net change, by the last caller who touched the attribute.  What
+        was denied comes last.
         """
         ended = self._compare_states(index, now)
+        denied = [record for record in records if record.denied] if self._emit_attempts else []
+        if denied:
+            records = [record for record in records if not record.denied]
         groups = [records] if self._coalesce else [[record] for record in records]
-        return merged((ended, *(self._batch(index, now).run(group) for group in groups)))
+        return merged(
+            (
+                ended,
+                *(self._batch(index, now).run(group) for group in groups),
+                *(self._attempted(index, record, now) for record in denied),
+            )
+        )
 
     def recall(self, memory: Memory, documents: Iterable[tuple[Key, bytes]]) -> None:
         """Begin anew with what was kept of each resource."""
@@ -119,10 +132,16 @@ class Engine:
         """What a record touches, where ``why`` says that what it did to that cannot be worked out."""
         return self._batch(index, now).run([record], why)
 
+    def _attempted(self, index: StateIndex, record: Record, now: int) -> Result:
+        return Result(tuple(attempts(self._settings, self._view_of(index), self.memory, record, now)))
+
     def _batch(self, index: StateIndex, now: int) -> Batch:
+        return Batch(self._settings, self._view_of(index), self.memory, now)
+
+    def _view_of(self, index: StateIndex) -> View:
         if self._view is None or self._view.index is not index:
             self._view = View(index)
-        return Batch(self._settings, self._view, self.memory, now)
+        return self._view
 
     def snapshot(self) -> Snapshot:
         """What the engine remembers, for ``restore``."""

@@ -13,6 +13,7 @@ class Kind(StrEnum):
     EXPECTED = "expected"
     RESOLVED = "resolved"
     OPEN = "open"
+    ATTEMPTED = "attempted"
 
 
 class Resolution(StrEnum):

@@ -43,11 +43,14 @@ def _heading(alert: Alert) -> str:
 
 def _count(alerts: Sequence[Alert]) -> str:
     """What a burst holds: what is new by priority, what is told again, and what is over."""
-    kinds = Counter(alert.kind if alert.kind in ("open", "resolved") else "new" for alert in alerts)
-    counts = Counter(alert.priority for alert in alerts if alert.kind not in ("open", "resolved"))
+    kinds = Counter(alert.kind if alert.kind in _APART else "new" for alert in alerts)
+    counts = Counter(alert.priority for alert in alerts if alert.kind not in _APART)
     priorities = ", ".join(f"{counts[name]} {name}" for name in PRIORITIES if counts[name])
-    texts = {"new": f"changes outside Terraform ({priorities})", "open": "still open", "resolved": "ended"}
+    texts = {"new": f"changes outside Terraform ({priorities})", **_APART}
     return ", ".join(f"{kinds[kind]} {text}" for kind, text in texts.items() if kinds[kind])
+
+
+_APART = {"open": "still open", "attempted": "denied", "resolved": "ended"}
 
 
 def _block(alert: Alert) -> str:
@@ -81,17 +84,19 @@ def _change(alert: Alert) -> list[str]:
         return ["Change: deleted"]
     if kind == "unmanaged":
         return [f"Change: created outside Terraform ({plain(alert.text('tf.type'))})"]
+    what = "Tried" if kind == "attempted" else "Change"
     path = alert.text("drift.path") or alert.text("drift.attribute")
     if not path:
-        return ["Change: unknown; see the call"]
+        reason = plain(alert.text("drift.reason")) if kind == "attempted" else ""
+        return [f"{what}: {reason or 'unknown; see the call'}"]
     if change := alert.text("drift.change"):
-        return [f"Change: {code(path)}: {code(change)}"]
+        return [f"{what}: {code(path)}: {code(change)}"]
     added, removed = alert.text("drift.added"), alert.text("drift.removed")
     if added or removed:
         sides = [f"{sign} {code(value)}" for sign, value in (("+", added), ("-", removed)) if value]
-        return [f"Change: {code(path)}: {' '.join(sides)}"]
+        return [f"{what}: {code(path)}: {' '.join(sides)}"]
     old, new = (code(alert.text(f"drift.{side}_value") or "(none)") for side in ("old", "new"))
-    return [f"Change: {code(path)}: {old} → {new}"]
+    return [f"{what}: {code(path)}: {old} → {new}"]
 
 
 _ENDS = {

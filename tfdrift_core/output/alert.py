@@ -19,6 +19,7 @@ LAST_RULES = {
     "expected": ("Expected change", "Informational"),
     "open": ("Drift is still open", "Warning"),
     "resolved": ("Drift has ended", "Notice"),
+    "attempted": ("Change was denied", "Notice"),
 }
 """The rule that catches what no other rule does, and its priority, by kind of drift."""
 

@@ -239,7 +239,8 @@ _DRIFT = (
         1,
         "drift.kind",
         _S,
-        "What happened: `modified`, `deleted`, `unmanaged`, `expected`, or, to an earlier drift: `resolved` or `open`.",
+        "What happened: `modified`, `deleted`, `unmanaged`, `expected`, `attempted` (and denied), or, to an earlier "
+        "drift: `resolved` or `open`.",
         lambda e: e.kind.value,
     ),
     Field(2, "drift.attribute", _S, "The top-level Terraform attribute that changed.", lambda e: e.attribute),
@@ -251,7 +252,7 @@ _DRIFT = (
         lambda e: e.path,
     ),
     Field(4, "drift.old_value", _S, "The value in Terraform state, as Terraform prints it.", lambda e: e.old_value),
-    Field(5, "drift.new_value", _S, "The value that the call set.", lambda e: e.new_value),
+    Field(5, "drift.new_value", _S, "The value that the call set, or was to set.", lambda e: e.new_value),
     Field(6, "drift.added", _S, "Elements added to a set.", lambda e: e.added, is_list=True),
     Field(7, "drift.removed", _S, "Elements removed from a set.", lambda e: e.removed, is_list=True),
     Field(

@@ -16,6 +16,9 @@ _Answer = TypeVar("_Answer")
 
 _VERSION_SUFFIX = re.compile(r"(?:\d{8}|\d{4}_\d\d_\d\d)(?:v\d+)?$")
 
+_DENIED = re.compile(r"(?:Client\.)?(?:AccessDenied|Unauthorized|NotAuthorized|AuthorizationError|Forbidden)\w*")
+"""Errors that say that the caller may not do it; those that say that nobody knows who he is are others."""
+
 
 class RecordError(ValueError):
     """A document or record that cannot be read.
@@ -184,6 +187,11 @@ class Record:
     @once
     def error_code(self) -> str:
         return _text(self.raw.get("errorCode"))
+
+    @once
+    def denied(self) -> bool:
+        """Whether the caller may not do what he tried."""
+        return _DENIED.fullmatch(self.error_code) is not None
 
     @once
     def source_ip(self) -> str:

@@ -95,6 +95,8 @@ def parts(
     origin: str,
     ignores: Callable[[object, object], bool] = lambda source, name: False,
     place: Place = ANYWHERE,
+    *,
+    denied: bool = False,
 ) -> Iterator[Scan]:
     """The records of one undecoded JSON document, less those whose event source and name ``ignores`` takes.
 
@@ -105,9 +107,9 @@ def parts(
     record in ``detail``, and LookupEvents' answers and events (``CloudTrailEvent``).  Whatever is wrong with a document
     becomes an error and its other records are still read; nothing is raised.  What is wrong with a read that was left
     out of a sifted document is not looked for.  A record that cannot be from ``place``, or from where an EventBridge
-    event around it is from, is refused.
+    event around it is from, is refused.  With ``denied``, calls that were denied are among the records.
     """
-    reader = _Reader(origin, ignores, place)
+    reader = _Reader(origin, ignores, place, denied)
     try:
         for _ in reader.sifted(document) if isinstance(document, Sifted) else reader.document(document):
             yield reader.taken()
@@ -137,6 +139,7 @@ class _Reader:
     origin: str
     ignores: Callable[[object, object], bool]
     place: Place
+    denied: bool = False
     read: int = 0
     bad: int = 0
     refused: int = 0
@@ -349,7 +352,7 @@ class _Reader:
         name = raw.get("eventName")
         if not isinstance(name, str) or not name:
             self.fail("has no eventName")
-        elif _may_change(raw, name):
+        elif _may_change(raw, name) or (self.denied and _was_to_change(raw, name)):
             self.accept(raw, envelope)
 
     def accept(self, raw: Mapping[str, Any], envelope: Place) -> None:
@@ -416,10 +419,18 @@ def _is_lines(data: bytes) -> bool:
 
 
 def _may_change(raw: dict[str, Any], name: str) -> bool:
+    return not raw.get("errorCode") and _is_write(raw, name)
+
+
+def _was_to_change(raw: dict[str, Any], name: str) -> bool:
+    return Record(raw).denied and _is_write(raw, name)
+
+
+def _is_write(raw: dict[str, Any], name: str) -> bool:
     read_only = raw.get("readOnly")
     if read_only is None:
         read_only = _READS.match(name) is not None
-    return not (is_true(read_only) or raw.get("errorCode") or raw.get("eventCategory") in _NO_API_CALL)
+    return not (is_true(read_only) or raw.get("eventCategory") in _NO_API_CALL)
 
 
 def _depth(raw: object) -> int:

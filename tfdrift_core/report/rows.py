@@ -1,6 +1,6 @@
 """Alerts as rows: one per drift, with the columns that every form of the report shows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,11 +14,12 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class Status(StrEnum):
-    """What became of a drift; an open one has not been seen to end."""
+    """What became of a drift; an open one has not been seen to end, an attempted one never was."""
 
     OPEN = "open"
     EXPECTED = "expected"
     RESOLVED = "resolved"
+    ATTEMPTED = "attempted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,9 @@ def rows(alerts: Iterable[Alert]) -> list[Row]:
     return [_row(alert, last) for alert, last in found]
 
 
+_STATUSES: Mapping[str, Status] = {Kind.EXPECTED: Status.EXPECTED, Kind.ATTEMPTED: Status.ATTEMPTED}
+
+
 def by_urgency(found: Iterable[Row]) -> list[Row]:
     """What is open first, then the most severe, then the newest."""
     order = list(Status)
@@ -110,7 +114,7 @@ def _row(alert: Alert, last: Alert | None) -> Row:
         priority=alert.priority,
         rule=alert.rule,
         kind=text("drift.kind"),
-        status=Status.RESOLVED if end else Status.EXPECTED if _kind(alert) == Kind.EXPECTED else Status.OPEN,
+        status=Status.RESOLVED if end else _STATUSES.get(_kind(alert), Status.OPEN),
         account=text("cloud.account"),
         region=text("cloud.region"),
         service=text("cloud.service"),
