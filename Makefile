@@ -65,10 +65,13 @@ build: $(VENV)/.ready
 	@$(BIN)/python build_plugin.py
 
 run: build
+	@echo "a day of CloudTrail over the sample infrastructure, with Falco's rules, as a person reads it:"
+	@TFDRIFT_ROOT=$(CURDIR) $(BIN)/tfdrift run -c examples/falco.yaml --format readable
 	@if command -v $(FALCO) >/dev/null; then \
+	  echo "the same in Falco:"; \
 	  TFDRIFT_ROOT=$(CURDIR) $(FALCO) -U -c examples/falco.yaml --disable-source syscall; \
 	else \
-	  TFDRIFT_ROOT=$(CURDIR) $(BIN)/tfdrift run -c examples/falco.yaml; \
+	  echo "Falco prints an alert as one line: TFDRIFT_ROOT=$(CURDIR) $(BIN)/tfdrift run -c examples/falco.yaml --format falco"; \
 	fi
 
 test: env build

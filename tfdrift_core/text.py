@@ -28,3 +28,8 @@ def one_line(text: str) -> str:
 def message(text: str) -> str:
     """``text`` as lines of that kind; those behind the first are indented, so that none passes for another message."""
     return "\n  ".join(map(one_line, text.split("\n")))
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 state``, ``2,000 states``; ``thing`` is a noun whose plural ends in s."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -56,7 +56,7 @@ EXPORT void *plugin_init(const init_input *input, int32_t *rc) {
         *misdeeds[i] = strstr(input->config, words[i]) != NULL;
     p->error = "it is broken on purpose";
     if (input->log != NULL)
-        input->log(input->owner, NULL, "hello from init", 5);
+        input->log(input->owner, NULL, "hello from init", 4);
     *rc = p->broken ? FAILURE : SUCCESS;
     return p;
 }

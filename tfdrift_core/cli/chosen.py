@@ -1,17 +1,28 @@
 """Which drift a command shows: by time, person, resource type and severity."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from tfdrift_core.config import ConfigError, Source
-from tfdrift_core.drift.classify.identity import identify
 from tfdrift_core.drift.event import DriftEvent
-from tfdrift_core.output.alert import AlertError, last_rule, priority_of, rank
+from tfdrift_core.output.alert import AlertError, last_rule, number, priority_of, rank
+from tfdrift_core.output.fields import Value, values
 from tfdrift_core.output.sink import Sink
 from tfdrift_core.sources.base import SourceError
 from tfdrift_core.sources.location import locate
+
+_NAMES = (
+    "drift.user",
+    "drift.user.role",
+    "drift.user.session",
+    "drift.user.verified",
+    "drift.user.arn",
+    "drift.opened_by",
+)
+FIELDS = ("drift.time", "tf.type", *_NAMES)
+"""What a choice asks of an event's values."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,36 +74,34 @@ class Choice:
     def is_all(self) -> bool:
         return self == Choice()
 
-    def takes(self, event: DriftEvent) -> bool:
-        """Whether to show it.  A call whose time is not known is in every span: nothing is hidden by a bad time."""
-        time = event.record.time
+    def takes(self, values: Mapping[str, Value], severity: str) -> bool:
+        """Whether to show it, by its fields.  What has no time is in every span: nothing is hidden by a bad time."""
+        time = number(values.get("drift.time"))
         if time and ((self.since is not None and time < self.since) or (self.until is not None and time >= self.until)):
             return False
+        kind = str(values.get("tf.type") or "")
         return (
-            rank(last_rule(event.kind)[1]) <= rank(self.least)
-            and (not self.types or any(fnmatchcase(event.resource.type, pattern) for pattern in self.types))
-            and (not self.by or self._by(event))
+            rank(severity) <= rank(self.least)
+            and (not self.types or any(fnmatchcase(kind, pattern) for pattern in self.types))
+            and (not self.by or self._by(values))
         )
 
-    def _by(self, event: DriftEvent) -> bool:
-        who = identify(event.record)
-        names = [name.lower() for name in (who.user, who.role, who.session, who.verified, who.arn) if name]
-        if event.opening is not None:
-            names.append(event.opening.by.lower())
+    def _by(self, values: Mapping[str, Value]) -> bool:
+        names = [str(values[name]).lower() for name in _NAMES if values.get(name)]
         return any(fnmatchcase(name, pattern) for name in names for pattern in self.by)
 
 
 class ChosenSink:
-    """Hands on what is chosen, and counts what comes of it."""
+    """Hands on what is chosen, and counts what comes of it.  An event is as severe as the last rule that catches it."""
 
-    def __init__(self, sink: Sink, takes: Callable[[DriftEvent], bool]) -> None:
-        self._sink, self._takes = sink, takes
+    def __init__(self, sink: Sink, choice: Choice) -> None:
+        self._sink, self._choice = sink, choice
         self._count = 0
         self.shown = 0
 
     def put(self, event: DriftEvent) -> bool:
         self._count += 1
-        if not self._takes(event):
+        if not self._choice.is_all and not self._choice.takes(values(event), last_rule(event.kind)[1]):
             return True
         self.shown += 1
         return self._sink.put(event)

@@ -16,41 +16,27 @@ import argparse
 import logging
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from tfdrift_core.at_the_time import AtTheTime
 from tfdrift_core.cli import chosen, settings
 from tfdrift_core.cli.chosen import Choice, ChosenSink
 from tfdrift_core.cli.history import LATEST, only_shown, read_back
+from tfdrift_core.cli.progress import over_files
+from tfdrift_core.cli.readable import readable
 from tfdrift_core.config import ConfigError, Source
-from tfdrift_core.drift.classify.identity import identify
-from tfdrift_core.drift.event import Confidence, DriftEvent, Kind
+from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.drift.opening import told
 from tfdrift_core.metrics import Metrics
-from tfdrift_core.output.fields import shown, values
+from tfdrift_core.output.fields import values
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.sources.base import SourceError
-from tfdrift_core.sources.files import listing
 from tfdrift_core.text import json_line, one_line
 
 _log = logging.getLogger("tfdrift.replay")
-_STYLES = {
-    Kind.DELETED: "bold red",
-    Kind.UNMANAGED: "magenta",
-    Kind.MODIFIED: "yellow",
-    Kind.EXPECTED: "dim",
-    Kind.RESOLVED: "green",
-    Kind.OPEN: "yellow",
-    Kind.ATTEMPTED: "cyan",
-}
-_LONG = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,9 +84,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
     console = Console(highlight=False, soft_wrap=True)
-    sink = ChosenSink(_JsonSink(console) if args.json else _TextSink(console), choice.takes)
+    sink = ChosenSink(_JsonSink(console) if args.json else _TextSink(console), choice)
     try:
-        with _progress(args.sources, pipeline.metrics, console if console.is_terminal else Console(stderr=True)):
+        with over_files(
+            [source.url for source in config.sources],
+            lambda: pipeline.metrics.counters().get("batches_read", 0),
+            console if console.is_terminal else Console(stderr=True),
+        ):
             pipeline.run(_NoSink() if args.open else sink, threading.Event())
         if args.open:
             for opening in pipeline.open_drift:
@@ -164,100 +154,12 @@ class _TextSink:
         self._count = 0
 
     def put(self, event: DriftEvent) -> bool:
-        self._console.print(_text(shown(event)))
+        self._console.print(readable(values(event)))
         self._count += 1
         return True
 
     def handed_over(self) -> int:
         return self._count
-
-
-def _text(event: DriftEvent) -> Text:
-    record, resource = event.record, event.resource
-    text = Text()
-
-    def add(ours: str, theirs: str = "", style: str = "") -> None:
-        """Our own text and layout, and behind it what a record or a state says, which may hold anything."""
-        text.append(ours + one_line(theirs), style=style)
-
-    # A drift that a version of the state ended has no call.
-    add(_time(record.time or (event.time if event.resolution is not None else 0)))
-    text.append("  ")
-    text.append(f"{event.kind:<9}", style=_STYLES[event.kind])
-    add("  ", resource.address or resource.type or "unknown type", "bold")
-    if resource.id:
-        add("  ", resource.id, "dim")
-    if resource.state:
-        workspace = "" if resource.workspace in ("", "default") else f" (workspace {resource.workspace})"
-        add("\n    in ", f"{resource.state}{workspace}", "dim")
-    if event.path:
-        add("\n    ", event.path)
-        add(": ")
-        add("", _shorten(event.old_value, "(unset)"), "red")
-        add(" → ")
-        add("", _shorten(event.new_value, "(unset)"), "green")
-    for sign, elements, style in (("-", event.removed, "red"), ("+", event.added, "green")):
-        for element in elements:
-            add(f"\n      {sign} ", _shorten(element, ""), style)
-    if event.resolution is not None and event.opening is not None:
-        since = _time(event.opening.opened)
-        add(
-            "\n    ",
-            f"{event.resolution}: {event.reason}; open since {since} by {event.opening.by or 'unknown'}",
-            "green",
-        )
-    if record.event_name:
-        who = identify(record).user or "unknown"
-        place = " ".join(part for part in (record.account, record.region) if part)
-        add("\n    by ", f"{who} with {record.event_name}", "cyan")
-        add(" from ", f"{record.source_ip or 'unknown address'} in {place}", "dim")
-    if event.confidence is Confidence.INFERRED or event.kind is Kind.EXPECTED:
-        add("\n    ", f"{event.confidence}: {event.reason}", "dim")
-    if resource.file:
-        add("\n    ", f"{resource.file}:{resource.line}", "dim")
-    return text
-
-
-def _time(nanoseconds: int) -> str:
-    return datetime.fromtimestamp(nanoseconds / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S") if nanoseconds else "no time"
-
-
-def _shorten(value: str | None, absent: str, length: int = 300) -> str:
-    if value is None or value == "":
-        return absent
-    return value if len(value) <= length else f"{value[:length]}… ({len(value)} characters)"
-
-
-@contextmanager
-def _progress(sources: list[str], metrics: Metrics, console: Console) -> Iterator[None]:
-    """A bar over the files, when ``console`` is a terminal and there are more than a few; all else prints above it."""
-    total = _files(sources)
-    if total <= _LONG or not console.is_terminal:
-        yield
-        return
-    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
-    done = threading.Event()
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("reading", total=total)
-
-        def follow() -> None:
-            while not done.wait(0.1):
-                progress.update(task, completed=metrics.counters().get("batches_read", 0))
-
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-
-def _files(sources: list[str]) -> int:
-    try:
-        return sum(len(listing(source)) for source in sources if "://" not in source and source != "-")
-    except SourceError:
-        return 0
 
 
 def _summary(metrics: Metrics, still_open: int) -> None:

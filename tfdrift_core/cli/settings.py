@@ -7,12 +7,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tfdrift_core.config import Config, ConfigError, load, parse
 
 PLUGIN = "tfdrift"
+_log = logging.getLogger("tfdrift.settings")
 _VARIABLE = re.compile(r"(\$?)\$\{(\w+)\}")
 
 
@@ -129,4 +131,14 @@ def _text(given: object) -> str:
 
 def _substituted(match: re.Match[str]) -> str:
     """Falco replaces ``${NAME}`` by the environment, and ``$${NAME}`` by ``${NAME}``."""
-    return match[0][1:] if match[1] else os.environ.get(match[2], "")
+    if match[1]:
+        return match[0][1:]
+    if match[2] not in os.environ:
+        _tell_unset(match[2])
+    return os.environ.get(match[2], "")
+
+
+@cache
+def _tell_unset(name: str) -> None:
+    """Once for each variable: the file is read several times."""
+    _log.warning("${%s} is not set here, so nothing stands in its place", name)

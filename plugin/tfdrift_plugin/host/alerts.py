@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from tfdrift_plugin.host.abi import NANOSECONDS, PluginEvent, hostname
 from tfdrift_plugin.host.fields import Catalogue
@@ -12,7 +12,10 @@ from tfdrift_plugin.host.rules import Rule
 
 
 class Alerts:
-    """Evaluates ``rules`` in their order; with ``all_rules`` an event may raise several alerts, else one."""
+    """Evaluates ``rules`` in their order; with ``all_rules`` an event may raise several alerts, else one.
+
+    What ``takes`` does not choose is neither printed nor counted.
+    """
 
     def __init__(
         self,
@@ -23,27 +26,31 @@ class Alerts:
         iso_time: bool,
         all_rules: bool,
         json_members: Collection[str] = ("output", "output_fields", "tags"),
+        takes: Callable[[Rule, PluginEvent], bool] = lambda rule, event: True,
     ) -> None:
         self.rules = [rule for rule in rules if rule.enabled]
         self.json_output = json_output
         self.json_members = json_members
         self.all_rules = all_rules
+        self.takes = takes
         self.prefix = compile_format("%evt.time.iso8601: " if iso_time else "%evt.time: ", catalogue)
         self.hostname = hostname()
         self.events = 0
         self.counts: Counter[tuple[str, str]] = Counter()
 
-    def of(self, event: PluginEvent) -> Iterator[bytes]:
-        """The lines to print for an event, without line ends."""
+    def of(self, event: PluginEvent) -> Iterator[Rule]:
+        """The rules whose alerts are to be printed for an event."""
         self.events += 1
         for rule in self.rules:
             if rule.matches(event):
-                self.counts[rule.priority.name, rule.name] += 1
-                yield self._line(rule, event)
+                if self.takes(rule, event):
+                    self.counts[rule.priority.name, rule.name] += 1
+                    yield rule
                 if not self.all_rules:
                     return
 
-    def _line(self, rule: Rule, event: PluginEvent) -> bytes:
+    def line(self, rule: Rule, event: PluginEvent) -> bytes:
+        """Falco's line, without its end."""
         message = rule.format.text(event)
         text = self.prefix.text(event) + rule.priority.name.encode() + b" " + message
         if not self.json_output:

@@ -1,11 +1,16 @@
 """run Falco's rules over CloudTrail with the real plugin, without Falco
 
-Loads libtfdrift.so as Falco does, evaluates Falco rules files and prints what Falco prints: alerts on stdout, all else
-on stderr.  Ends after the last record of files; queues are followed until Ctrl-C.  As Falco does, it takes messages
-from their queue and keeps checkpoints in data_dir: beside a Falco that reads the same, use tfdrift replay, which only
+Loads libtfdrift.so as Falco does, evaluates Falco rules files and prints alerts on stdout, all else on stderr: for
+people on a terminal, as Falco prints them with --format falco and where the output goes elsewhere.  Ends after the last
+record of files; queues are followed until Ctrl-C.  As Falco does, it takes messages from their queue and keeps
+checkpoints in data_dir, whatever is shown of them: beside a Falco that reads the same, use tfdrift replay, which only
 shows.
 
   tfdrift run --rules my.yaml --state terraform.tfstate events.json
+  tfdrift run -c falco.yaml --min-severity error --detailed-exitcode
+
+Exit status: 0 for success, 1 for a failure, a state that cannot be read included; with --detailed-exitcode 2 where an
+alert was printed.
 """
 
 import argparse
@@ -13,15 +18,23 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from tfdrift_plugin.host import falco_yaml, rules
-from tfdrift_plugin.host.abi import Framework, Library, PluginError
+from tfdrift_core import config as core
+from tfdrift_core.cli import chosen
+from tfdrift_core.cli import settings as settings_of
+from tfdrift_core.cli.chosen import Choice
+from tfdrift_core.cli.progress import Reading
+from tfdrift_core.text import counted
+from tfdrift_plugin.host import falco_yaml, rules, view
+from tfdrift_plugin.host.abi import Framework, Library, PluginError, PluginEvent
 from tfdrift_plugin.host.alerts import Alerts
 from tfdrift_plugin.host.falco_yaml import ConfigError, FalcoConfig
+from tfdrift_plugin.host.fields import Catalogue
 from tfdrift_plugin.host.rules import Extra, Rule
 from tfdrift_plugin.host.rules_file import RulesError
 from tfdrift_plugin.places import LIBRARY, RULES
@@ -38,9 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-r", "--rules", action="append", type=Path, metavar="FILE", help="rules file or directory (default: ours)")
     add("-s", "--state", action="append", metavar="STATE", help="Terraform state: a file or s3://bucket/key")
     add("-c", "--config", type=Path, metavar="FILE", help="a falco.yaml, or a YAML file with the plugin's init_config")
+    add("--format", choices=("readable", "falco"), help="default: readable on a terminal, else falco")
     add("--json", action="store_true", help="print alerts as JSON, one a line (Falco's json_output)")
     add("--all", action="store_true", help="every rule that matches, not only the first (Falco's rule_matching: all)")
     add("--validate", action="store_true", help="only load the plugin and the rules, and report what is wrong")
+    chosen.add_arguments(parser)
+    add("--detailed-exitcode", action="store_true", help="exit with 2 where an alert was printed")
     add("--library", type=Path, metavar="FILE", help="the plugin (default: build/libtfdrift.so)")
 
 
@@ -48,9 +64,12 @@ def run(args: argparse.Namespace) -> int:
     # Both are orders to end in good order, as they are for Falco.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _run(_config(args), args.validate)
-    except (ConfigError, PluginError, RulesError) as error:
-        print(f"tfdrift: error: {error}", file=sys.stderr)
+        choice = Choice.of(args)
+        config = _config(args)
+        return _run(config, args, choice)
+    except (ConfigError, core.ConfigError, PluginError, RulesError) as error:
+        for line in str(error).splitlines():
+            print(f"tfdrift: error: {line}", file=sys.stderr)
         return 1
 
 
@@ -90,17 +109,21 @@ def _changed(init_config: str, changes: Mapping[str, object]) -> str:
     return json.dumps({**settings, **changes})
 
 
-def _run(config: FalcoConfig, validate: bool) -> int:
+def _run(config: FalcoConfig, args: argparse.Namespace, choice: Choice) -> int:
     path = config.library or LIBRARY
     if not path.exists():
         raise PluginError(f"{path} does not exist: build it with 'tfdrift plugin build', or name it with --library")
+    for name, line in config.unset:
+        _log(logging.WARNING, f"{args.config}:{line}: ${{{name}}} is not set, so nothing stands in its place")
     library = Library(path, Framework.FALCO_0_43)
+    # The plugin's schema says the same in a schema's words.
+    settings = core.load(config.init_config) if library.identity.name == settings_of.PLUGIN else core.Config()
     with library.init(config.init_config, _log) as plugin:
         for setting in config.ignored:
             _log(logging.WARNING, f"{setting} is not read here; Falco's alerts may differ from these")
         loaded = _load_rules(config.rules_files or (), library, config.extras, config.missing_rules)
-        if validate:
-            print(f"{len(loaded)} rules are valid", file=sys.stderr)
+        if args.validate:
+            print(f"{counted(len(loaded), 'rule')} {'is' if len(loaded) == 1 else 'are'} valid", file=sys.stderr)
             return 0
         alerts = Alerts(
             [rule for rule in loaded if rule.priority <= config.least],
@@ -109,14 +132,46 @@ def _run(config: FalcoConfig, validate: bool) -> int:
             iso_time=config.iso_time,
             all_rules=config.all_rules,
             json_members=config.json_members,
+            takes=_takes(choice, library.catalogue),
         )
-        with plugin.open(config.open_params) as instance, suppress(KeyboardInterrupt):
+        out = view.Out(library.catalogue, _for_people(args))
+        reading = Reading.of(config.open_params, settings)
+        with (
+            plugin.open(config.open_params) as instance,
+            suppress(KeyboardInterrupt),
+            view.told(reading, plugin.metrics, alerts.counts.total, lambda text: _log(logging.INFO, text), out),
+        ):
             for event in instance.events():
-                for line in alerts.of(event):
-                    sys.stdout.buffer.write(line + b"\n")
-                    sys.stdout.buffer.flush()
+                for rule in alerts.of(event):
+                    out.put(rule, event, partial(alerts.line, rule, event))
+        metrics = plugin.metrics()
     print(alerts.summary(), file=sys.stderr)
-    return 0
+    if problem := _incomplete(metrics, bool(reading.followed)):
+        print(f"tfdrift: error: {problem}", file=sys.stderr)
+        return 1
+    return 2 if args.detailed_exitcode and alerts.counts else 0
+
+
+def _for_people(args: argparse.Namespace) -> bool:
+    return args.format == "readable" or (args.format is None and not args.json and sys.stdout.isatty())
+
+
+def _takes(choice: Choice, catalogue: Catalogue) -> Callable[[Rule, PluginEvent], bool]:
+    if choice.is_all:
+        return lambda rule, event: True
+    names = [name for name in chosen.FIELDS if catalogue.has(name)]
+    return lambda rule, event: choice.takes(view.values_of(event, catalogue, names), rule.priority.name)
+
+
+def _incomplete(metrics: view.Metrics, followed: bool) -> str:
+    """Why what was shown is not all: "" where nothing is known to be missing."""
+    if failing := int(metrics.get("states_failing", 0)):
+        return f"{counted(failing, 'state')} could not be read; what it holds was taken for unmanaged (see above)"
+    # What is followed may have had trouble that is long over.
+    wrong = [name for name in metrics if name == "records_bad" or name.startswith("errors_")]
+    if not followed and any(metrics[name] for name in wrong):
+        return "not everything could be read (see above)"
+    return ""
 
 
 def _load_rules(

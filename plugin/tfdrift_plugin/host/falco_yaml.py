@@ -45,6 +45,8 @@ class FalcoConfig:
     json_members: frozenset[str] = JSON_MEMBERS
     extras: tuple[Extra, ...] = ()
     ignored: tuple[str, ...] = ()
+    unset: tuple[tuple[str, int], ...] = ()
+    """Variables that the environment does not have, and the lines that name them."""
 
 
 def load(path: Path, name: str = "tfdrift") -> FalcoConfig:
@@ -59,7 +61,7 @@ def load(path: Path, name: str = "tfdrift") -> FalcoConfig:
         raise ConfigError(f"{path} is not a YAML mapping")
     settings = {key.value: value for key, value in node.value}
     if "plugins" not in settings:
-        return FalcoConfig(init_config=json.dumps(as_falco_json(node)))
+        return FalcoConfig(init_config=json.dumps(as_falco_json(node)), unset=tuple(_unset(node)))
     plugin = _plugin(path, settings, name)
     named = _files(path.parent, settings.get("rules_files") or settings.get("rules_file"))
     return FalcoConfig(
@@ -75,6 +77,7 @@ def load(path: Path, name: str = "tfdrift") -> FalcoConfig:
         json_members=_json_members(settings),
         extras=tuple(_extras(path, settings.get("append_output"))),
         ignored=tuple(name for name in _NOT_READ if name in settings and not _is_empty(settings[name])),
+        unset=tuple(_unset(node)),
     )
 
 
@@ -193,6 +196,20 @@ def _expanded(node: yaml.Node) -> str:
     return _VARIABLE.sub(
         lambda match: f"${{{match[2]}}}" if match[1] else os.environ.get(match[2].strip(), ""), str(node.value)
     )
+
+
+def _unset(node: yaml.Node) -> Iterator[tuple[str, int]]:
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, yaml.MappingNode):
+            waiting += [value for _, value in reversed(current.value)]
+        elif isinstance(current, yaml.SequenceNode):
+            waiting += reversed(current.value)
+        else:
+            for match in _VARIABLE.finditer(str(current.value)):
+                if not match[1] and match[2].strip() not in os.environ:
+                    yield match[2].strip(), current.start_mark.line + 1
 
 
 _INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
