@@ -21,8 +21,9 @@ ARROWS: Mapping[str, str] = {
     "at_the_time": "config delivery metrics output pipeline records sources terraform",
     "blame": "config delivery drift metrics output records sources terraform",
     "cli": "at_the_time aws blame config delivery drift metrics notify output permissions pipeline records report"
-    " sources terraform text",
+    " sources terraform text verify",
     "context": "drift terraform",
+    "verify": "blame drift terraform text",
     "pipeline": "config context delivery drift metrics output records sources terraform",
     "permissions": "config delivery records sources terraform",
     "replay": "drift records terraform",

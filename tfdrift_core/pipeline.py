@@ -12,16 +12,18 @@ from typing import Any
 
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.context import Contexts
-from tfdrift_core.delivery.drifts import Documents
+from tfdrift_core.delivery.drifts import Documents, Key
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.delivery.open import open_sources
 from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift import document as written
+from tfdrift_core.drift import finding as findings
 from tfdrift_core.drift.batch import Result
 from tfdrift_core.drift.change import catalog
 from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.engine import Engine, merged
 from tfdrift_core.drift.event import DriftEvent, Opening
+from tfdrift_core.drift.finding import Finding
 from tfdrift_core.drift.memory import Memory
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.sink import Sink
@@ -30,6 +32,7 @@ from tfdrift_core.records.scan import HELD_BYTES, HELD_RECORDS, Scan, parts
 from tfdrift_core.records.sift import Document, Packed, Sifter
 from tfdrift_core.sources.base import Batch, Source
 from tfdrift_core.sources.files import DamagedError, unpacked
+from tfdrift_core.terraform.model import StateIndex
 from tfdrift_core.terraform.store import StateStore
 
 log = logging.getLogger("tfdrift.pipeline")
@@ -37,14 +40,20 @@ log = logging.getLogger("tfdrift.pipeline")
 _APPLY_POLL = 0.5
 _LOOK_AFTER = 1_000_000_000  # nanoseconds between two looks at newer states and long open drift
 
+_FINDING_KEPT = 7 * 86_400_000_000_000  # nanoseconds that what was verified waits for its state to be read
+
 
 @dataclass(frozen=True, slots=True)
 class _Delivered:
-    """A batch that may be acknowledged once ``last`` events have been handed over, and what it left."""
+    """A batch that may be acknowledged once ``last`` events have been handed over, and what it left.
+
+    ``found`` is what ``tfdrift verify`` had left for it, which is of no more use after that.
+    """
 
     batch: Batch
     last: int
     left: Documents
+    found: Sequence[tuple[Key, bytes]] = ()
 
 
 class Pipeline:
@@ -203,6 +212,8 @@ class Pipeline:
         self._looked_at = now
         index, period = self.store.index, int(self._config.remind_after * 1e9)
         results = [] if self._engine.is_current(index) else [self._engine.process(index, (), now)]
+        found = self._found(source, now)
+        results += [self._verified(index, finding, now) for _, finding in found if finding is not None]
         if period:
             results.append(self._engine.remind(now, period, source.silenced()))
         self._engine.commit()
@@ -210,7 +221,39 @@ class Pipeline:
         self.metrics.set("open_drifts", memory.open_drifts)
         self.metrics.set("open_drift_oldest_age", max(now - memory.oldest, 0) // 10**9 if memory.oldest else 0)
         result = merged(results)
-        return not (result.events or result.touched) or self._deliver(source, source.interim(), result, sink)
+        if not (result.events or result.touched or found):
+            return True
+        return self._deliver(source, source.interim(), result, sink, [item for item, _ in found])
+
+    def _found(self, source: Tracked, now: int) -> list[tuple[tuple[Key, bytes], Finding | None]]:
+        """What ``tfdrift verify`` left and is not under way; of a state that is not loaded, later."""
+        waiting = {item for delivered in self._delivered for item in delivered.found}
+        loaded = self.store.index.versions
+        found: list[tuple[tuple[Key, bytes], Finding | None]] = []
+        for item in source.found():
+            key, content = item
+            if item in waiting:
+                continue
+            try:
+                finding = findings.from_bytes(key, content, self._engine.memory.salt)
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("%s: what tfdrift verify found cannot be read, verify it again: %r", key[1], error)
+                found.append((item, None))
+                continue
+            if key[0] in loaded:
+                found.append((item, finding))
+            elif now - finding.moment > _FINDING_KEPT:
+                found.append((item, None))
+        return found
+
+    def _verified(self, index: StateIndex, finding: Finding, now: int) -> Result:
+        before = self._engine.snapshot()
+        try:
+            return self._engine.verify(index, [finding], now)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end detection
+            self._engine.restore(before)
+            self._defect(f"{finding.key[1]}: what {finding.origin} shows is left out", error)
+            return Result()
 
     def _wait(self, source: Tracked, sink: Sink, stop: threading.Event) -> None:
         """Until the reader has finished with everything that it was given, or ``stop`` is set."""
@@ -224,6 +267,8 @@ class Pipeline:
         while self._delivered and self._delivered[0].last <= done:
             delivered = self._delivered.popleft()
             source.acknowledge(delivered.batch, delivered.left)
+            if delivered.found:
+                source.taken(delivered.found)
 
     def _work(self, source: Tracked, batch: Batch, sink: Sink, stop: threading.Event) -> bool:
         """Report the drift of one batch; False once the sink has closed.
@@ -240,7 +285,14 @@ class Pipeline:
         self._engine.commit()
         return self._deliver(source, batch, result, sink)
 
-    def _deliver(self, source: Tracked, batch: Batch, result: Result, sink: Sink) -> bool:
+    def _deliver(
+        self,
+        source: Tracked,
+        batch: Batch,
+        result: Result,
+        sink: Sink,
+        found: Sequence[tuple[Key, bytes]] = (),
+    ) -> bool:
         self._count(result)
         # Now: what the next batch does to the same resources belongs to that batch.
         left = self._engine.documents(result) if batch.durable else {}
@@ -252,7 +304,7 @@ class Pipeline:
             if not sink.put(event):
                 return False
             self._sent += 1
-        self._delivered.append(_Delivered(batch, self._sent, left))
+        self._delivered.append(_Delivered(batch, self._sent, left, found))
         return True
 
     def _scan(self, batch: Batch) -> Iterator[tuple[list[Record], bool]]:

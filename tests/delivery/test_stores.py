@@ -6,13 +6,14 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.delivery.test_kill import changes, lines, started, state, wait_for
-from tests.drift.test_engine import URL, record, timeout
+from tests.drift.test_engine import URL, index, record, timeout
 from tests.test_pipeline import LATER, Reader, Script, configured, told, write
 from tests.trails import shipped_receives, with_dead_letters
 from tfdrift_core.config import Aws, Config, ConfigError
@@ -22,6 +23,7 @@ from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.delivery.shared import LEASE_SECONDS, SharedStore
 from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift.event import DriftEvent, Kind
+from tfdrift_core.drift.finding import Answer, of_plan, to_bytes
 from tfdrift_core.drift.memory import openings_of
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.records.record import Record
@@ -135,6 +137,47 @@ def test_no_secret_is_kept(keeping: Keeping) -> None:
     assert keeping.ids()
     assert not any(b"correct-horse" in data for _, data in keeping.open.documents())
     assert keeping.play([record("SetQueueAttributes", request)]) == []
+
+
+def seen(keeping: Keeping, seconds: int, answer: Answer, moment: int = LATER - 1) -> None:
+    """What ``tfdrift verify`` leaves in the store."""
+    store = keeping.open
+    ((key, data),) = store.documents()
+    (opening,) = openings_of(data)
+    (instance,) = index().all()
+    after = {**instance.attributes, "visibility_timeout_seconds": seconds}
+    finding = of_plan(key, moment, "a plan", instance.attributes, after, True)
+    finding = replace(finding, answers={opening.id: (answer, str(seconds))})
+    store.verify({key: to_bytes(finding, instance, store.salt)})
+
+
+def test_what_was_verified_is_taken_over_once(keeping: Keeping) -> None:
+    (opened,) = keeping.play([timeout(60)])
+    seen(keeping, 60, Answer.CONFIRMED)
+    assert keeping.play(None) == []
+    assert keeping.open.verified() == []
+    ((_, data),) = keeping.open.documents()
+    assert [(o.id, o.confidence) for o in openings_of(data)] == [(opened.id, "verified")]
+    seen(keeping, 30, Answer.GONE)
+    (end,) = keeping.play(None)
+    assert (end.kind, str(end.resolution), end.opening and end.opening.id) == (Kind.RESOLVED, "gone", opened.id)
+    assert keeping.open.verified() == []
+    assert keeping.ids() == []
+    assert [e.new_value for e in keeping.play([timeout(60)])] == ["60"], "it may drift again"
+
+
+def test_what_was_verified_and_cannot_be_read_is_dropped(keeping: Keeping, caplog: pytest.LogCaptureFixture) -> None:
+    keeping.play([timeout(60)])
+    ((key, data),) = keeping.open.documents()
+    (instance,) = index().all()
+    elsewhere = ("another state", "aws_sqs_queue.x")
+    for moment, left in ((LATER - 1, [elsewhere]), (1, [])):
+        other = to_bytes(of_plan(elsewhere, moment, "a plan", {}, {}, True), instance, b"")
+        keeping.open.verify({key: b"{}", elsewhere: other})
+        assert keeping.play(None) == []
+        assert "cannot be read, verify it again" in caplog.text
+        assert [found for found, _ in keeping.open.verified()] == left, "of a state that is not read, for a week"
+    assert keeping.open.documents() == [(key, data)]
 
 
 # --- what only replicas need ---

@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS remembered (
 CREATE TABLE IF NOT EXISTS acknowledged (
     id TEXT PRIMARY KEY, reason TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS verified (
+    state TEXT NOT NULL, address TEXT NOT NULL, document BLOB NOT NULL, PRIMARY KEY (state, address)
+) WITHOUT ROWID;
 """
 
 _WAIT_SECONDS: Final = 5.0
@@ -59,6 +62,8 @@ class Shared(Protocol):
     def keep(self, documents: Documents, moment: int) -> None: ...
     def remembered(self) -> Sequence[tuple[Key, bytes]]: ...
     def silenced(self) -> frozenset[str]: ...
+    def found(self) -> Sequence[tuple[Key, bytes]]: ...
+    def taken(self, found: Iterable[tuple[Key, bytes]]) -> None: ...
 
 
 class OpenStore(Protocol):
@@ -68,6 +73,10 @@ class OpenStore(Protocol):
     def acknowledgements(self) -> "Mapping[str, Acknowledgement]": ...
     def acknowledge(self, acknowledgement: "Acknowledgement") -> None: ...
     def withdraw(self, id: str) -> bool: ...
+    @property
+    def salt(self) -> bytes: ...
+    def verify(self, findings: Mapping[Key, bytes]) -> None: ...
+    def verified(self) -> Sequence[tuple[Key, bytes]]: ...
 
 
 class StoreError(Exception):
@@ -115,6 +124,16 @@ def write(database: sqlite3.Connection, documents: Documents) -> None:
     kept = [(*key, document) for key, document in documents.items() if document is not None]
     database.executemany("DELETE FROM remembered WHERE state = ? AND address = ?", gone)
     database.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)", kept)
+
+
+def verified(database: sqlite3.Connection) -> Sequence[tuple[Key, bytes]]:
+    """What ``tfdrift verify`` found of each resource and nobody has taken over yet."""
+    rows = database.execute("SELECT state, address, document FROM verified")
+    return [((state, address), bytes(document)) for state, address, document in rows]
+
+
+TAKEN: Final = "DELETE FROM verified WHERE state = ? AND address = ? AND document = ?"
+"""What was found is taken over; what was found since stays."""
 
 
 def acknowledgements(database: sqlite3.Connection) -> Mapping[str, Acknowledgement]:
@@ -177,6 +196,30 @@ class OpenDrift:
         known = id in self.acknowledgements()
         self._change("DELETE FROM acknowledged WHERE id = ?", [(id,)])
         return known
+
+    @property
+    def salt(self) -> bytes:
+        """What digests of secrets in this directory are made with."""
+
+        def known(database: sqlite3.Connection) -> bytes:
+            row = database.execute("SELECT value FROM secret WHERE name = 'salt'").fetchone()
+            return bytes(row[0]) if row else b""
+
+        return self._ask(known)
+
+    def verify(self, findings: Mapping[Key, bytes]) -> None:
+        """Leave what Terraform said of each resource for the process that uses the directory, and for ``open``."""
+        rows = [(*key, document) for key, document in findings.items()]
+        self._change("INSERT OR REPLACE INTO verified VALUES (?, ?, ?)", rows)
+
+    def verified(self) -> Sequence[tuple[Key, bytes]]:
+        """Nothing where an older TFDrift uses the directory: it knows of no such thing."""
+
+        def known(database: sqlite3.Connection) -> Sequence[tuple[Key, bytes]]:
+            there = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'verified'").fetchone()
+            return verified(database) if there else ()
+
+        return self._ask(known)
 
     def _ask(self, question: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
         try:

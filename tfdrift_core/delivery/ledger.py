@@ -216,6 +216,20 @@ class Ledger:
         with self._lock:
             return frozenset(id for id, note in drifts.acknowledgements(self._database).items() if note.holds(now))
 
+    def found(self) -> Sequence[tuple[drifts.Key, bytes]]:
+        """What ``tfdrift verify`` found and ``taken`` was not told of."""
+        with self._lock:
+            try:
+                return drifts.verified(self._database)
+            except sqlite3.Error as error:
+                self._unread.failed(error)
+                return ()
+
+    def taken(self, found: Iterable[tuple[drifts.Key, bytes]]) -> None:
+        """What was found is settled."""
+        with self._lock:
+            self._write(drifts.TAKEN, [(*key, document) for key, document in found])
+
     def checkpoint(self, name: str) -> Any:
         """What ``save`` was last given under this name, or None."""
         with self._lock:

@@ -4,9 +4,11 @@ Replicas that read one queue get different records of one resource.  Here each f
 an event that two of them make only one is told.  A table that cannot be reached stops nothing: each goes on with what
 it knows, says so once, and writes what is missing when the table is back.
 
-Items, by ``kind`` and ``id``: ``left`` (what was left of a resource), ``event`` (who tells it), ``ack`` and ``salt``.
+Items, by ``kind`` and ``id``: ``left`` (what was left of a resource), ``event`` (who tells it), ``ack``, ``verified``
+(what ``tfdrift verify`` found of a resource) and ``salt``.
 """
 
+import hashlib
 import logging
 import os
 import threading
@@ -29,6 +31,7 @@ LEASE_SECONDS: Final = 20.0
 
 _KEPT_SECONDS: Final = 7 * 86_400
 _POLL_SECONDS: Final = 0.5
+_FOUND_SECONDS: Final = 30.0
 _MAX_WAITING: Final = 10_000
 _MAX_DOCUMENT: Final = 64 << 20
 """Bytes of a document; an item has 400 KB at most, which may be made to unpack to a thousand times as much."""
@@ -60,6 +63,7 @@ class SharedStore:
         self._lock = threading.Lock()
         self._waiting: dict[Key, Left] = {}
         self._failing = False
+        self._asked_at = 0.0
 
     # --- what a pipeline asks; never raises ---
 
@@ -126,7 +130,44 @@ class SharedStore:
         now = self._clock()
         return frozenset(id for id, note in (self._try(self.acknowledgements) or {}).items() if note.holds(now))
 
+    def found(self) -> Sequence[tuple[Key, bytes]]:
+        """What ``tfdrift verify`` found and nobody has taken over; the table is asked every half minute."""
+        now = self._clock()
+        if 0 <= now - self._asked_at < _FOUND_SECONDS:
+            return ()
+        self._asked_at = now
+        return self._try(self.verified) or ()
+
+    def taken(self, found: Iterable[tuple[Key, bytes]]) -> None:
+        """What was found is settled; what was found since stays."""
+        for key, document in found:
+            self._try(partial(self._take, key, document))
+
     # --- what people ask; raises StoreError ---
+
+    def verify(self, findings: Mapping[Key, bytes]) -> None:
+        """:raises StoreError: when the table cannot be written."""
+        for key, document in findings.items():
+            expires = {"N": str(int(self._clock()) + _KEPT_SECONDS)}
+            item = {
+                "kind": {"S": "verified"},
+                "id": {"S": _name(key)},
+                "document": {"B": zlib.compress(document)},
+                "mark": {"S": _mark(document)},
+                "expires": expires,
+            }
+            self._asked(partial(self._client.put_item, TableName=self._table, Item=item))
+
+    def verified(self) -> Sequence[tuple[Key, bytes]]:
+        """:raises StoreError: when the table cannot be read."""
+        items = self._asked(lambda: list(self._all("verified")))
+        found = []
+        for item in items:
+            try:
+                found.append((_key(item["id"]["S"]), _unpacked(bytes(item["document"]["B"]))))
+            except (KeyError, TypeError, ValueError, zlib.error):
+                _log.debug("%s: a finding of another version is left out", self._url)
+        return found
 
     def documents(self) -> list[tuple[Key, bytes]]:
         """What is remembered of every resource.  :raises StoreError: when the table cannot be read."""
@@ -219,6 +260,19 @@ class SharedStore:
             ExpressionAttributeValues={":yes": {"BOOL": True}},
         )
 
+    def _take(self, key: Key, document: bytes) -> bool:
+        try:
+            self._client.delete_item(
+                TableName=self._table,
+                Key={"kind": {"S": "verified"}, "id": {"S": _name(key)}},
+                ConditionExpression="mark = :mark",
+                ExpressionAttributeValues={":mark": {"S": _mark(document)}},
+            )
+        except ClientError as error:
+            if _code(error) != "ConditionalCheckFailedException":
+                raise
+        return True
+
     def _put(self, key: Key, left: Left) -> bool:
         item: dict[str, Any] = {
             "kind": {"S": "left"},
@@ -273,6 +327,10 @@ class SharedStore:
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _mark(document: bytes) -> str:
+    return hashlib.sha256(document).hexdigest()
 
 
 def _name(key: Key) -> str:

@@ -131,6 +131,14 @@ class Tracked:
         """The ids of drift that nobody is to be reminded of."""
         return self._ledger.silenced() if self._shared is None else self._shared.silenced()
 
+    def found(self) -> Sequence[tuple[Key, bytes]]:
+        """What ``tfdrift verify`` found of resources, for as long as ``taken`` was not told of it."""
+        return self._ledger.found() if self._shared is None else self._shared.found()
+
+    def taken(self, found: Sequence[tuple[Key, bytes]]) -> None:
+        """What was found is settled, or of no use."""
+        (self._ledger if self._shared is None else self._shared).taken(found)
+
     def close(self) -> None:
         if self._source is not None:
             self._source.close()

@@ -366,6 +366,7 @@ class Batch:
             same_kind = earlier is not None and earlier.kind is opening.kind
             still[opening.steps] = moved(earlier, opening) if earlier is not None and same_kind else opening
         self._memory.remember(track.known.key, Remembered(track.overlay, tuple(still.values())), self._moment)
+        self._memory.touched(track.known.key, self._moment)
         self._touched_keys[track.known.key] = track.instance
 
     def _over(self, track: Track) -> Sequence[End]:

@@ -13,8 +13,10 @@ from tfdrift_core.drift.change.catalog import Catalog
 from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.ends import outdated
 from tfdrift_core.drift.event import DriftEvent
+from tfdrift_core.drift.finding import Finding
 from tfdrift_core.drift.memory import Documents, Key, Memory
 from tfdrift_core.drift.opening import reminder, resolved
+from tfdrift_core.drift.verify import verify
 from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.model import Instance, StateIndex
 
@@ -134,6 +136,11 @@ class Engine:
 
     def _attempted(self, index: StateIndex, record: Record, now: int) -> Result:
         return Result(tuple(attempts(self._settings, self._view_of(index), self.memory, record, now)))
+
+    def verify(self, index: StateIndex, findings: Iterable[Finding], now: int = 0) -> Result:
+        """What plans of Terraform say of what is remembered: more drift, or the end of some."""
+        ended, view = self._compare_states(index, now), self._view_of(index)
+        return merged((ended, *(verify(self._settings, view, self.memory, finding, now) for finding in findings)))
 
     def _batch(self, index: StateIndex, now: int) -> Batch:
         return Batch(self._settings, self._view_of(index), self.memory, now)

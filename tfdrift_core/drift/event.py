@@ -27,12 +27,16 @@ class Resolution(StrEnum):
     """A newer version of the state holds the new value, or the resource that was made beside Terraform."""
     REMOVED = "removed"
     """The resource was deleted, or left the state."""
+    GONE = "gone"
+    """Terraform itself looked, and saw nothing of it any more; no call tells who put it back."""
 
 
 class Confidence(StrEnum):
     EXACT = "exact"
     DERIVED = "derived"
     INFERRED = "inferred"
+    VERIFIED = "verified"
+    """Terraform itself saw it, in a plan."""
 
 
 @dataclass(frozen=True, slots=True)

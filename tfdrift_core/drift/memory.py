@@ -91,6 +91,7 @@ class Memory:
         self._salt, self._recall = salt, recall
         self._salt_mark = digest_of("salt", salt)[:8]
         self._moments: dict[Key, int] = {}
+        self._touched: dict[Key, int] = {}
         self._resources: dict[Key, Remembered | _Written] = {}
         self._opened: dict[Key, tuple[tuple[int, int], ...]] = {}
         self._dropped: dict[Key, None] = {}
@@ -104,6 +105,10 @@ class Memory:
         self._resources, self._opened, self._outside, self._dropped, self._undo = {}, {}, {}, {}, None
         for key, data in documents:
             self._put(key, _Written(data))
+
+    @property
+    def salt(self) -> bytes:
+        return self._salt
 
     def resources(self) -> Sequence[Key]:
         return tuple(self._resources)
@@ -193,6 +198,16 @@ class Memory:
             first = next(iter(self._resources))
             self.forget(first)
             self._dropped[first] = None
+
+    def touched(self, key: Key, moment: int) -> None:
+        """A record of that time touched a resource."""
+        self._touched[key] = max(moment, self._touched.pop(key, 0))
+        if len(self._touched) > MAX_RESOURCES:
+            del self._touched[next(iter(self._touched))]
+
+    def touched_at(self, key: Key) -> int:
+        """The time of the newest record that touched a resource in this process; 0 where none did."""
+        return self._touched.get(key, 0)
 
     def replace_openings(self, key: Key, openings: Iterable[Opening]) -> None:
         """Other openings of a resource of which everything else stays as it was remembered."""

@@ -34,6 +34,7 @@ _REASONS: Final[Mapping[Resolution, str]] = {
     Resolution.APPLIED: "Terraform put it back",
     Resolution.ADOPTED: "a newer version of the state has it",
     Resolution.REMOVED: "the resource is gone",
+    Resolution.GONE: "Terraform sees nothing of it any more",
 }
 
 
@@ -73,19 +74,20 @@ def resolved(
     record: Record | None,
     now: int,
     secrets: frozenset[str] = frozenset(),
+    reason: str = "",
 ) -> DriftEvent:
-    """The end of a drift; ``record`` is of the call that ended it, ``None`` where a version of the state did.
+    """The end of a drift; ``record`` is of the call that ended it, ``None`` where a version of the state or a plan did.
 
-    ``secrets`` are those that the record may hold.
+    ``secrets`` are those that the record may hold, ``reason`` is told in place of the usual one.
     """
     closing = record.id if record is not None else ""
     return _event(
         opening,
         Kind.RESOLVED,
-        record or _no_call(opening.resource),
+        record or no_call(opening.resource.account, opening.resource.region),
         now,
         id=_id(opening.id, Kind.RESOLVED, resolution, closing),
-        reason=_REASONS[resolution],
+        reason=reason or _REASONS[resolution],
         resolution=resolution,
         redacted=secrets,
     )
@@ -126,8 +128,9 @@ def _event(opening: Opening, kind: Kind, record: Record, now: int, **members: An
     )
 
 
-def _no_call(resource: Resource) -> Record:
-    return Record({"awsRegion": resource.region, "recipientAccountId": resource.account})
+def no_call(account: str, region: str) -> Record:
+    """Stands for the record where no call is known."""
+    return Record({"awsRegion": region, "recipientAccountId": account})
 
 
 def _id(*parts: str) -> str:

@@ -136,6 +136,12 @@ class StateStore:
         """When the copy of this state was read, in nanoseconds since the epoch; 0 when there is none."""
         return next((s.loaded_at for s in self.statuses if s.origin == origin), 0)
 
+    def directory(self, origin: str) -> str:
+        """The configuration directory that a state belongs to; where that is not known, the only one, else ""."""
+        if known := self._links.get(origin):
+            return known
+        return next(iter(self._configurations)) if len(self._configurations) == 1 else ""
+
     def refresh(self, *, force: bool = False, wait: bool = True) -> bool:
         """Look for new versions where ``refresh_interval`` has passed, or everywhere; whether the index changed.
 
@@ -362,9 +368,7 @@ class StateStore:
         return self._provider(origin, alias).ignored_tags | self._always_ignored
 
     def _provider(self, origin: str, alias: str) -> Provider:
-        directory = self._links.get(origin, "")
-        if not directory and len(self._configurations) == 1:
-            directory = next(iter(self._configurations))
+        directory = self.directory(origin)
         return self._configurations[directory].provider(alias) if directory in self._configurations else NO_PROVIDER
 
     def _publish(self) -> bool:

@@ -25,9 +25,10 @@ from rich.text import Text
 from tfdrift_core import __version__
 from tfdrift_core.cli import settings
 from tfdrift_core.config import ConfigError, duration, load
-from tfdrift_core.delivery.drifts import Acknowledgement, OpenDrift, OpenStore, StoreError
+from tfdrift_core.delivery.drifts import Acknowledgement, Key, OpenDrift, OpenStore, StoreError
 from tfdrift_core.delivery.shared import SharedStore
 from tfdrift_core.drift.event import DriftEvent, Opening
+from tfdrift_core.drift.finding import Finding, from_bytes, verified
 from tfdrift_core.drift.memory import openings_of
 from tfdrift_core.drift.opening import told
 from tfdrift_core.output.fields import Value, values
@@ -99,10 +100,11 @@ def _show(store: OpenStore, args: argparse.Namespace) -> int:
     ruleset = _rules(args)
     known = store.acknowledgements()
     since = _moment(args.since, ago=True) if args.since else 0.0
+    seen = _seen(store)
     shown = [
         Shown(opening, _severity(opening, ruleset), known.get(opening.id))
-        for _, data in store.documents()
-        for opening in openings_of(data)
+        for key, data in store.documents()
+        for opening in verified(openings_of(data), seen.get(key))
         if (not args.account or opening.resource.account in args.account)
         and (not args.type or opening.resource.type in args.type)
         and (not args.by or opening.by in args.by)
@@ -117,6 +119,17 @@ def _show(store: OpenStore, args: argparse.Namespace) -> int:
         console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED)
         console.print(_table(shown, bool(ruleset)) if shown else "Nothing is open.")
     return 2 if args.exit_code and shown else 0
+
+
+def _seen(store: OpenStore) -> Mapping[Key, Finding]:
+    """What ``tfdrift verify`` found and the running plugin has not taken over yet."""
+    found, salt = {}, store.salt
+    for key, data in store.verified():
+        try:
+            found[key] = from_bytes(key, data, salt)
+        except (KeyError, TypeError, ValueError) as error:
+            _log.debug("%s: what was verified of it cannot be read: %r", key[1], error)
+    return found
 
 
 def _rules(args: argparse.Namespace) -> Sequence[Rule]:
