@@ -45,7 +45,7 @@ def test_more_than_records_told_once() -> None:
     of = made()
     (event,) = of.verify(index(), [seen({TIMEOUT: 60})], LATER).events
     assert told((event,)) == [("modified", TIMEOUT, "30", "60", "verified")]
-    assert event.reason == "plan.json of 2033-05-18 03:33:20 UTC shows it; no record told of it"
+    assert event.reason == "plan.json (2033-05-18 03:33:20 UTC) shows it; no record told of it"
     assert (event.resource.address, event.record.event_name) == ("aws_sqs_queue.orders", "")
     assert openings(of) == [(TIMEOUT, "60", "verified")]
     assert of.memory.openings(KEY)[0].opened == LATER

@@ -1,13 +1,18 @@
 """From open drift to Terraform's own word: real Terraform, the real provider, and moto's account."""
 
 import json
+import os
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.judge import terraform
 from tests.test_pipeline import Reader, Script, configured, run
 from tests.verify.conftest import A, Account, B, Command
+from tfdrift_core.cli import main
 from tfdrift_core.delivery.drifts import OpenDrift
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.memory import openings_of
@@ -55,7 +60,9 @@ def plugin(account: Account, tmp_path: Path) -> Plugin:
     return Plugin(account, tmp_path)
 
 
-def test_what_is_open_is_confirmed_gone_and_more(account: Account, plugin: Plugin, command: Command) -> None:
+def test_what_is_open_is_confirmed_gone_and_more(
+    account: Account, plugin: Plugin, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
     masked = account.call(
         "PutParameter",
         {"name": "/db/password", "type": "SecureString", "value": "HIDDEN_DUE_TO_SECURITY_REASONS", "overwrite": True},
@@ -81,12 +88,19 @@ def test_what_is_open_is_confirmed_gone_and_more(account: Account, plugin: Plugi
     assert "hunter" not in out
     assert not any(b"hunter" in data for _, data in OpenDrift(str(plugin.data)).verified())
 
+    assert main(["open", "--data-dir", str(plugin.data), "--json"]) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {(s["tf.address"], s["drift.path"], s["drift.confidence"]) for s in shown} == {
+        (A, "visibility_timeout_seconds", "verified"),
+        ("aws_ssm_parameter.secret", "value", "verified"),
+    }, "before the plugin takes it over"
+
     events = plugin.play(None)
     assert sorted((e.kind.value, e.path, e.confidence.value, str(e.resolution)) for e in events) == [
         ("modified", "delay_seconds", "verified", "None"),
         ("resolved", "visibility_timeout_seconds", "exact", "gone"),
     ]
-    assert all("the plan that tfdrift verify made in" in e.reason for e in events)
+    assert all("tfdrift verify's plan of" in e.reason for e in events)
     assert plugin.openings() == {
         (A, "visibility_timeout_seconds"): ("verified", "60"),
         (A, "delay_seconds"): ("verified", "7"),
@@ -98,3 +112,86 @@ def test_what_is_open_is_confirmed_gone_and_more(account: Account, plugin: Plugi
     code, out, _ = command("-c", str(plugin.file), "--open", "--json")
     assert {line[0] for line in rows(out)} == {"confirmed"}
     assert plugin.play(None) == []
+
+
+# --- what may go wrong; Terraform's own terraform_data needs no provider and no account ---
+
+
+@pytest.fixture
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An applied directory with one resource."""
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", os.devnull)
+    directory = tmp_path / "plain"
+    directory.mkdir()
+    (directory / "main.tf").write_text('resource "terraform_data" "one" {\n  input = "x"\n}\n')
+    for arguments in (("init", "-input=false"), ("apply", "-auto-approve", "-input=false")):
+        subprocess.run([*terraform.command(), *arguments], cwd=directory, check=True, capture_output=True)
+    return directory
+
+
+def test_nothing_is_written_and_nothing_is_left(
+    plain: Path, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(private))
+    before = {path: path.read_bytes() for path in plain.rglob("*") if path.is_file()}
+    assert command("--config", str(plain), "terraform_data.one")[:2] == (0, "Terraform sees no drift.\n")
+    assert {path: path.read_bytes() for path in plain.rglob("*") if path.is_file()} == before
+    assert list(private.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("configuration", "arguments", "environment", "said"),
+    [
+        ("", ("terraform_data.two",), {}, "terraform_data.two: is not in the state of"),
+        ("", ("terraform_data.one", "--workspace", "other"), {}, "workspace other is empty; another workspace?"),
+        ("", ("terraform_data.one",), {"TF_WORKSPACE": "other"}, "terraform workspace list shows all"),
+        ("", ("terraform_data.one",), {"PATH": ""}, "neither terraform nor tofu is on PATH"),
+        ("", ("terraform_data.one", "--program", "nosuch"), {}, "nosuch: there is no such program"),
+        ("", ("terraform_data.one", "--timeout", "0.001s"), {}, "took more than 0.001 s"),
+        ("", ("a b; rm",), {}, "Invalid target"),
+        ("", (), {}, "Name addresses, or --open"),
+        ("", ("--open",), {}, "kept in data_dir, or store"),
+        ('variable "v" {}\n', ("terraform_data.one",), {}, "TF_CLI_ARGS_plan=-var-file=FILE"),
+        ('module "m" {\n  source = "./m"\n}\n', ("terraform_data.one",), {}, "run there: terraform init"),
+        ('terraform {\n  backend "local" {\n    path = "x"\n  }\n}\n', ("terraform_data.one",), {}, "terraform init"),
+        ("resource {", ("terraform_data.one",), {}, "failed: "),
+    ],
+)
+def test_what_keeps_terraform_from_looking(
+    plain: Path,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    configuration: str,
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    said: str,
+) -> None:
+    (plain / "more.tf").write_text(configuration)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    code, out, err = command("--config", str(plain), *arguments)
+    assert code == 1
+    assert out == ""
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_credentials_that_do_not_work(account: Account, command: Command) -> None:
+    main = account.directory / "main.tf"
+    main.write_text(main.read_text().replace("skip_credentials_validation = true", ""))
+    main.write_text(main.read_text().replace(account.url, "http://127.0.0.1:9"))
+    code, _, err = command("--config", str(account.directory), A)
+    assert code == 1
+    assert "it uses the credentials of your environment, as terraform plan does there" in err
+
+
+def test_a_state_with_another_object_of_the_same_address(account: Account, plugin: Plugin, command: Command) -> None:
+    plugin.play([account.timeout("orders-a", 60)])
+    copy = plugin.file.parent / "older.tfstate"
+    copy.write_text(plugin.state.read_text().replace("orders-a", "orders-x"))
+    plugin.file.write_text(json.dumps({"state": [str(copy)], "config": [str(account.directory)]}))
+    code, _, err = command("-c", str(plugin.file), A)
+    assert code == 1
+    assert "is another object in the state of" in err

@@ -213,13 +213,18 @@ def _print(lines: Sequence[Line], *, kept: bool, failed: bool) -> None:
             console.print(Text(one_line(line.address), "bold").append(f"  {one_line(place)}", "not bold dim"))
         before = line.target, line.address
         console.print(_text(line))
-    counts = Counter(line.answer for line in lines)
-    if counts:
-        console.print(", ".join(f"{counts[answer]} {name}" for answer, (name, _) in _SAID.items() if counts[answer]))
+    if lines:
+        console.print(_summary(Counter(line.answer for line in lines)))
         if kept:
             console.print("The store of open drifts has it.", style="dim")
     elif not failed:
         console.print("Terraform sees no drift.")
+
+
+def _summary(counts: Counter[Answer]) -> str:
+    filled = f" ({counts[Answer.FILLED]} with a value that was unknown)" if counts[Answer.FILLED] else ""
+    confirmed = counts[Answer.CONFIRMED] + counts[Answer.FILLED]
+    return f"{confirmed} confirmed{filled}, {counts[Answer.GONE]} gone, {counts[Answer.MORE]} more"
 
 
 def _text(line: Line) -> Text:

@@ -55,7 +55,7 @@ class Finding:
     def name(self) -> str:
         """Which plan, and of when."""
         when = datetime.fromtimestamp(self.moment / 1e9, UTC)
-        return f"{self.origin} of {when:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{self.origin} ({when:%Y-%m-%d %H:%M:%S} UTC)"
 
 
 @dataclass(frozen=True, slots=True)

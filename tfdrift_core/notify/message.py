@@ -104,6 +104,7 @@ _ENDS = {
     "applied": "put back by Terraform",
     "adopted": "taken over into the state",
     "removed": "gone with its resource",
+    "gone": "gone, as Terraform sees it",
 }
 
 

@@ -267,7 +267,8 @@ _DRIFT = (
         9,
         "drift.confidence",
         _S,
-        "`exact` when the catalog knows the call, `derived` when public sources tell what it does, else `inferred`.",
+        "`exact` when the catalog knows the call, `derived` when public sources tell what it does, else `inferred`; "
+        "`verified` when a plan of Terraform shows it.",
         lambda e: e.confidence.value,
     ),
     Field(10, "drift.reason", _S, "Why the event was raised, or why it was expected.", lambda e: e.reason),
@@ -333,8 +334,8 @@ _DRIFT = (
         34,
         "drift.resolution",
         _S,
-        "How the drift ended: `reverted` by another call, `applied` by Terraform, `adopted` by a newer state, or "
-        "`removed` with its resource.",
+        "How the drift ended: `reverted` by another call, `applied` by Terraform, `adopted` by a newer state, "
+        "`removed` with its resource, or `gone` as a plan of Terraform sees it.",
         lambda e: e.resolution.value if e.resolution else None,
     ),
     Field(

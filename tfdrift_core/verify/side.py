@@ -98,7 +98,7 @@ def beside(target: Target, seen: Seen, instances: Mapping[str, Instance], memory
 
     A resource that the plan's state does not have, or has as another object, is a problem and gets no answer.
     """
-    origin = f"the plan that tfdrift verify made in {target.directory}"
+    origin = f"tfdrift verify's plan of {target.directory}"
     drifted = {found.instance.address: found for found in seen.plan.drifted}
     lines: list[Line] = []
     findings: dict[Key, bytes] = {}
