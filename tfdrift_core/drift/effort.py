@@ -6,6 +6,8 @@ CloudTrail cuts parameters off at 100 kB and a record at 256 kB, so that a real 
 from collections.abc import Mapping
 from typing import Any, Final
 
+import orjson
+
 MAX_VALUES: Final = 50_000
 MAX_CHARACTERS: Final = 1_000_000
 MAX_DEPTH: Final = 60
@@ -28,7 +30,7 @@ class Budget:
         """
         :raises TooMuchWorkError: when the record is too large to be looked at.
         """
-        values, characters = _measure(raw)
+        values, characters = _bounds(raw) or _measure(raw)
         self.size = values + characters // _CHARACTERS_OF_A_VALUE
         self._left = MAX_WORK
 
@@ -41,7 +43,27 @@ class Budget:
             raise TooMuchWorkError("it touches so much that working on it would take too long")
 
 
+def _bounds(raw: Mapping[str, Any]) -> tuple[int, int] | None:
+    """At least as many values and characters as a record has, by its text, where these and its levels are few enough.
+
+    A value stands behind a bracket or a comma, and each level has a bracket of its own.
+    """
+    try:
+        text = orjson.dumps(raw)
+    except orjson.JSONEncodeError:
+        return None
+    brackets = text.count(b"{") + text.count(b"[")
+    values, characters = 1 + brackets + text.count(b","), len(text)
+    if brackets >= MAX_DEPTH or values > MAX_VALUES or characters > MAX_CHARACTERS:
+        return None
+    return values, characters
+
+
 def _measure(raw: Mapping[str, Any]) -> tuple[int, int]:
+    """The values and characters of a record.
+
+    :raises TooMuchWorkError: when these or its levels are too many.
+    """
     values = characters = depth = 0
     level: list[Any] = [raw]
     while level:
