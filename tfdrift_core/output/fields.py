@@ -19,7 +19,7 @@ from tfdrift_core.drift.classify.identity import Identity, identify
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.present import change
 from tfdrift_core.drift.present.redact import Redactor
-from tfdrift_core.records.record import Last, Record, is_true
+from tfdrift_core.records.record import Lately, Record, is_true
 
 Value = str | int | bool | Sequence[str] | None
 
@@ -134,7 +134,7 @@ def _flag(member: str) -> Callable[[DriftEvent], Value]:
     return get
 
 
-_identities = Last(identify)
+_identities = Lately(identify)
 
 
 def _who(get: Callable[[Identity], Value]) -> Callable[[DriftEvent], Value]:

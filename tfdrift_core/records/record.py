@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import orjson
 
 MAX_REMEMBERED: Final = 1024
+_MAX_LATELY: Final = 16
 _Answer = TypeVar("_Answer")
 
 _VERSION_SUFFIX = re.compile(r"(?:\d{8}|\d{4}_\d\d_\d\d)(?:v\d+)?$")
@@ -215,16 +216,19 @@ class Record:
         return nanoseconds if 0 <= nanoseconds < 1 << 63 else 0
 
 
-class Last(Generic[_Answer]):
-    """Remembers the answer for the latest record only: all questions about one record come in a row."""
+class Lately(Generic[_Answer]):
+    """Remembers the answers for the latest records: a record that is told of is encoded soon after."""
 
     def __init__(self, find: Callable[..., _Answer]) -> None:
         self._find = find
-        self._last: tuple[Record, tuple[object, ...], _Answer] | None = None
+        # Replaced, never changed: several threads may ask.
+        self._answers: tuple[tuple[Record, tuple[object, ...], _Answer], ...] = ()
 
     def of(self, record: Record, *more: object) -> _Answer:
         """The answer of ``find``, computed anew for another record or other dependencies."""
-        last = self._last
-        if last is None or last[0] is not record or last[1] != more:
-            last = self._last = record, more, self._find(record, *more)
-        return last[2]
+        for known, others, answer in self._answers:
+            if known is record and others == more:
+                return answer
+        answer = self._find(record, *more)
+        self._answers = ((record, more, answer), *self._answers[: _MAX_LATELY - 1])
+        return answer

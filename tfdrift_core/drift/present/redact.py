@@ -21,7 +21,7 @@ from tfdrift_core.drift.classify.globs import Globs
 from tfdrift_core.drift.classify.identity import any_of
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.present.sensitive import sensitive_members, within
-from tfdrift_core.records.record import Last, Record
+from tfdrift_core.records.record import Lately, Record
 
 SENSITIVE = "(sensitive)"
 """What is shown in place of a secret."""
@@ -253,7 +253,7 @@ def _shown_record(record: Record, redactor: Redactor) -> Record:
     return Record(redactor.record(record.raw))
 
 
-_shown_records = Last(_shown_record)
+_shown_records = Lately(_shown_record)
 
 
 def secret_values(
