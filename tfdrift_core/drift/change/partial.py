@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfdrift_core.drift.compare.values import as_list, same
+from tfdrift_core.records.record import remembered
 
 _FAILED = re.compile(
     r"fail(?!over)|unsuccessful|unprocessed|errors?|invalid|rejected|unfulfilled|unknown|not(?:deleted|found|processed|updated)",
@@ -30,7 +31,12 @@ def may_have_failed(response: Mapping[str, Any]) -> bool:
     names = [*response]
     if len(names) == 1 and isinstance(body := response[names[0]], dict):
         names += body
-    return any(_FAILED.search(name) for name in names)
+    return any(map(_tells_failure, names))
+
+
+@remembered
+def _tells_failure(name: str) -> bool:
+    return _FAILED.search(name) is not None
 
 
 def without_failed(request: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +70,7 @@ def _counts_failures(name: str) -> bool:
 def _failures(response: Mapping[str, Any]) -> Iterator[Any]:
     """A text or the telling members of an object for each thing that failed."""
     for name, value in response.items():
-        if _FAILED.search(name):
+        if _tells_failure(name):
             yield from _listed(value)
 
 

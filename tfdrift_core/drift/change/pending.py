@@ -58,6 +58,8 @@ _IDENTITY = frozenset({"dbinstanceidentifier", "dbclusteridentifier", "cacheclus
 def of_now(service: str, operation: str, request: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     """The request without what is to happen later."""
     call = service, operation
+    if call not in _WAITING and call not in _ALWAYS:
+        return dict(request)
     later = {name.lower() for name in _ALWAYS.get(call, ())}
     at_once = next((value for name, value in request.items() if name.lower() == "applyimmediately"), None)
     if call in _WAITING and is_true(at_once):

@@ -16,6 +16,7 @@ from tfdrift_core.drift.compare.forms import network
 from tfdrift_core.records.record import Record
 
 _MAX_DEPTH = 64
+_NESTED = (dict, list)
 _WRAPPER_ENDINGS = ("Request", "Response", "Req", "Resp")
 
 
@@ -47,7 +48,10 @@ def _networks(value: Any, name: str, depth: int) -> Any:
     if depth > _MAX_DEPTH:
         return value
     if isinstance(value, dict):
-        return {key: _networks(member, key, depth + 1) for key, member in value.items()}
+        return {
+            key: _networks(member, key, depth + 1) if isinstance(member, _NESTED) or "cidr" in key.lower() else member
+            for key, member in value.items()
+        }
     if isinstance(value, list):
         return [_networks(element, name, depth + 1) for element in value]
     return network(value) if isinstance(value, str) and "cidr" in name.lower() else value
@@ -82,7 +86,7 @@ def _strip_xml(value: Any, depth: int) -> Any:
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: _plain_value(value, 0) if isinstance(value, (dict, list)) else _parameter(value)
+        key: _plain_value(value, 0) if isinstance(value, _NESTED) else _parameter(value)
         for key, value in parameters.items()
         if key != "Host"
     }
@@ -103,4 +107,8 @@ def _plain_value(value: Any, depth: int) -> Any:
         return [_plain_value(element, depth + 1) for element in items] if isinstance(items, list) else []
     if len(value) == 1 and value.get("quantity") == 0:
         return []
-    return {key: _plain_value(member, depth + 1) for key, member in value.items() if key != "xmlns"}
+    return {
+        key: _plain_value(member, depth + 1) if isinstance(member, _NESTED) else member
+        for key, member in value.items()
+        if key != "xmlns"
+    }
