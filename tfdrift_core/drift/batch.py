@@ -35,6 +35,8 @@ _MAX_GIVEN_UP: Final = 1000
 _STEPS_OF_A_LOOK: Final = 8
 """An expression looks at a part of a record; what is applied may look at all of it."""
 
+_NOTHING: Final = Scope(request={})
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -159,7 +161,7 @@ class Batch:
                 raise TooMuchWorkError(reason)
             self._budgets[id(record)] = call.budget
             request = canonical_request(record)
-            scope = Scope(request=request, record=record.raw, created=self._memory.created(request))
+            scope = _NOTHING.having(request=request, record=record.raw, created=self._memory.created(request))
             if event is not None:
                 self._apply(call, plan, scope)
                 for effect in gone:
@@ -211,7 +213,8 @@ class Batch:
             told = step.effect.fallback and handled
             for item in self._items(step.effect, scope):
                 call.budget.spend(call.budget.size // _STEPS_OF_A_LOOK + 1)
-                handled = self._effect(call, step, scope.having(item=item), told) or handled
+                names = scope.having(item=item) if step.effect.each else scope
+                handled = self._effect(call, step, names, told) or handled
                 if call.judged and call.is_no_change:
                     return
 
@@ -352,7 +355,7 @@ class Batch:
 
     def _settle(self, track: Track) -> None:
         """Tell the net change of one resource and what it ends, and remember what it is now."""
-        told = [*self._openings.get(track.instance, ()), *self._tell(track)]
+        told = [*self._openings.get(track.instance, ()), *(() if track.as_expected else self._tell(track))]
         if not told and not track.moved:
             return
         over = self._over(track)
