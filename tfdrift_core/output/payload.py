@@ -20,7 +20,8 @@ RAW = 0xFFFF
 _ENTRY = struct.Struct("<HHI")
 _NUMBER = struct.Struct("<Q")
 _U64 = (1 << 64) - 1
-_STORED = tuple(sorted({f.number: f for f in reversed(FIELDS)}.values(), key=lambda f: f.number))
+_STORED = tuple(sorted({f.number: f.get for f in reversed(FIELDS)}.items()))
+"""Numbers and getters of the fields; an alias is not stored."""
 
 
 class PayloadError(ValueError):
@@ -36,7 +37,7 @@ def encode(event: DriftEvent) -> bytes:
     """The payload of an event; secrets are hidden in it."""
     event = shown(event)
     parts = _parts(event)
-    _append(parts, RAW, _bytes(to_json(event.record.raw)))
+    parts.append(_entry(RAW, to_json(event.record.raw)))
     return b"".join(parts)
 
 
@@ -48,18 +49,20 @@ def encode_all(events: Sequence[DriftEvent]) -> bytes:
         for event in events:
             item = field.get(event)
             assert isinstance(item, str)
-            _append(parts, field.number, _bytes(item))
+            parts.append(_entry(field.number, item))
     return b"".join(parts)
 
 
 def _parts(event: DriftEvent) -> list[bytes]:
     parts = [MAGIC]
-    for field in _STORED:
-        value = field.get(event)
+    for number, get in _STORED:
+        value = get(event)
         if value is None or value == "":
             continue
-        for item in (value,) if isinstance(value, (str, int)) else value:
-            _append(parts, field.number, _bytes(item))
+        if isinstance(value, (str, int)):
+            parts.append(_entry(number, value))
+        else:
+            parts += [_entry(number, item) for item in value]
     return parts
 
 
@@ -78,13 +81,9 @@ def decode(payload: bytes) -> tuple[dict[str, Value], bytes]:
     return values, found.get(RAW, [b"\0"])[0][:-1]
 
 
-def _append(parts: list[bytes], number: int, data: bytes) -> None:
-    parts.append(_ENTRY.pack(number, 0, len(data)))
-    parts.append(data)
-
-
-def _bytes(item: str | int) -> bytes:
-    return text_bytes(item) + b"\0" if isinstance(item, str) else _NUMBER.pack(min(max(item, 0), _U64))
+def _entry(number: int, item: str | int) -> bytes:
+    data = text_bytes(item) + b"\0" if isinstance(item, str) else _NUMBER.pack(min(max(item, 0), _U64))
+    return _ENTRY.pack(number, 0, len(data)) + data
 
 
 def _entries(payload: bytes) -> Iterator[tuple[int, bytes]]:

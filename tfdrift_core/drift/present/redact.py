@@ -21,7 +21,7 @@ from tfdrift_core.drift.classify.globs import Globs
 from tfdrift_core.drift.classify.identity import any_of
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.present.sensitive import sensitive_members, within
-from tfdrift_core.records.record import Lately, Record
+from tfdrift_core.records.record import Lately, Record, remembered
 
 SENSITIVE = "(sensitive)"
 """What is shown in place of a secret."""
@@ -100,9 +100,7 @@ class Redactor:
     def record(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of a CloudTrail record that may be shown.  Structure and names stay; access key ids stay."""
         record = Record(raw)
-        event = f"{record.service}:{record.operation}".lower()
-        paths = tuple(path for globs, path in _data().events if globs.match(event))
-        shown = self._walk(raw, 0, paths)
+        shown = self._walk(raw, 0, _paths_of(f"{record.service}:{record.operation}"))
         if not isinstance(shown, dict):
             return {}
         if members := sensitive_members(record):
@@ -227,6 +225,8 @@ class Redactor:
         return _hidden(value)
 
     def _text(self, text: str, depth: int, tags: bool) -> str:
+        if _is_plain(text):
+            return self.scrub(text)
         document = _structure(text)
         if document is not None:
             shown = self._walk(document, depth + 1, (), tags)
@@ -239,6 +239,18 @@ class Redactor:
             if needle in text:
                 text = pattern.sub(_blank, text)
         return self.scrub(text)
+
+
+@remembered
+def _is_plain(text: str) -> bool:
+    """Whether a text is no document and holds nothing like a secret; most texts of a trail come again and again."""
+    return _structure(text) is None and not any(needle in text for needle, _ in _data().contents)
+
+
+@remembered
+def _paths_of(event: str) -> tuple[tuple[str, ...], ...]:
+    """The members of a call's record that hold secrets under harmless names."""
+    return tuple(path for globs, path in _data().events if globs.match(event.lower()))
 
 
 @lru_cache(maxsize=8)
