@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from tfdrift_core.drift.classify.identity import identify
+from tfdrift_core.drift.classify.identity import identities
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Opening, Resolution, Resource
 from tfdrift_core.drift.present.redact import Redactor
 from tfdrift_core.records.record import Record
@@ -47,7 +47,7 @@ def opened(event: DriftEvent, steps: tuple[str | int, ...]) -> Opening:
         kind=event.kind,
         resource=event.resource,
         opened=event.record.time,
-        by=identify(event.record).user,
+        by=identities.of(event.record).user,
         record=Record({name: raw[name] for name in _KEPT if name in raw} | _parameters(raw)),
         steps=steps,
         path=event.path,

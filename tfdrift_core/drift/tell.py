@@ -49,9 +49,11 @@ class Teller:
             if seen is not None:
                 return self.drift(track, Net(touch, seen))
             reason = "the provider's ignore_tags"
-        else:
+        elif self.expectations.ask_for_changes:
             change = _change_of(touch.record, instance, difference)
             reason = expected_change(touch.record, change, self.expectations)
+        else:
+            reason = ""
         if reason:
             self.withheld(track, [net], reason)
             return None
@@ -101,7 +103,8 @@ class Teller:
         return None if expected else event
 
     def _emit(self, event: DriftEvent) -> DriftEvent:
-        event = replace(event, hint=hint(event))
+        if text := hint(event):
+            event = replace(event, hint=text)
         self._events.append((self._order[id(event.record)], event))
         return event
 

@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 import orjson
 
-from tfdrift_core.drift.classify.identity import Identity, identify
+from tfdrift_core.drift.classify.identity import Identity, identities
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.present import change
 from tfdrift_core.drift.present.redact import Redactor
-from tfdrift_core.records.record import Lately, Record, is_true
+from tfdrift_core.records.record import Record, is_true
 
 Value = str | int | bool | Sequence[str] | None
 
@@ -134,11 +134,8 @@ def _flag(member: str) -> Callable[[DriftEvent], Value]:
     return get
 
 
-_identities = Lately(identify)
-
-
 def _who(get: Callable[[Identity], Value]) -> Callable[[DriftEvent], Value]:
-    return lambda event: get(_identities.of(event.record))
+    return lambda event: get(identities.of(event.record))
 
 
 def _short_source(event: DriftEvent) -> Value:

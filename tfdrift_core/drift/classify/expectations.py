@@ -111,6 +111,11 @@ class Expectations:
     aws_services: bool = True
     rules: tuple[Rule, ...] = ()
 
+    @property
+    def ask_for_changes(self) -> bool:
+        """Whether a rule has to know what changed, and in which resource."""
+        return any(rule.needs_change for rule in self.rules)
+
     @classmethod
     def parse(cls, mapping: Mapping[str, Any] | None) -> "Expectations":
         """Check and compile ``expected``.

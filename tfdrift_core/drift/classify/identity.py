@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from tfdrift_core import yaml_data
 from tfdrift_core.drift.classify.globs import Globs, fits
-from tfdrift_core.records.record import Record
+from tfdrift_core.records.record import Lately, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,10 @@ def identify(record: Record) -> Identity:
         machine=machine,
         cross_account=bool(account and record.account and account != record.account),
     )
+
+
+identities: Final = Lately(identify)
+"""Of the records that are told of."""
 
 
 def _get(mapping: Mapping[str, Any], key: str) -> object:

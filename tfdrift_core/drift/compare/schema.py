@@ -13,11 +13,11 @@ since 5.32.  A kind that is a list in some providers and a set in others is spel
 """
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -51,6 +51,7 @@ _KINDS: dict[str, Kind] = {
     "e": "block_set",
     "1": "block_single",
 }
+_MAX_SCHEMAS: Final = 1000
 _DEFAULTS: dict[Kind, Any] = {"string": "", "number": 0, "bool": False, "map": {}}
 
 
@@ -95,6 +96,9 @@ class Block:
     newer: tuple[str, ...] = ()
 
 
+_schemas: dict[Hashable, Block] = {}
+
+
 @cache
 def _lines() -> Mapping[str, str]:
     data = resources.files("tfdrift_core.catalog").joinpath("schema.txt.gz").read_bytes()
@@ -124,6 +128,30 @@ def schema_of(resource_type: str, attributes: Mapping[str, Any]) -> Block | None
     block = schema_for(resource_type)
     if block is None or not block.newer:
         return block
+    # Most instances of a type hold the same, and so share a schema.
+    key = resource_type, frozenset(attributes), _shape(block, attributes)
+    known = _schemas.get(key)
+    if known is None:
+        if len(_schemas) >= _MAX_SCHEMAS:
+            _schemas.clear()
+        known = _schemas[key] = _schema(resource_type, block, attributes)
+    return known
+
+
+def _shape(block: Block, sample: Any) -> Hashable:
+    """All that ``_known`` asks ``sample`` for: two of one shape have one schema."""
+    if isinstance(sample, list):
+        if not sample:
+            return "none"
+        sample = sample[0]
+    held: Mapping[str, Any] = sample if isinstance(sample, Mapping) else {}
+    below = ((name, block.attributes[name].nested) for name in block.newer)
+    return tuple(
+        (name in held, _shape(nested, held.get(name)) if nested and nested.newer else None) for name, nested in below
+    )
+
+
+def _schema(resource_type: str, block: Block, attributes: Mapping[str, Any]) -> Block:
     era = _era(block, attributes)
     known = _known(schema_for(resource_type, era) or block, attributes, era)
     if era == 0 or not any(node.newer for node in block.attributes.values()):
