@@ -332,6 +332,8 @@ class Batch:
     def _deletes_unmanaged(self, event: Event) -> Sequence[Effect]:
         """Those effects of a call that may delete what was made outside Terraform."""
         memory = self._memory
+        if not memory.shared and not memory.any_unmanaged:
+            return ()
         return [e for e in event.effects if e.delete and (memory.shared or any(map(memory.unmanaged, e.types)))]
 
     def _unmanaged(self, type: str, names: Collection[str | None]) -> Iterable[Key]:

@@ -145,6 +145,11 @@ class Memory:
         dropped, self._dropped = self._dropped, {}
         return () if self.shared else [key for key in dropped if key not in self._resources]
 
+    @property
+    def any_unmanaged(self) -> bool:
+        """Whether anything may be remembered that was made outside Terraform."""
+        return bool(self._outside)
+
     def unmanaged(self, type: str) -> Sequence[Key]:
         """The open drifts of this type that were made outside Terraform."""
         return tuple(self._outside.get(type, ()))

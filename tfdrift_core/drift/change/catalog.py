@@ -70,7 +70,8 @@ class Catalog:
 
     def _event(self, source: str, name: str) -> Event | None:
         """An event of a file, else what was derived of the call."""
-        return self._of(source).get(name) or (_derived_event(source, name) if self.builtin else None)
+        known = self._read.get(source) or self._of(source)
+        return known.get(name) or (_derived_event(source, name) if self.builtin else None)
 
     @cached_property
     def _sources(self) -> Mapping[str, None]:

@@ -58,8 +58,16 @@ def sensitive_attribute(type: str, path: Path) -> bool:
     )
 
 
-def _listed(table: Mapping[str, Sequence[tuple[str, ...]]], type: str, steps: Sequence[str]) -> bool:
-    return any(tuple(steps[n : n + len(listed)]) == listed for listed in table.get(type, ()) for n in range(len(steps)))
+def _listed(table: Mapping[str, Sequence[tuple[str, ...]]], type: str, path: Sequence[str | int]) -> bool:
+    if type not in table:
+        return False
+    steps = _named(path)
+    return any(steps[n : n + len(listed)] == listed for listed in table[type] for n in range(len(steps)))
+
+
+def _named(path: Sequence[str | int]) -> tuple[str, ...]:
+    """A path without its indexes."""
+    return tuple([step for step in path if isinstance(step, str)])
 
 
 def _variable(steps: Sequence[str]) -> bool:
@@ -289,7 +297,7 @@ def _secrets(
     secret: bool,
     environment: bool,
 ) -> Iterator[str]:
-    secret = secret or path in marked or tuple(step for step in path if isinstance(step, str)) in marked
+    secret = secret or (bool(marked) and (path in marked or _named(path) in marked))
     if len(path) > _MAX_DEPTH:
         return
     if isinstance(value, str):
@@ -313,21 +321,24 @@ def _secrets(
             elif variables:
                 own = environment and bool(_data().telling.search(normal(step)))
             else:
-                steps = [part for part in below if isinstance(part, str)]
-                own = kind.secret or kind.text or _listed(_data().attributes, type, steps)
-                own = own and not _listed(_data().shown, type, steps)
+                own = kind.secret or kind.text or _listed(_data().attributes, type, below)
+                own = own and not _listed(_data().shown, type, below)
             yield from _secrets(type, inner, below, marked, secret or own, variables)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a name says about its value; ``plain`` is the name without case and punctuation."""
+    """What a name says about its value; ``plain`` is the name without case and punctuation.
+
+    ``of_pairs`` says that it may tell something about the values beside it.
+    """
 
     plain: str
     secret: bool
     text: bool
     environment: bool
     tags: bool
+    of_pairs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +426,7 @@ def _kind_of(name: str) -> _Kind:
         text=not harmless and bool(data.texts.search(bare)),
         environment=bool(data.environments.search(plain)),
         tags=bool(data.tags.search(plain)),
+        of_pairs=plain in data.pair_flags | data.inside | data.pair_names | data.inside_names,
     )
 
 
@@ -424,34 +436,38 @@ _STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[\d+\]|([^.\[\]]+)')
 def _steps(path: Path) -> Sequence[str]:
     """The names on a path, without indexes."""
     if not isinstance(path, str):
-        return [step for step in path if isinstance(step, str)]
+        return _named(path)
     return [name for quoted, bare in _STEP.findall(path) if (name := quoted or bare)]
 
 
 def _tells(pair: Mapping[str, Any], header: bool = False) -> bool:
     """Whether a pair's name, or a flag beside it, says that its value is secret; ``header``: it is a header's name."""
-    data = _data()
+    namespaces = _data().namespaces
     for key, value in pair.items():
-        member = _kind(str(key)).plain
-        if member in data.pair_flags and value in (True, "true"):
+        kind = _kind(str(key))
+        if kind.of_pairs and _member_tells(kind.plain, value, header):
             return True
-        if member in data.inside:
-            # Terraform puts a block into a list.
-            for block in value if isinstance(value, (list, tuple)) else [value]:
-                if isinstance(block, Mapping) and _tells(block, True):
-                    return True
-        if not isinstance(value, str):
-            continue
-        if member in (data.inside_names if header else data.pair_names):
-            # An API Gateway patch names its target by a path.
-            name = normal(value.rpartition("/")[2])
-            if not data.harmless.search(name) and (_kind(name).secret or _kind(name).text or data.telling.search(name)):
-                return True
-            if (header or member in data.headers) and data.own_headers.search(name):
-                return True
-        if value in data.namespaces:
+        if isinstance(value, str) and value in namespaces:
             return True
     return False
+
+
+def _member_tells(member: str, value: Any, header: bool) -> bool:
+    data = _data()
+    if member in data.pair_flags and value in (True, "true"):
+        return True
+    if member in data.inside:
+        # Terraform puts a block into a list.
+        for block in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(block, Mapping) and _tells(block, True):
+                return True
+    if not isinstance(value, str) or member not in (data.inside_names if header else data.pair_names):
+        return False
+    # An API Gateway patch names its target by a path.
+    name = normal(value.rpartition("/")[2])
+    if not data.harmless.search(name) and (_kind(name).secret or _kind(name).text or data.telling.search(name)):
+        return True
+    return (header or member in data.headers) and data.own_headers.search(name) is not None
 
 
 def _without_short_options(arguments: Sequence[Any]) -> Sequence[Any]:
