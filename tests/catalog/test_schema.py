@@ -172,3 +172,13 @@ def test_members_that_the_provider_of_the_state_lacks_are_not_added() -> None:
     assert (condition := block.attributes["condition"].nested) is not None
     assert (header := condition.attributes["host_header"].nested) is not None
     assert "regex_values" not in header.attributes
+
+
+def test_resources_that_hold_the_same_share_a_schema() -> None:
+    def block(*hosts: object, **more: object) -> Block | None:
+        return schema_of("aws_lb_listener_rule", {"id": "1", "condition": [{"host_header": list(hosts)}], **more})
+
+    plain, newer = {"values": ["a.example"]}, {"values": [], "regex_values": ["a"]}
+    assert block(plain) is block({"values": ["b.example"]})
+    assert len({id(block(*hosts)) for hosts in ((), (plain,), (newer,))}) == 3
+    assert block(plain) is not block(plain, tags_all={})

@@ -84,3 +84,14 @@ def test_deleted_as_expected_is_withheld() -> None:
     resource = track()
     assert [n.difference for n in resource.change(None, touch(RULE))] == [None]
     assert list(resource.net()) == []
+
+
+@pytest.mark.parametrize("verdict", [TERRAFORM, RULE], ids=["terraform", "rule"])
+def test_what_expected_calls_alone_left_is_where_the_next_change_starts(verdict: Verdict) -> None:
+    resource = track()
+    change(resource, verdict, delay_seconds=5)
+    assert resource.as_expected
+    assert resource.differing() == ([] if verdict is TERRAFORM else [("delay_seconds",)])
+    change(resource, delay_seconds=7)
+    assert not resource.as_expected
+    assert net(resource) == [("delay_seconds", 5, 7)]

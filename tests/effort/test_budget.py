@@ -137,3 +137,34 @@ def test_a_parameter_with_no_name_to_speak_of_is_no_attribute(name: str) -> None
     request = {"queueUrl": QUEUE, "attributes": {"VisibilityTimeout": "7", name: "x"}, name: {name: "x"}}
     events = _result(record_of("sqs", ("SetQueueAttributes", request))).events
     assert {event.path for event in events} <= {"visibility_timeout_seconds"}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {},
+        {"a": {}, "b": [], "c": "{[,]}", "d": [1, [2, {"e": None}]]},
+        {"ä€": "😀" * 9, "x": [{}] * 9},
+        {"x": list(range(1000))},
+    ],
+)
+def test_a_text_says_of_no_record_less_than_it_is(raw: Mapping[str, Any]) -> None:
+    bounds = effort._bounds(raw)
+    assert bounds is not None
+    assert all(most >= found for most, found in zip(bounds, effort._measure(raw), strict=True))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"x": [0] * effort.MAX_VALUES},
+        {"x": "x" * effort.MAX_CHARACTERS},
+        {"x": _deep(effort.MAX_DEPTH)},
+        {"x": _deep(900)},
+        {"x": "\ud800"},
+        {"x": 1 << 70},
+    ],
+    ids=["values", "characters", "levels", "levels-beyond-json", "half-a-pair", "number"],
+)
+def test_what_a_text_cannot_bound_is_gone_through(raw: Mapping[str, Any]) -> None:
+    assert effort._bounds(raw) is None
