@@ -1,5 +1,6 @@
 """Who gave a drifted attribute its value: the call after which it was what the plan shows."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,14 +9,17 @@ from tfdrift_core.blame.plan import Drifted, Plan
 from tfdrift_core.blame.steps import Step, holds_unknown
 from tfdrift_core.blame.steps import steps as played
 from tfdrift_core.drift.change.catalog import Catalog
-from tfdrift_core.drift.compare.diff import Difference, Owner, diff, path_text, related
+from tfdrift_core.drift.compare.diff import Difference, Owner, Path, diff, path_text, related
 from tfdrift_core.drift.compare.schema import Block, schema_of
-from tfdrift_core.drift.compare.values import is_empty, member, same
+from tfdrift_core.drift.compare.values import is_empty, member, render, same
+from tfdrift_core.drift.effort import TooMuchWorkError
 from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.drift.present.present import present, secrets_of
 from tfdrift_core.output.fields import values
 from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.model import Attributes
+
+log = logging.getLogger("tfdrift.blame")
 
 COMPUTED: Final = "an attribute that the provider computes; no call sets it"
 MASKED: Final = "the call changed it; its value is not in the record"
@@ -48,11 +52,14 @@ class Part:
 def blame(plan: Plan, records: Iterable[Record], catalog: Catalog, since: str) -> Sequence[Part]:
     """Every drifted attribute of a plan with its cause, in the plan's order; ``since`` names the records' first day."""
     steps = played(plan, records, catalog)
-    return [
-        part
-        for drifted in plan.drifted
-        for part in _Resource(drifted, steps.get(drifted.instance.address, ()), since).parts()
-    ]
+    found: list[Part] = []
+    for drifted in plan.drifted:
+        address = drifted.instance.address
+        try:
+            found += _Resource(drifted, steps.get(address, ()), since).parts()
+        except TooMuchWorkError as error:
+            log.error("%s: its drift is not compared: %s", address, error)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +70,34 @@ class _Aim:
     sign: str = ""
     element: Any = None
 
-    def met(self, left: Sequence[Difference], now: Attributes) -> bool:
-        """Whether a resource is there already, by what differs between it as it is now and the plan."""
-        near = [difference for difference in left if related(difference.path, self.difference.path)]
-        if not self.sign:
+
+class _Left:
+    """What differs between a resource, as a call left it, and the plan, in one attribute."""
+
+    def __init__(self, now: Attributes, differences: Sequence[Difference]) -> None:
+        self._now, self._differences = now, differences
+        self._texts: dict[tuple[Path, str], frozenset[str | None]] = {}
+
+    def has_met(self, aim: _Aim) -> bool:
+        """Whether the resource is what the plan shows already, as far as the aim goes."""
+        path = aim.difference.path
+        near = [difference for difference in self._differences if related(difference.path, path)]
+        if not aim.sign:
             return not near
-        if all(difference.path == self.difference.path for difference in near):
-            side = "added" if self.sign == "+" else "removed"
-            return all(self.element not in getattr(difference, side) for difference in near)
+        if all(difference.path == path for difference in near):
+            return render(aim.element) not in self._elements(path, "added" if aim.sign == "+" else "removed")
         # A list of the plan's length differs inside of its elements.
-        elements = member(now, self.difference.path)
-        there = any(same(self.element, other) for other in (elements if isinstance(elements, list) else ()))
-        return there is (self.sign == "+")
+        elements = member(self._now, path)
+        there = any(same(aim.element, other) for other in (elements if isinstance(elements, list) else ()))
+        return there is (aim.sign == "+")
+
+    def _elements(self, path: Path, side: str) -> frozenset[str | None]:
+        """The elements that the plan has added or removed and the resource not, as texts: there may be thousands."""
+        texts = self._texts.get((path, side))
+        if texts is None:
+            found = (getattr(difference, side) for difference in self._differences if difference.path == path)
+            texts = self._texts[path, side] = frozenset(render(element) for elements in found for element in elements)
+        return texts
 
 
 class _Resource:
@@ -85,6 +108,7 @@ class _Resource:
         instance = drifted.instance
         self._block: Block | None = schema_of(instance.type, instance.attributes)
         self._owner = Owner(instance.account, instance.region)
+        self._lefts: dict[tuple[str, int], _Left] = {}
 
     def parts(self) -> Iterator[Part]:
         drifted = self._drifted
@@ -118,36 +142,43 @@ class _Resource:
         """The call that brought a part of the resource to where the plan has it, why not, and the calls before it."""
         path = aim.difference.path
         near = [step for step in self._steps if any(related(change.path, path) for change in step.changes)]
-        met = [self._met(aim, step.after) for step in near]
-        masked = _last(_masks(step, path) for step in near)
-        named = _last(_names(step, aim) for step in near) if aim.sign else len(near) - 1
-        if near and met[-1]:
+        if not near:
+            return None, COMPUTED if self._computed(path) else no_record(self._since), ()
+        met = [self._left(aim.difference.attribute, step).has_met(aim) for step in near]
+        if met[-1]:
             # Behind the last call that left it otherwise.
             place = max(place for place, there in enumerate(met) if there and not (place and met[place - 1]))
             reason = _expected(_event(near[place], path))
-        elif max(masked, named) < 0:
-            place, reason = len(near) - 1, BESIDE
         else:
-            place, reason = (masked, MASKED) if masked >= named else (named, OTHER)
+            place, reason = _unmet(aim, near)
         history = tuple(_event(step, path) for step in near[: place + 1])
-        if not near:
-            return None, COMPUTED if self._computed(path) else no_record(self._since), ()
         if reason in (OTHER, BESIDE) and self._computed(path):
             return None, COMPUTED, history
         return history[-1], reason, history
 
-    def _met(self, aim: _Aim, now: Attributes | None) -> bool:
-        """Whether a resource, as a call left it, is what the plan shows as far as the aim goes."""
-        name, after = aim.difference.attribute, self._drifted.after or {}
-        one, other = ({name: side[name]} if name in side else {} for side in (now or {}, after))
-        return aim.met(diff(one, other, self._block, self._owner), now or {})
+    def _left(self, name: str, step: Step) -> _Left:
+        known = self._lefts.get((name, id(step)))
+        if known is None:
+            now, after = step.after or {}, self._drifted.after or {}
+            one, other = ({name: side[name]} if name in side else {} for side in (now, after))
+            known = self._lefts[name, id(step)] = _Left(now, diff(one, other, self._block, self._owner))
+        return known
 
-    def _computed(self, path: tuple[str | int, ...]) -> bool:
+    def _computed(self, path: Path) -> bool:
         node = self._block.attributes.get(str(path[0])) if self._block else None
         return node is not None and node.computed_only
 
 
-def _masks(step: Step, path: tuple[str | int, ...]) -> bool:
+def _unmet(aim: _Aim, near: Sequence[Step]) -> tuple[int, str]:
+    """Which of the calls is told of where none brought it to where the plan has it, and why none did."""
+    masked = _last(_masks(step, aim.difference.path) for step in near)
+    named = _last(_names(step, aim) for step in near) if aim.sign else len(near) - 1
+    if max(masked, named) < 0:
+        return len(near) - 1, BESIDE
+    return (masked, MASKED) if masked >= named else (named, OTHER)
+
+
+def _masks(step: Step, path: Path) -> bool:
     return any(holds_unknown(change.new) for change in step.changes if related(change.path, path))
 
 
@@ -158,15 +189,16 @@ def _last(answers: Iterable[bool]) -> int:
 
 def _names(step: Step, aim: _Aim) -> bool:
     """Whether a call added or removed this very element."""
+    text = render(aim.element)
     return any(
-        same(aim.element, element)
+        render(element) == text
         for change in step.changes
         if related(change.path, aim.difference.path)
         for element in (*change.added, *change.removed)
     )
 
 
-def _event(step: Step, path: tuple[str | int, ...] | None) -> DriftEvent:
+def _event(step: Step, path: Path | None) -> DriftEvent:
     """What is told of a call: of its events the one that is about a path, where there is one."""
     text = path_text(path) if path else ""
     return next((event for event in step.events if _leads(event.path, text)), step.events[0])
