@@ -1,21 +1,18 @@
 """Old records, compared with what state was when each of them was logged."""
 
-import json
 import logging
-import sqlite3
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-import orjson
-
 from tfdrift_core.config import Config
 from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.sink import Sink
 from tfdrift_core.pipeline import Pipeline
+from tfdrift_core.records.ordered import Ordered
 from tfdrift_core.records.record import Record
 from tfdrift_core.records.scan import HELD_RECORDS
 from tfdrift_core.sources.base import Batch
@@ -27,28 +24,6 @@ log = logging.getLogger("tfdrift.replay")
 _SECOND: Final = 1_000_000_000
 _TOGETHER: Final = 300 * _SECOND
 """What is done to a resource within so long comes to one net change, as in a file of a trail: it has five minutes."""
-
-
-class Ordered:
-    """Records in the order of their times, whatever order they came in.
-
-    A trail is one folder for each account and region, so that none of its files is the next of another.  Records wait
-    in a database that SQLite keeps in memory, and beyond that in a file that only this process can open.
-    """
-
-    def __init__(self) -> None:
-        self._rows = sqlite3.connect("", check_same_thread=False)
-        self._rows.execute("CREATE TABLE record (time INTEGER, raw BLOB)")
-
-    def add(self, records: Iterable[Record]) -> None:
-        self._rows.executemany("INSERT INTO record VALUES (?, ?)", ((one.time, _bytes(one)) for one in records))
-
-    def __iter__(self) -> Iterator[Record]:
-        rows = self._rows.execute("SELECT raw FROM record ORDER BY time, rowid")
-        return (_record(raw) for (raw,) in rows)
-
-    def close(self) -> None:
-        self._rows.close()
 
 
 class AtTheTime(Pipeline):
@@ -146,18 +121,3 @@ def _in_versions(records: Iterable[Record], begins: Sequence[int]) -> Iterator[l
 
 def _time(moment: int) -> str:
     return datetime.fromtimestamp(moment / _SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _bytes(record: Record) -> bytes:
-    try:
-        return orjson.dumps(record.raw)
-    except orjson.JSONEncodeError:
-        # Halves of surrogate pairs, and numbers beyond 64 bits.
-        return json.dumps(record.raw).encode()
-
-
-def _record(raw: bytes) -> Record:
-    try:
-        return Record(orjson.loads(raw))
-    except orjson.JSONDecodeError:
-        return Record(json.loads(raw))

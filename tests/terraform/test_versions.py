@@ -12,8 +12,8 @@ from tests.real.parts import MissingPartError
 from tests.terraform.conftest import Aws, Site
 from tests.terraform.states import ec2, resource, state
 from tfdrift_core import at_the_time
-from tfdrift_core.at_the_time import Ordered
 from tfdrift_core.config import load
+from tfdrift_core.records.ordered import Ordered
 from tfdrift_core.records.record import Record
 from tfdrift_core.terraform import backends
 from tfdrift_core.terraform.backends.base import Context, History, Ref, Version, Versioned

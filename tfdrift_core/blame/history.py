@@ -1,5 +1,6 @@
 """The records that may explain a drift: from a trail, or from CloudTrail's event history."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +16,12 @@ from tfdrift_core.drift.change.catalog import Catalog
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.records.record import Record
 from tfdrift_core.records.scan import parts
-from tfdrift_core.records.sift import Packed
-from tfdrift_core.sources.files import unpacked
+from tfdrift_core.records.sift import Document, Packed
+from tfdrift_core.sources.base import Batch
+from tfdrift_core.sources.files import DamagedError, unpacked
 from tfdrift_core.sources.open import open_source
+
+log = logging.getLogger("tfdrift.blame")
 
 SPACING: Final = 0.5
 """Seconds between two requests to one account and region: LookupEvents takes two a second
@@ -29,6 +33,8 @@ _GLOBAL: Final = "us-east-1"
 def from_source(url: str, config: Config, catalog: Catalog, since: float) -> Iterator[Record]:
     """The changes in a source that ends, not older than ``since`` (seconds since the epoch).
 
+    What is damaged is told; what was before it, and what comes after, is read.
+
     :raises SourceError: when it cannot be read.
     """
     source = open_source(url, config, Ledger(), Metrics())
@@ -37,12 +43,21 @@ def from_source(url: str, config: Config, catalog: Catalog, since: float) -> Ite
             if batch is None:
                 continue
             for document in batch.documents:
-                for one in unpacked(document) if isinstance(document, Packed) else (document,):
-                    for part in parts(one, batch.origin, catalog.ignores, batch.place):
-                        yield from (record for record in part.records if record.time >= since * 1e9)
+                try:
+                    yield from (record for record in _records(document, batch, catalog) if record.time >= since * 1e9)
+                except DamagedError as error:
+                    log.error("%s: %s; what was before is read", batch.origin, error)
             source.acknowledge(batch)
     finally:
         source.close()
+
+
+def _records(document: Document | Packed, batch: Batch, catalog: Catalog) -> Iterator[Record]:
+    for one in unpacked(document) if isinstance(document, Packed) else (document,):
+        for part in parts(one, batch.origin, catalog.ignores, batch.place):
+            for fault in part.errors:
+                log.warning("%s", fault)
+            yield from part.records
 
 
 class EventHistory:

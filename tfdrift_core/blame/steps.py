@@ -15,6 +15,7 @@ from tfdrift_core.drift.compare.values import UNKNOWN
 from tfdrift_core.drift.effort import TooMuchWorkError
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import DriftEvent, Kind
+from tfdrift_core.records.ordered import Ordered
 from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.model import Attributes, Instance
 
@@ -39,10 +40,12 @@ class Step:
 def steps(plan: Plan, records: Iterable[Record], catalog: Catalog) -> Mapping[str, Sequence[Step]]:
     """Address of a drifted resource to the calls that changed it, expected ones too, the oldest first."""
     player = _Player(plan, catalog)
-    # Not by their ids: whoever forges a record chooses its id, and would hide the real one.
-    unique = {record.content: record for record in records}
-    for record in sorted(unique.values(), key=lambda record: record.time):
-        player.play(record)
+    seen: set[bytes] = set()
+    for record in records if isinstance(records, Ordered) else sorted(records, key=lambda record: record.time):
+        # Not by their ids: whoever forges a record chooses its id, and would hide the real one.
+        if record.content not in seen:
+            seen.add(record.content)
+            player.play(record)
     return player.steps
 
 

@@ -1,6 +1,8 @@
 """Who gave a drifted attribute its value: the call after which it was what the plan shows."""
 
+import hashlib
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +17,7 @@ from tfdrift_core.drift.compare.values import is_empty, member, render, same
 from tfdrift_core.drift.effort import TooMuchWorkError
 from tfdrift_core.drift.event import DriftEvent, Kind
 from tfdrift_core.drift.present.present import present, secrets_of
+from tfdrift_core.drift.tell import resource_of
 from tfdrift_core.output.fields import values
 from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.model import Attributes
@@ -28,6 +31,9 @@ BESIDE: Final = "the last call that changed the attribute; the record does not n
 
 
 def no_record(since: str) -> str:
+    """``since`` names the first day of the records, "" where there are none."""
+    if not since:
+        return "there is no record that could name it"
     return f"no record since {since} names it: older than that, or made by AWS itself"
 
 
@@ -47,6 +53,11 @@ class Part:
     reason: str = ""
     history: tuple[DriftEvent, ...] = ()
     element: str = ""
+
+    @property
+    def earlier(self) -> Sequence[DriftEvent]:
+        """The calls before the cause, or all where none is, the latest first."""
+        return tuple(reversed(self.history if self.cause is None else self.history[:-1]))
 
 
 def blame(plan: Plan, records: Iterable[Record], catalog: Catalog, since: str) -> Sequence[Part]:
@@ -214,24 +225,45 @@ def _expected(event: DriftEvent) -> str:
     return event.reason if event.kind is Kind.EXPECTED else ""
 
 
-def as_row(part: Part) -> dict[str, Any]:
-    """A part as plain data, by the names of our fields."""
-    instance = part.drifted.instance
-    row: dict[str, Any] = {
-        "tf.address": instance.address,
-        "tf.type": instance.type,
-        "tf.state": instance.state,
-        "drift.path": part.path,
-        "drift.old_value": part.old,
-        "drift.new_value": part.new,
-        "element": part.element,
-        "reason": part.reason,
-        "explained": part.cause is not None,
-    }
-    if part.cause is not None:
-        found = values(part.cause)
-        row |= {name: value for name, value in found.items() if name.startswith(("drift.user", "ct."))}
-        row |= {
-            name: found[name] for name in ("drift.time", "drift.srcip", "drift.console", "drift.link") if name in found
-        }
-    return {name: value for name, value in row.items() if value not in (None, "")}
+_OF_HISTORY: Final = frozenset(
+    {"ct.id", "ct.name", "ct.time", "drift.user", "drift.srcip", "drift.path", "drift.old_value", "drift.new_value"}
+)
+
+
+def as_row(part: Part, history: bool = False) -> dict[str, Any]:
+    """A part as plain data, by the names of our fields: the drift is the plan's, who and when are the call's.
+
+    ``history`` adds the earlier calls, the latest first.
+    """
+    drifted, cause = part.drifted, part.cause
+    instance = drifted.instance
+    record = cause.record if cause is not None else Record({})
+    secrets = secrets_of(instance, drifted.before) | secrets_of(instance, drifted.after or {})
+    texts = {"+": (), "-": (), part.element[:1]: (part.element[2:],)}
+    event = DriftEvent(
+        record=record,
+        kind=Kind.DELETED if drifted.after is None else Kind.MODIFIED,
+        resource=resource_of(instance, record, part.path),
+        id=_id(instance.state, instance.address, part.path, part.element, part.new or ""),
+        attribute=re.split(r"[.\[]", part.path, maxsplit=1)[0],
+        path=part.path,
+        old_value=part.old,
+        new_value=part.new,
+        added=texts["+"],
+        removed=texts["-"],
+        reason=part.reason,
+        redacted=secrets | (cause.redacted if cause is not None else frozenset()),
+    )
+    more: dict[str, Any] = {"element": part.element, "reason": part.reason, "explained": cause is not None}
+    if history:
+        more["history"] = [
+            {name: value for name, value in values(step).items() if name in _OF_HISTORY} for step in part.earlier
+        ]
+    return (
+        values(event) | {"drift.confidence": "verified"} | {name: value for name, value in more.items() if value != ""}
+    )
+
+
+def _id(*parts: str) -> str:
+    """The same for the same drift, whichever plan shows it."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]

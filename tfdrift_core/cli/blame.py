@@ -10,7 +10,7 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from tfdrift_core.drift.change.catalog import load as load_catalog
 from tfdrift_core.drift.classify.identity import identify
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.output.fields import shown
-from tfdrift_core.records.record import Record
+from tfdrift_core.records.ordered import Ordered
 from tfdrift_core.sources.base import SourceError
 from tfdrift_core.text import json_line, one_line
 
@@ -57,13 +57,10 @@ def run(args: argparse.Namespace) -> int:
         plans = [load(path) for path in args.plans]
         config = Config(aws=Aws(profile=args.profile, region=args.region, endpoint_url=args.endpoint_url))
         catalog = load_catalog()
-        parts = [
-            part
-            for plan in plans
-            for part in trace.blame(
-                plan, list(_records(plan, args.source, config, catalog, since)), catalog, _day(since)
-            )
-        ]
+        records = _records(plans, args.source, config, catalog, since)
+        begin = max(since, records.first / 1e9) if args.source else since
+        day = _day(begin) if records.first or not args.source else ""
+        parts = [part for plan in plans for part in trace.blame(plan, records, catalog, day)]
     except (PlanError, ConfigError, SourceError) as error:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
@@ -71,41 +68,51 @@ def run(args: argparse.Namespace) -> int:
         problem = aws.explain(error, allow="cloudtrail:LookupEvents")
         print(f"tfdrift: error: CloudTrail's event history: {problem}", file=sys.stderr)
         return 1
+    for plan in plans:
+        for note in plan.notes:
+            print(f"tfdrift: {one_line(plan.origin)}: {note}", file=sys.stderr)
     _print(parts, args.json, args.history)
     return 2 if args.detailed_exitcode and parts else 0
 
 
-def _records(plan: Plan, sources: Sequence[str], config: Config, catalog: Catalog, since: float) -> Iterator[Record]:
-    if sources:
-        for source in sources:
-            yield from from_source(source, config, catalog, since)
-        return
+def _records(plans: Sequence[Plan], sources: Sequence[str], config: Config, catalog: Catalog, since: float) -> Ordered:
+    """What may explain the drift of all plans: read once, for each of them may have something to do with any."""
+    found = Ordered()
+    for source in sources:
+        found.add(from_source(source, config, catalog, since))
+    if sources or not any(plan.drifted for plan in plans):
+        return found
     session = aws.session(config.aws)
     history = EventHistory(lambda region: aws.client(config.aws, "cloudtrail", region, within=session), since)
     region = config.aws.region or session.region_name or "us-east-1"
     console = Console(stderr=True)
-    for drifted in track(plan.drifted, "asking CloudTrail", console=console, disable=not console.is_terminal):
-        yield from history.of(drifted, region)
+    drifted = [one for plan in plans for one in plan.drifted]
+    for one in track(drifted, "asking CloudTrail", console=console, disable=not console.is_terminal):
+        found.add(history.of(one, region))
+    return found
 
 
 def _print(parts: Sequence[Part], as_json: bool, history: bool) -> None:
     if as_json:
         for part in parts:
-            sys.stdout.buffer.write(json_line(trace.as_row(part)))
+            sys.stdout.buffer.write(json_line(trace.as_row(part, history)))
         sys.stdout.buffer.flush()
         return
     console = Console(highlight=False, soft_wrap=True)
     if not parts:
         console.print("The plan shows no drift.")
-    for part in parts:
-        console.print(_text(part, history))
+    for place, part in enumerate(parts):
+        again = place > 0 and parts[place - 1].drifted is part.drifted
+        console.print(_text(part, history, again))
 
 
-def _text(part: Part, history: bool) -> Text:
+def _text(part: Part, history: bool, again: bool) -> Text:
+    """What is told of a part, below the address of its resource, which is not told ``again``."""
     text = Text()
-    text.append(one_line(part.drifted.instance.address), "bold")
+    if not again:
+        text.append(one_line(part.drifted.instance.address), "bold")
     if part.path:
-        text.append(f"\n    {one_line(part.path)}: ")
+        text.append(f"{'' if again else chr(10)}    {one_line(part.path)}: ")
         if part.element:
             text.append(_short(part.element), "green" if part.element.startswith("+") else "red")
         else:
@@ -113,12 +120,11 @@ def _text(part: Part, history: bool) -> Text:
     else:
         text.append(" deleted", "bold red")
     if part.cause is not None:
-        text.append(f"\n    {_who(part.cause)}", "cyan")
+        text.append(f"\n      {_who(part.cause)}", "cyan")
     if part.reason:
-        text.append(f"\n    {one_line(part.reason)}", "dim")
-    earlier = part.history[:-1] if part.cause is not None else part.history
-    for step in map(shown, reversed(earlier)) if history else ():
-        text.append(f"\n      before: {_who(step)}: {_short(step.old_value)} → {_short(step.new_value)}", "dim")
+        text.append(f"\n      {one_line(part.reason)}", "dim")
+    for step in map(shown, part.earlier) if history else ():
+        text.append(f"\n        before: {_who(step)}: {_short(step.old_value)} → {_short(step.new_value)}", "dim")
     return text
 
 

@@ -112,7 +112,7 @@ class Teller:
         instance, (touch, difference) = track.instance, net
         path = path_text(difference.path) if difference else ""
         shown = present(instance, difference, track.known.secrets) if difference else None
-        resource = replace(_resource(instance, touch.record, path), tags=track.known.tags)
+        resource = replace(resource_of(instance, touch.record, path), tags=track.known.tags)
         return DriftEvent(
             record=touch.record,
             kind=kind,
@@ -137,7 +137,7 @@ def _change_of(record: Record, instance: Instance, difference: Difference | None
     tags = attributes.get("tags_all") or attributes.get("tags")
     path = path_text(difference.path) if difference else ""
     return Change(
-        resource=_resource(instance, record, path),
+        resource=resource_of(instance, record, path),
         attribute=difference.attribute if difference else "",
         path=path,
         tags={str(k): str(v) for k, v in tags.items()} if isinstance(tags, dict) else {},
@@ -149,7 +149,8 @@ def _event_id(record: Record, *parts: str) -> str:
     return hashlib.sha256("\0".join((record.content.hex(), *parts)).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _resource(instance: Instance, record: Record, path: str) -> Resource:
+def resource_of(instance: Instance, record: Record, path: str) -> Resource:
+    """A managed instance that a record touches, as events tell of it."""
     attributes = instance.attributes
     return Resource(
         type=instance.type,
