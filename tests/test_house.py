@@ -29,7 +29,7 @@ ARROWS: Mapping[str, str] = {
     "replay": "drift records terraform",
     "delivery": "aws config metrics private records sources",
     "sources": "aws config metrics records",
-    "notify": "output private text",
+    "notify": "config output private text",
     "report": "drift output text",
     "output": "drift records text",
     "drift": "config records terraform text yaml_data",

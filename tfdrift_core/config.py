@@ -167,17 +167,21 @@ def load(text: str) -> Config:
     :raises ConfigError: with one line for each fault.
     """
     document = parse(text)
-    _check(document)
+    check(document, _schema())
     repaired = _repair(document, _schema())
     # What was null is missing now.
-    _check(repaired)
+    check(repaired, _schema())
     return _build(repaired)
 
 
-def _check(document: object) -> None:
-    faults = sorted(Draft7Validator(_schema()).iter_errors(document), key=lambda e: [str(p) for p in e.absolute_path])
+def check(document: object, schema: Mapping[str, Any], name: str = "init_config") -> None:
+    """Hold a document that ``parse`` gave to a schema.
+
+    :raises ConfigError: with one line for each fault, which begins with ``name``.
+    """
+    faults = sorted(Draft7Validator(schema).iter_errors(document), key=lambda e: [str(p) for p in e.absolute_path])
     if faults:
-        raise ConfigError("\n".join(line for fault in faults for line in _explain(fault)))
+        raise ConfigError("\n".join(line for fault in faults for line in _explain(fault, name)))
 
 
 def duration(value: str | float) -> float:
@@ -265,11 +269,12 @@ def _check_extent(document: object, name: str) -> None:
         raise ConfigError(f"{name}: cannot be read: {_NESTED}")
 
 
-def _explain(fault: ValidationError) -> Iterator[str]:
-    where = "init_config" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in fault.absolute_path)
+def _explain(fault: ValidationError, name: str) -> Iterator[str]:
+    where = name + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in fault.absolute_path)
     value: Any = fault.instance
     wanted: Any = fault.validator_value
     schema: Any = fault.schema
+    shown = "this value" if schema.get("writeOnly") else _shown(value)
     match fault.validator:
         case "additionalProperties":
             known = list(schema.get("properties", {}))
@@ -280,15 +285,16 @@ def _explain(fault: ValidationError) -> Iterator[str]:
             yield f"{where}: {', '.join(missing)} is missing; add it"
         case "type":
             names = [wanted] if isinstance(wanted, str) else [name for name in wanted if name != "null"]
-            yield f"{where}: {_shown(value)} is not allowed here; write {_either(names)}"
+            yield f"{where}: {shown} is not allowed here; write {_either(names)}"
         case "pattern" | "minimum" | "maximum" | "multipleOf":
-            shown = "this value" if schema.get("writeOnly") else _shown(value)
             yield f"{where}: {shown} does not fit; write {schema.get('title', fault.message)}"
         case "enum":
             choices = [str(choice) for choice in wanted if choice is not None]
             near = difflib.get_close_matches(str(value), choices, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(choices)}"
             yield f"{where}: {_shown(value)} is not known; {hint}"
+        case "minItems" | "minProperties":
+            yield f"{where}: is empty; name at least {wanted}, or leave it out"
         case _:
             yield f"{where}: {fault.message}"
 

@@ -1,11 +1,13 @@
 """From a line of Falco's output to Slack, PagerDuty, mail and a webhook: once, and again after a failure."""
 
+import json
 import os
 import re
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +185,92 @@ def test_bad_targets(content: str, message: str, tmp_path: Path, caplog: pytest.
         load({}, file, "Debug")
     assert message in str(error.value)
     assert "secret-token" not in str(error.value) + caplog.text
+
+
+HOST = "json://h/"
+
+
+def routed(tmp_path: Path, *targets: object) -> Path:
+    file = tmp_path / "targets.yaml"
+    file.write_text(json.dumps({"targets": targets}))
+    file.chmod(0o600)
+    return file
+
+
+ROUTES: list[tuple[dict[str, object], list[str]]] = [
+    ({"priority": "error"}, ["1"]),
+    ({"accounts": ["222233334444", "1111*"]}, ["1", "2"]),
+    ({"accounts": ["111122223333"], "priority": "critical"}, ["1"]),
+    ({"modules": ["module.shop"]}, ["1", "2"]),
+    ({"modules": ["module.shop.module.cart"]}, ["2"]),
+    ({"modules": ['module.shop["*"]']}, ["1"]),
+    ({"modules": ["module.*.module.cart"]}, ["2"]),
+    ({"tags": {"Team": ["a", "b"]}}, ["1"]),
+    ({"tags": {"Team": ["a"], "Stage": ["prod"]}}, []),
+    ({"rule_tags": ["pci_*"]}, ["1", "2", "3"]),
+    ({"rule_tags": ["none"]}, []),
+]
+
+
+@pytest.mark.parametrize(("route", "expected"), ROUTES)
+def test_routes_are_data(route: dict[str, object], expected: list[str], services: Web, tmp_path: Path) -> None:
+    target = {"url": f"json://127.0.0.1:{services.port}/${{NAME}}", "routes": [{"accounts": ["none"]}, route]}
+    [loaded] = load({"NAME": "team"}, routed(tmp_path, target), "Debug")
+    given = [
+        ("Critical", {"drift.id": "1", "drift.resource": 'module.shop["x"].aws_instance.a', "tf.tags[Team]": "a"}),
+        ("Notice", {"drift.id": "2", "drift.resource": "module.shop.module.cart.aws_instance.a"}),
+        ("Notice", {"drift.id": "3", "drift.resource": "module.shop2.aws_instance.a", "cloud.account": "333344445555"}),
+    ]
+    alerts = [parse(line(priority, **fields)) for priority, fields in given]
+    assert [one.id for one in alerts if loaded.wants(replace(one, tags=("pci_dss",)))] == expected
+
+
+def test_a_target_without_routes_gets_what_the_command_asks_for(tmp_path: Path) -> None:
+    [bare, named] = load({}, routed(tmp_path, "json://127.0.0.1/", {"url": "json://h/", "name": "ops"}), "Error")
+    assert (bare.wants(parse(line("Error"))), bare.wants(parse(line("Warning")))) == (True, False)
+    assert named.name.startswith("ops (")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ({"ulr": "slack://secret-token"}, "targets[0].ulr: unknown key; did you mean 'url'?"),
+        ({"url": ["slack://secret-token"]}, "targets[0].url: this value is not allowed here; write text"),
+        (["slack://secret-token"], "targets[0]: this value is not allowed here; write a map or text"),
+        ("slack://secret-token", "targets[0]: slack is not a URL that Apprise knows"),
+        ("slack://${TFDRIFT_NO_SUCH}", "targets[0].url: TFDRIFT_NO_SUCH is not set in the environment"),
+        (
+            {"url": "json://h/", "routes": [{"account": ["1"]}]},
+            "routes[0].account: unknown key; did you mean 'accounts'?",
+        ),
+        (
+            {"url": "json://h/", "routes": [{"priority": "worst"}]},
+            'routes[0].priority: "worst" is not known; use one of',
+        ),
+        ({"url": HOST, "routes": [{}]}, "routes[0]: is empty; name at least 1"),
+        ({"url": HOST, "routes": [{"accounts": [1]}]}, "accounts[0]: 1 is not allowed here; write text"),
+    ],
+)
+def test_bad_routes(target: object, message: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(TargetError) as error:
+        load({}, routed(tmp_path, target), "Debug")
+    assert message in str(error.value)
+    assert "secret-token" not in str(error.value) + caplog.text
+
+
+def test_a_sample_to_each_target(services: Web, tmp_path: Path) -> None:
+    url = f"json://127.0.0.1:{services.port}"
+    file = routed(tmp_path, f"{url}/chat", {"url": f"{url}/pager", "routes": [{"priority": "critical"}]})
+    spool = tmp_path / "spool.db"
+    command = [TFDRIFT, "notify", "--test", "--urls", str(file), "--spool", str(spool)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.count("sent to JSON")) == (0, 2), done.stdout + done.stderr
+    assert [path for path, _ in services.posts] == ["/chat", "/pager"]
+    assert services.posts[0][1]["title"] == "Notice: Test of tfdrift notify: aws_instance.sample"
+    assert not spool.exists()
+    services.status = 500
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.count("FAILED:  JSON")) == (1, 2)
 
 
 def test_a_missing_file_and_a_bad_spool(tmp_path: Path) -> None:

@@ -14,6 +14,18 @@ The file holds one Apprise URL a line, each after a priority if only worse alert
   critical pagerduty://IntegrationKey@ApiKey/falco/tfdrift
   mailtos://user:password@smtp.example.com?to=platform@example.com
   jsons://hooks.example.com/drift
+
+A file that ends in .yaml says which target gets what, by priority, account, module and tags:
+
+  targets:
+    - url: slack://TokenA/TokenB/TokenC/#drift
+    - url: pagerduty://${PAGERDUTY_KEY}@ApiKey/falco/tfdrift
+      name: on call
+      routes:
+        - {priority: critical, accounts: ["111122223333"]}
+        - {priority: error, modules: [module.payments], tags: {Stage: [prod]}}
+
+  tfdrift notify --test --urls FILE         sends one sample to each target, whatever its routes
 """
 
 import argparse
@@ -22,13 +34,15 @@ import os
 import select
 import sys
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tfdrift_core.notify.notifier import Notifier
 from tfdrift_core.notify.spool import Spool, SpoolError
-from tfdrift_core.notify.targets import URLS, TargetError, load
-from tfdrift_core.output.alert import AlertError, parse, priority_of
+from tfdrift_core.notify.targets import URLS, Target, TargetError, load
+from tfdrift_core.output.alert import Alert, AlertError, parse, priority_of
 
 logger = logging.getLogger("tfdrift.notify")
 
@@ -38,6 +52,7 @@ _CHUNK = 1 << 16
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--urls", type=Path, metavar="FILE", help=f"file with Apprise URLs; or set ${URLS}")
+    parser.add_argument("--test", action="store_true", help="send one sample to each target, and end")
     parser.add_argument(
         "--priority", default="debug", help="send alerts of this priority and worse (%(default)s)", metavar="PRIORITY"
     )
@@ -59,9 +74,12 @@ def _spool_path() -> Path:
 def run(args: argparse.Namespace) -> int:
     try:
         targets = load(os.environ, args.urls, priority_of(args.priority))
+        if args.test:
+            return _test(targets)
         spool = Spool(args.spool)
     except (TargetError, SpoolError, AlertError) as error:
-        logger.error("%s", error)
+        for fault in str(error).splitlines():
+            logger.error("%s", fault)
         return 2
     notifier = Notifier(targets, spool, args.window)
     bad = 0
@@ -80,6 +98,37 @@ def run(args: argparse.Namespace) -> int:
         spool.close()
     logger.debug("sent %d, again %d, seen before %d", notifier.sent, notifier.failed, notifier.duplicates)
     return 1 if bad or notifier.failed else 0
+
+
+def _test(targets: Sequence[Target]) -> int:
+    """A sample to each target: 1 where one did not take it."""
+    failed = False
+    for target in targets:
+        taken = target.try_out(*_sample())
+        failed |= not taken
+        print(f"{'sent to' if taken else 'FAILED: '} {target.name}", flush=True)
+    return 1 if failed else 0
+
+
+def _sample() -> tuple[Alert, Alert]:
+    """What nobody can take for drift, and its end; the id is a new one each time, so that no service drops it."""
+    id = f"test-{uuid.uuid4()}"
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    fields = {
+        "drift.id": id,
+        "drift.kind": "modified",
+        "drift.resource": "aws_instance.sample",
+        "drift.path": "instance_type",
+        "drift.old_value": "t3.micro",
+        "drift.new_value": "t3.small",
+        "drift.user": "tfdrift notify --test",
+        "drift.hint": "Nothing to do: this is a test of tfdrift notify.",
+    }
+    end = {"drift.id": f"{id}-end", "drift.kind": "resolved", "drift.opened_id": id, "drift.resolution": "reverted"}
+    return (
+        Alert("Test of tfdrift notify", "Notice", time, "a test", fields),
+        Alert("Test of tfdrift notify", "Notice", time, "a test", {**fields, **end}),
+    )
 
 
 def _lines(stdin: int, notifier: Notifier) -> Iterator[bytes]:

@@ -26,7 +26,7 @@ class Notifier:
     failed: int = 0
 
     def accept(self, alert: Alert, now: float) -> None:
-        if not self.spool.add(alert, keys(self.targets, alert.rank), now, now + self.window):
+        if not self.spool.add(alert, keys(self.targets, alert), now, now + self.window):
             self.duplicates += 1
 
     def next_due(self) -> float | None:
