@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from tfdrift_core.drift import names
 from tfdrift_core.drift.change import anew
 from tfdrift_core.drift.change.apply import apply
 from tfdrift_core.drift.change.catalog import Catalog
@@ -19,12 +20,12 @@ from tfdrift_core.drift.classify.classify import Outcome, Verdict, classify, too
 from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.compare.schema import schema_of
 from tfdrift_core.drift.compare.values import as_list, render
-from tfdrift_core.drift.effort import Budget, TooMuchWorkError
+from tfdrift_core.drift.effort import Budget, TooMuchWorkError, trimmed
 from tfdrift_core.drift.ends import End, by_call, ends
 from tfdrift_core.drift.event import Confidence, DriftEvent, Opening, Resource
 from tfdrift_core.drift.memory import Key, Memory, Overlay, Remembered, outside
 from tfdrift_core.drift.opening import moved, opened
-from tfdrift_core.drift.resolve import Resolver
+from tfdrift_core.drift.resolve import Resolver, within
 from tfdrift_core.drift.tell import Teller
 from tfdrift_core.drift.track import Known, Net, Touch, Track
 from tfdrift_core.records.record import Record, once
@@ -32,6 +33,7 @@ from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
 
 _MAX_KNOWN: Final = 1000
 _MAX_GIVEN_UP: Final = 1000
+_PARAMETERS: Final = (("requestParameters", "request"), ("responseElements", "response"))
 _STEPS_OF_A_LOOK: Final = 8
 """An expression looks at a part of a record; what is applied may look at all of it."""
 
@@ -176,7 +178,9 @@ class Batch:
     def _give_up(self, call: Call, plan: Sequence[Step], reason: str) -> None:
         """Tell of every resource that the record names that it has changed, and leave out into what."""
         record = call.record
-        scope = Scope(request=canonical_request(record), record=record.raw)
+        parameters = {name: trimmed(getattr(record, part)) for name, part in _PARAMETERS}
+        small = Record({**record.raw, **parameters})
+        scope = Scope(request=canonical_request(small), record=record.raw, response=canonical_response(small))
         # What is not in the plan is no more than mentioned: the key that a bucket's call used is not changed.
         types = () if record.withheld and plan else self._settings.catalog.types(record.event_source)
         found = dict.fromkeys(named_by(self._view.index, types, record, scope.request))
@@ -186,9 +190,10 @@ class Batch:
                 found.update(
                     (instance, None) for type in step.types for instance in mentioned(type, step.matches, record)
                 )
-            if not step.effect.each:
-                scope = scope.having(response=canonical_response(record))
-                found.update(dict.fromkeys(instance for instance, _ in self._touched(call, step, scope)))
+            if record.withheld or not step.effect.each:
+                for item in self._items(step.effect, scope)[:_MAX_GIVEN_UP]:
+                    touched = self._touched(call, step, scope.having(item=item))
+                    found.update(dict.fromkeys(instance for instance, _ in touched))
         if call.is_no_change:
             return
         self._unknown[id(record)] = record
@@ -230,11 +235,11 @@ class Batch:
             return False
         confidence = effect.confidence
         handled = False
-        for instance, names in self._touched(call, step, scope):
+        for instance, asked in self._touched(call, step, scope):
             if call.is_no_change:
                 return False
             call.budget.spend(call.budget.size)
-            handled = self._change(call, effect, names, self._track(instance), confidence) or handled
+            handled = self._change(call, effect, asked, self._track(instance), confidence) or handled
         if effect.create is None or handled or told or not self._parent_managed(call, effect, scope):
             return handled
         if call.is_no_change:
@@ -246,10 +251,31 @@ class Batch:
         """The instances that an effect touches, each with what its expressions may ask for."""
         for type in step.types:
             instances = self._view.resolver.find(type, step.matches, scope, call.record)
+            if type in names.RENAMED:
+                instances = self._called_now(type, step, scope, call.record, instances)
             if step.effect.confidence is Confidence.INFERRED:
                 scope = scope.having(found=[instance.attributes for instance in instances])
             for instance in instances:
                 yield instance, scope
+
+    def _called_now(
+        self, type: str, step: Step, scope: Scope, record: Record, found: Sequence[Instance]
+    ) -> Sequence[Instance]:
+        """The instances that have a name by now, where earlier calls have renamed some."""
+        attribute = names.RENAMED[type]
+        texts = (evaluate(match[attribute], scope) for match in step.matches if attribute in match)
+        wanted = next((text for text in texts if isinstance(text, str) and text), "")
+        kept = list(found)
+        for instance in self._view.index.all(type) if wanted else ():
+            key = instance.state, instance.address
+            if instance in self._tracks or self._memory.shared or self._memory.remembers(key):
+                current = self._track(instance).current
+                name = str(current.get(attribute)) if current is not None else ""
+                if name and name != instance.attributes.get(attribute):
+                    kept = [other for other in kept if other is not instance]
+                    if names.key(type, name) == names.key(type, wanted) and within(instance, record):
+                        kept.append(instance)
+        return kept
 
     def _change(self, call: Call, effect: Effect, scope: Scope, track: Track, confidence: Confidence) -> bool:
         gone = track.current is None
@@ -294,7 +320,7 @@ class Batch:
             return
         record, verdict = call.record, call.verdict
         types = self._settings.catalog.types(record.event_source)
-        for guess in infer(self._view.index, types, record, scope):
+        for guess in infer(self._view.index, types, record, scope, lambda instance: self._track(instance).current):
             call.budget.spend(call.budget.size)
             track = self._track(guess.instance)
             touch = Touch(record, verdict, Confidence.INFERRED, guess.reason)

@@ -4,6 +4,7 @@ CloudTrail cuts parameters off at 100 kB and a record at 256 kB, so that a real 
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,9 @@ MAX_DEPTH: Final = 60
 MAX_WORK: Final = 10_000_000
 
 _CHARACTERS_OF_A_VALUE: Final = 64
+_TRIMMED_DEPTH: Final = 8
+_TRIMMED_WIDTH: Final = 1000
+_TRIMMED_TEXT: Final = 4096
 
 
 class TooMuchWorkError(Exception):
@@ -57,6 +61,16 @@ def _bounds(raw: Mapping[str, Any]) -> tuple[int, int] | None:
     if brackets >= MAX_DEPTH or values > MAX_VALUES or characters > MAX_CHARACTERS:
         return None
     return values, characters
+
+
+def trimmed(value: Any, depth: int = _TRIMMED_DEPTH) -> Any:
+    """As much of a value as names things, of a record that is too large: its outer and first members."""
+    if isinstance(value, dict):
+        members = islice(value.items(), _TRIMMED_WIDTH)
+        return {name: trimmed(member, depth - 1) for name, member in members} if depth else {}
+    if isinstance(value, list):
+        return [trimmed(element, depth - 1) for element in value[:_TRIMMED_WIDTH]] if depth else []
+    return None if isinstance(value, str) and len(value) > _TRIMMED_TEXT else value
 
 
 def _measure(raw: Mapping[str, Any]) -> tuple[int, int]:

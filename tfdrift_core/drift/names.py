@@ -5,7 +5,7 @@ services take names in any case, an ARN for a name, or part of an ARN.  All of t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -14,11 +14,16 @@ _OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 _ANY_CASE = re.compile(r"aws_(db|rds|docdb|neptune|elasticache|redshift|memorydb|dax|dms|iam)_")
 """Types of services in which two names that differ in case only cannot be two things."""
 
+RENAMED: Mapping[str, str] = {"aws_db_instance": "identifier"}
+"""Types that are the same under another name, for the provider finds them by an id of AWS's, and what names them."""
+
 _DNS = re.compile(r"aws_(route53|service_discovery)_")
 _SECRET = re.compile(r"(?P<partial>arn:[\w-]+:secretsmanager:[\w-]*:\d*:secret:(?P<name>.+))-[A-Za-z0-9]{6}")
 _HOST = re.compile(r"[\w.-]*")
 _QUEUE_PATH = re.compile(r"\d{12}/[\w.-]+")
 _ARN = re.compile(r"arn:[\w-]+:(?P<service>[\w-]+):(?P<region>[\w-]*):(?P<account>\d*|aws):(?P<resource>.+)", re.DOTALL)
+
+_FUNCTION = re.compile(r"(?P<account>\d{12}):function:")
 
 
 def plain(text: str) -> str:
@@ -64,6 +69,16 @@ def keys(type: str, text: str) -> Iterator[str]:
     if secret := _SECRET.fullmatch(text):
         yield secret["partial"]
         yield secret["name"]
+
+
+def is_elsewhere(text: str, account: str, region: str) -> bool:
+    """Whether a text is an ARN of another account or region; a part of a function's ARN may begin with the account."""
+    text = plain(text)
+    match = _ARN.fullmatch(text)
+    if match is None:
+        part = _FUNCTION.match(text)
+        return part is not None and part["account"] != account
+    return match["account"] not in ("", "aws", account) or match["region"] not in ("", region)
 
 
 def parts_of_arn(text: str, account: str, region: str) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """Which instances in state a record touches."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import jmespath
 
@@ -13,6 +15,14 @@ from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.values import as_list, render, same
 from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.model import Instance, StateIndex
+
+_NAME_IN_ARN: Final = re.compile(r"\b(?:arn_name|arn_part|lambda_name)\(([^()]+?)[,)]")
+
+
+@lru_cache(maxsize=4096)
+def _shortened(expression: str) -> tuple[str, ...]:
+    """What an expression takes a name out of, which may be the ARN of something elsewhere."""
+    return tuple(_NAME_IN_ARN.findall(expression))
 
 
 class Resolver:
@@ -28,9 +38,11 @@ class Resolver:
         No match at all stands for a setting of the account and region, of which each has one.
         """
         if not matches:
-            return [instance for instance in self._index.all(type) if _within(instance, record)]
+            return [instance for instance in self._index.all(type) if within(instance, record)]
         for match in matches:
             (name, expression), *others = match.items()
+            if any(_is_elsewhere(text, scope, record) for text in match.values()):
+                continue
             value = evaluate(expression, scope)
             if not isinstance(value, (str, int, float)) or isinstance(value, bool) or value == "":
                 continue
@@ -64,14 +76,14 @@ class Resolver:
         table = self._tables.get((type, name))
         if table is None:
             table = self._tables[type, name] = self._tabulate(type, name)
-        return [instance for instance in table.get(names.key(type, value), ()) if _within(instance, record)]
+        return [instance for instance in table.get(names.key(type, value), ()) if within(instance, record)]
 
     def _by_arn(self, type: str, name: str, value: str, record: Record) -> Sequence[Instance]:
         """Those that are meant by an ARN where others write the name."""
         if name == "arn" or not value.startswith("arn:"):
             return ()
         if name.isidentifier() and (found := self._index.find(type, "arn", value)):
-            return [instance for instance in found if _within(instance, record)]
+            return [instance for instance in found if within(instance, record)]
         parts = names.parts_of_arn(value, record.account, record.region)
         return next((found for part in parts if (found := self._spelled(type, name, part, record))), ())
 
@@ -86,7 +98,12 @@ class Resolver:
         return table
 
 
-def _within(instance: Instance, record: Record) -> bool:
+def _is_elsewhere(expression: str, scope: Scope, record: Record) -> bool:
+    values = (evaluate(text, scope) for text in _shortened(expression))
+    return any(isinstance(v, str) and names.is_elsewhere(v, record.account, record.region) for v in values)
+
+
+def within(instance: Instance, record: Record) -> bool:
     """Whether account and region of an instance are those of the record, where both are known."""
     return (not instance.account or not record.account or instance.account == record.account) and (
         not instance.region or not record.region or instance.region == record.region

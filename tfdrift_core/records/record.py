@@ -170,7 +170,9 @@ class Record:
         """Why the record lacks the parameters that the call had; "" when it has them."""
         parameters = self.raw.get("requestParameters")
         if isinstance(parameters, dict):
-            return "CloudTrail has left out its parameters" if is_true(parameters.get("omitted")) else ""
+            reason = _text(parameters.get("reason"))
+            left_out = f"its parameters are left out ({reason})" if reason else "its parameters are left out"
+            return left_out if is_true(parameters.get("omitted")) else ""
         return "its parameters cannot be read" if parameters and not self.request else ""
 
     @once

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import orjson
 import simdjson
 
+from tfdrift_core.records.cut import outside
 from tfdrift_core.records.places import ANYWHERE, Place, envelope_of
 from tfdrift_core.records.record import Record, RecordError, is_true
 from tfdrift_core.records.sift import Document, Sifted
@@ -22,6 +23,11 @@ MAX_RECORD_BYTES: Final = 1 << 20
 """CloudTrail's own limit for one event is 256 KB, or 1 MB when a trail asks for it."""
 
 MAX_RECORD_DEPTH: Final = 100
+_TOO_DEEP: Final = f"is nested more than {MAX_RECORD_DEPTH} levels deep"
+
+MAX_CUT_BYTES: Final = 64 << 20
+"""Of a larger record not even the outside is looked for."""
+
 MAX_ERRORS: Final = 20
 """So many errors of one document are described; the rest is only counted."""
 
@@ -33,7 +39,11 @@ are gone through before the rest of it is left out: no document may hold up all 
 
 HELD_RECORDS: Final = 20_000
 HELD_BYTES: Final = 8 << 20
-"""Of the text of records that are parsed and given at once."""
+"""Of what records weigh that are parsed and given at once."""
+
+_BYTES_OF_A_BRACKET: Final = 24
+_BYTES_OF_A_MEMBER: Final = 4
+"""By so much more than its text a bracket and a comma weigh: an empty list takes 56 bytes of memory for two of text."""
 
 MAX_RECORDS: Final = 500_000
 """Records of one document that may have changed something; a file of CloudTrail has some ten thousand."""
@@ -62,7 +72,7 @@ class Scan:
 
     ``refused`` counts those that contradict where they came from.  ``records`` are the ones that may have changed
     something, in the document's order.  ``errors`` describes the first ``MAX_ERRORS`` bad or refused ones.
-    ``weight`` is the bytes of their text.
+    ``weight`` is what their texts weigh, as ``weight`` has it.
     """
 
     read: int
@@ -234,7 +244,7 @@ class _Reader:
             return
         for number, candidate in enumerate(wanted):
             self.read = candidate.number
-            self.weight += len(candidate.text)
+            self.weight += weight(candidate.text)
             self.parsed(orjson.loads(candidate.text) if large else checked[number])
             if self.full:
                 yield
@@ -296,7 +306,7 @@ class _Reader:
                 before = self.read
                 if len(text) > MAX_RECORD_BYTES:
                     self.read += 1
-                    self.fail(f"has {len(text):,} characters; CloudTrail writes {MAX_RECORD_BYTES:,} at most")
+                    self.text(text.encode("utf-8", "replace"))
                     return
                 # The outer proxies are alive, and a parser serves one document at a time.
                 for _ in self.value(text.encode("utf-8", "replace"), simdjson.Parser()):
@@ -311,9 +321,9 @@ class _Reader:
 
     def text(self, text: bytes, envelope: Place = ANYWHERE) -> None:
         """The JSON of one record; ``read`` already counts it."""
-        self.weight += len(text)
+        self.weight += weight(text)
         if len(text) > MAX_RECORD_BYTES:
-            self.fail(f"has {len(text):,} bytes; CloudTrail writes {MAX_RECORD_BYTES:,} at most")
+            self.cut(text, f"has {len(text):,} bytes; CloudTrail writes {MAX_RECORD_BYTES:,} at most", envelope)
             return
         try:
             raw = orjson.loads(text)
@@ -329,7 +339,10 @@ class _Reader:
             strict = json.dumps(loose, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
             # NaN and numbers beyond a double are no JSON, and nothing behind this expects them.
             raw = json.loads(strict, parse_constant=lambda _: None)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            self.cut(text, _TOO_DEEP, envelope)
+            return
+        except ValueError:
             self.fail(f"is not JSON: {error}")
             return
         self.fail(f"was read with replacement characters, it is not valid JSON: {error}")
@@ -341,9 +354,20 @@ class _Reader:
         """One record that nobody has looked at how deep it is, and what it was made of."""
         # Few records have as many brackets.
         if text.count(b"{") + text.count(b"[") > MAX_RECORD_DEPTH and _depth(raw) > MAX_RECORD_DEPTH:
-            self.fail(f"is nested more than {MAX_RECORD_DEPTH} levels deep")
+            self.cut(text, _TOO_DEEP, envelope)
         else:
             self.parsed(raw, envelope)
+
+    def cut(self, text: bytes, problem: str, envelope: Place) -> None:
+        """One record of which only the outside is kept: what it touches is told without values."""
+        self.fail(problem)
+        raw = outside(text, f"the record {problem}") if len(text) <= MAX_CUT_BYTES else None
+        if raw is not None and "eventName" not in raw and isinstance(raw.get("detail"), dict):
+            envelope = envelope_of(raw)
+            raw = outside(orjson.dumps(raw["detail"]), f"the record {problem}")
+        name = raw.get("eventName") if raw is not None else None
+        if raw is not None and isinstance(name, str) and name and _may_change(raw, name):
+            self.accept(raw, envelope, told=True)
 
     def parsed(self, raw: object, envelope: Place = ANYWHERE) -> None:
         if not isinstance(raw, dict):
@@ -355,7 +379,7 @@ class _Reader:
         elif _may_change(raw, name) or (self.denied and _was_to_change(raw, name)):
             self.accept(raw, envelope)
 
-    def accept(self, raw: Mapping[str, Any], envelope: Place) -> None:
+    def accept(self, raw: Mapping[str, Any], envelope: Place, told: bool = False) -> None:
         for place in (self.place, envelope):
             if place is not ANYWHERE:
                 raw = place.completed(raw)
@@ -365,7 +389,7 @@ class _Reader:
                     return
         record = Record(raw)
         self.records.append(record)
-        if record.withheld and not record.arns:
+        if record.withheld and not record.arns and not told:
             self.fail(f"says too little to be compared: {record.withheld}, and it names no resource")
 
     def pieces(self, data: bytes) -> Iterator[None]:
@@ -411,6 +435,12 @@ class _Reader:
             self.text(data)
             return
         yield from self.many((node,))
+
+
+def weight(text: bytes) -> int:
+    """What a record weighs: about a third of the memory that it takes once it is parsed."""
+    brackets = text.count(b"[") + text.count(b"{")
+    return len(text) + brackets * _BYTES_OF_A_BRACKET + text.count(b",") * _BYTES_OF_A_MEMBER
 
 
 def _is_lines(data: bytes) -> bool:

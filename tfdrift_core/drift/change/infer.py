@@ -1,19 +1,24 @@
 """What can be said of a call that neither the catalog nor what was derived for it knows."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tfdrift_core.drift.change.convert import convert, snake_case
 from tfdrift_core.drift.change.scope import Scope
 from tfdrift_core.drift.compare.schema import schema_for
+from tfdrift_core.drift.compare.values import UNKNOWN
 from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
 
 _CREATES: Final = ("Create", "Run", "Allocate", "Register", "Import")
 _DELETES: Final = ("Delete", "Terminate", "Deregister", "Release", "Remove")
 _NAMES: Final = ("arn", "id", "name")
+_ELEMENTS: Final = re.compile(
+    "(Batch)?(Add|Associate|Attach|Deregister|Detach|Disassociate|Remove|Untag|Tag)(?=[A-Z]|$)"
+)
+"""Calls that name what they add or take away, not what there is afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +30,17 @@ class Guess:
     reason: str
 
 
-def infer(index: StateIndex, types: Sequence[str], record: Record, scope: Scope) -> Iterator[Guess]:
+def infer(
+    index: StateIndex,
+    types: Sequence[str],
+    record: Record,
+    scope: Scope,
+    current: Callable[[Instance], Attributes | None],
+) -> Iterator[Guess]:
     """One guess for each managed resource of the called service that the record names.
 
-    ``types`` are those of the service.  A call that creates something names others only as its surroundings.
+    ``types`` are those of the service, and ``current`` gives what earlier calls left of a resource, ``None`` for
+    deleted.  A call that creates something names others only as its surroundings.
     """
     operation = record.operation
     if operation.startswith(_CREATES):
@@ -42,7 +54,9 @@ def infer(index: StateIndex, types: Sequence[str], record: Record, scope: Scope)
                 return
     for instance in named:
         reason = f"{operation} is not in the catalog; it names this resource"
-        yield Guess(instance, _by_convention(instance, scope.request), reason)
+        before = current(instance)
+        if before is not None:
+            yield Guess(instance, _by_convention(instance.type, before, operation, scope.request), reason)
 
 
 def named_by(index: StateIndex, types: Sequence[str], record: Record, request: Mapping[str, Any]) -> Iterator[Instance]:
@@ -77,9 +91,9 @@ def _texts(value: Any) -> Iterator[str]:
         level = below
 
 
-def _by_convention(instance: Instance, request: Mapping[str, Any]) -> Attributes:
-    block = schema_for(instance.type)
-    result = dict(instance.attributes)
+def _by_convention(type: str, before: Attributes, operation: str, request: Mapping[str, Any]) -> Attributes:
+    block = schema_for(type)
+    result = dict(before)
     for name, value in request.items():
         attribute = snake_case(name)
         node = block.attributes.get(attribute) if block else None
@@ -88,5 +102,6 @@ def _by_convention(instance: Instance, request: Mapping[str, Any]) -> Attributes
         if node is not None and node.computed_only:
             # What only the provider sets is not the caller's to choose: WAF's lock token is the one before the change.
             continue
-        result[attribute] = convert(node, value, result.get(attribute))
+        element = isinstance(value, (list, dict)) and _ELEMENTS.match(operation)
+        result[attribute] = UNKNOWN if element else convert(node, value, result.get(attribute))
     return result

@@ -136,5 +136,13 @@ def _member(element: Mapping[str, Any], name: str) -> Any:
 
 
 def _same_name(one: Any, other: Any) -> bool:
+    """Whether two texts are one name, or one is the ARN that ends with the other."""
     scalars = isinstance(one, (str, int)) and isinstance(other, (str, int))
-    return scalars and not isinstance(one, bool) and not isinstance(other, bool) and str(one) == str(other)
+    if not scalars or isinstance(one, bool) or isinstance(other, bool):
+        return False
+    left, right = str(one), str(other)
+    return left == right or _ends(left, right) or _ends(right, left)
+
+
+def _ends(arn: str, name: str) -> bool:
+    return arn.startswith("arn:") and name != "" and arn.endswith((f"/{name}", f":{name}"))
