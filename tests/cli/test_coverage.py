@@ -8,7 +8,7 @@ import pytest
 from tfdrift_core.cli import coverage, main
 from tfdrift_core.drift.change.catalog import Catalog, load, parse
 
-PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
+DOCS = Path(__file__).parents[2] / "docs"
 SMALL = """
 service: demo
 events:
@@ -42,10 +42,14 @@ def test_the_numbers_that_we_promise(capsys: pytest.CaptureFixture[str]) -> None
     assert f"  exact         {summary.exact:>6}  {summary.attributes} of them to attributes" in printed
 
 
-def test_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == coverage.markdown(coverage.rows(load())), (
-        "docs/coverage.md is not what the catalog says: run `tfdrift coverage --markdown`"
-    )
+def test_pages_are_current() -> None:
+    catalog = load()
+    made = coverage.pages(catalog, coverage.rows(catalog))
+    assert {f"services/{page.name}" for page in (DOCS / "services").iterdir()} == made.keys() - {"coverage.md"}
+    for name, text in made.items():
+        assert (DOCS / name).read_text(encoding="utf-8") == text, (
+            f"docs/{name} is not what the catalog says: run `tfdrift coverage --markdown`"
+        )
 
 
 def test_rows_of_a_small_catalog() -> None:
@@ -89,9 +93,12 @@ def test_own_catalog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_markdown(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    assert main(["coverage", "--markdown", str(page), "--service", "kinesis"]) == 0
-    assert "## kinesis" in page.read_text(encoding="utf-8")
+    assert main(["coverage", "--markdown", str(tmp_path), "--service", "kinesis"]) == 0
+    assert "(services/kinesis.md)" in (tmp_path / "coverage.md").read_text(encoding="utf-8")
+    (page,) = (tmp_path / "services").iterdir()
+    text = page.read_text(encoding="utf-8")
+    assert "| DeleteStream | `aws_kinesis_stream`" in text
+    assert "## Not seen" in text
 
 
 @pytest.mark.parametrize(
@@ -99,7 +106,7 @@ def test_markdown(tmp_path: Path) -> None:
     [
         (["--service", "sqss"], "no service sqss; there are "),
         (["--catalog", "/nowhere.yaml"], "catalog /nowhere.yaml: "),
-        (["--markdown", "/nowhere/page.md"], "cannot write /nowhere/page.md: No such file or directory"),
+        (["--markdown", "/nowhere"], "cannot write /nowhere/services: No such file or directory"),
     ],
 )
 def test_errors(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ tfdrift coverage                          every call: resource types, attributes
 tfdrift coverage --service s3             one service
 tfdrift coverage --summary                the numbers
 tfdrift coverage --json                   the same as data
-tfdrift coverage --markdown               write docs/coverage.md
+tfdrift coverage --markdown               write docs/coverage.md, and docs/services with a page for each service
 
 A call counts as resolved when it is known to which resource it belongs.  It is exact when the catalog says, for at
 least one of its resource types and not by guess, that the call creates or deletes it or which attributes it changes;
@@ -15,7 +15,7 @@ service that none of this describes is still reported when it names a managed re
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from tfdrift_core.drift.event import Confidence
 BY_NAME = "(by name)"
 """Every parameter that is named as an attribute of the resource."""
 CREATED, DELETED = "(created)", "(deleted)"
-_DOCUMENT = Path("docs/coverage.md")
+_FOLDER = Path("docs")
 _HEADER = ("service", "event", "resource types", "attributes", "how")
 
 
@@ -121,10 +121,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument(
         "--markdown",
         nargs="?",
-        const=_DOCUMENT,
+        const=_FOLDER,
         type=Path,
-        metavar="FILE",
-        help=f"write a page (default {_DOCUMENT})",
+        metavar="FOLDER",
+        help=f"write coverage.md and services/*.md into a folder (default {_FOLDER})",
     )
     parser.add_argument("--service", action="append", metavar="NAME", help="only this service")
     parser.add_argument("--catalog", action="append", default=[], metavar="FILE", help="also what this file adds")
@@ -132,7 +132,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        table = rows(load(args.catalog))
+        catalog = load(args.catalog)
+        table = rows(catalog)
     except CatalogError as error:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
@@ -149,9 +150,9 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write("\n")
     elif args.markdown:
         try:
-            args.markdown.write_text(markdown(chosen), encoding="utf-8")
+            _write(args.markdown, pages(catalog, chosen))
         except OSError as error:
-            print(f"tfdrift: error: cannot write {args.markdown}: {error.strerror}", file=sys.stderr)
+            print(f"tfdrift: error: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
             return 1
     else:
         lines = [] if args.summary else [*_as_text(chosen), ""]
@@ -198,61 +199,92 @@ def _as_text(table: Sequence[Row]) -> Iterator[str]:
         yield f"{short}  {line[2]}{'; ' if line[2] and line[3] else ''}{line[3]}".rstrip()
 
 
-def markdown(table: Sequence[Row]) -> str:
-    """The page, with one section for each service."""
-    table, derived = [row for row in table if row.how != "derived"], [row for row in table if row.how == "derived"]
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    services = folder / "services"
+    services.mkdir(exist_ok=True)
+    for page in set(services.glob("*.md")) - {folder / name for name in texts}:
+        page.unlink()
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def pages(catalog: Catalog, table: Sequence[Row]) -> dict[str, str]:
+    """File name to text: the page with the numbers, and one for each service that has a resource type."""
+    by_service: dict[str, list[Row]] = {}
+    for row in table:
+        by_service.setdefault(row.service, []).append(row)
+    types: dict[str, set[str]] = {service: set() for service in by_service}
+    for (source, _), event in (*catalog.derived.items(), *catalog.events.items()):
+        if event.service in types:
+            types[event.service].update(catalog.types(source))
+    named = {f"services/{service}.md": _service(service, rows, types[service]) for service, rows in by_service.items()}
+    return {"coverage.md": _index(by_service), **named}
+
+
+def _index(by_service: Mapping[str, Sequence[Row]]) -> str:
+    table = [row for rows in by_service.values() for row in rows]
     summary = summarize(table)
     page = [
         "# What TFDrift knows of AWS",
         "",
         "Written by `tfdrift coverage --markdown`; do not edit.",
         "",
-        f"{summary.resolved} API calls of {summary.services} services are resolved to {summary.resource_types}"
-        f" Terraform resource types. {summary.exact} of them are exact: {summary.attributes} to the attribute, the"
-        f" others create or delete a resource. {summary.ignored} calls are left out, each with the reason.",
+        f"{summary.resolved} API calls of {summary.services} services lead to {summary.resource_types} Terraform"
+        " resource types. Each service has a page with its calls, and with what is not seen.",
         "",
-        *_derived(derived),
+        f"* **Exact**: {summary.exact} calls, described by hand; {summary.attributes} of them change an attribute, the"
+        " others create or delete a resource.",
+        f"* **Derived**: {summary.derived} calls, taken by a program from the provider's source and AWS's service"
+        " models.",
+        f"* **Inferred**: {summary.inferred} calls. Any other call of a known service that names a managed resource of"
+        " that service is reported as inferred, too.",
+        f"* **Ignored**: {summary.ignored} calls, each with the reason.",
         "",
-        f"`{BY_NAME}`: every parameter that is named as an attribute. Other words in brackets: a rule in code.",
+        "`drift.confidence` says of an event which of them it is.",
         "",
-        "| service | calls resolved | exact | resource types | ignored |",
-        "|---|---:|---:|---:|---:|",
+        "| service | exact | derived | inferred | ignored | resource types |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
-    by_service: dict[str, list[Row]] = {}
-    for row in table:
-        by_service.setdefault(row.service, []).append(row)
-    for service, group in by_service.items():
-        numbers = summarize(group)
+    for service, rows in by_service.items():
+        numbers = summarize(rows)
         page.append(
-            f"| [{service}](#{service}) | {numbers.resolved} | {numbers.exact} | {numbers.resource_types} |"
-            f" {numbers.ignored} |"
+            f"| [{service}](services/{service}.md) | {numbers.exact} | {numbers.derived} | {numbers.inferred} |"
+            f" {numbers.ignored} | {numbers.resource_types} |"
         )
-    for service, group in by_service.items():
-        page += ["", f"## {service}", "", "| event | resource types | attributes | how |", "|---|---|---|---|"]
-        page += [
-            f"| {row.event} | {' '.join(f'`{name}`' for name in row.types)} | {_code(row.attributes)} | {row.how} |"
-            for row in group
-            if not row.reason
-        ]
-        reasons: dict[str, list[str]] = {}
-        for row in group:
-            if row.reason:
-                reasons.setdefault(row.reason, []).append(row.event)
-        if reasons:
-            page += ["", "Ignored:", ""]
-            page += [f"* {reason}: {', '.join(names)}" for reason, names in sorted(reasons.items())]
     return "\n".join([*page, ""])
 
 
-def _derived(table: Sequence[Row]) -> Iterator[str]:
-    services = len({row.service for row in table})
-    types = len({name for row in table for name in row.types})
-    yield (
-        f"{len(table)} more calls of {services} event sources are derived for {types} resource types from the"
-        " provider's source and AWS's service models, and reported with `drift.confidence = derived`;"
-        " `tfdrift coverage` lists them."
-        " Any other call of a known service that names a managed resource of that service is reported as `inferred`."
-    )
+def _service(service: str, table: Sequence[Row], types: Iterable[str]) -> str:
+    """The page of one service; ``types`` are all that the provider has for it."""
+    numbers = summarize(table)
+    page = [
+        f"# {service}",
+        "",
+        "Written by `tfdrift coverage --markdown`; do not edit. [All services](../coverage.md)",
+        "",
+        f"Calls: {numbers.resolved}. Resource types: {numbers.resource_types}.",
+        "",
+        f"`{BY_NAME}`: every parameter that is named as an attribute. Other words in brackets: a rule in code.",
+        "",
+        "| call | resource types | attributes | how |",
+        "|---|---|---|---|",
+        *(
+            f"| {row.event} | {' '.join(f'`{name}`' for name in row.types)} | {_code(row.attributes)} | {row.how} |"
+            for row in table
+            if not row.reason
+        ),
+    ]
+    reasons: dict[str, list[str]] = {}
+    for row in table:
+        if row.reason:
+            reasons.setdefault(row.reason, []).append(row.event)
+    unseen = sorted(set(types) - {name for row in table for name in row.types})
+    if reasons or unseen:
+        page += ["", "## Not seen", ""]
+    page += [f"* {reason}: {', '.join(names)}" for reason, names in sorted(reasons.items())]
+    if unseen:
+        page.append(f"* Resource types that no call is known to change: {' '.join(f'`{name}`' for name in unseen)}")
+    return "\n".join([*page, ""])
 
 
 def _code(attributes: Iterable[str]) -> str:
