@@ -343,9 +343,11 @@ class Batch:
             name=name,
             account=call.record.account,
             region=call.record.region,
+            tool="tofu" if self._view.index.tool == "tofu" else "",
         )
         self._memory.remember_created(resource.id, {**scope.request, **scope.response})
-        self._made(self._teller.unmanaged(call.record, call.verdict, resource, confidence))
+        attributes = anew.attributes(effect, scope)
+        self._made(self._teller.unmanaged(call.record, call.verdict, resource, confidence, attributes))
 
     def _made(self, event: DriftEvent | None) -> None:
         """Remember what was made outside Terraform as long as it is there."""

@@ -43,7 +43,8 @@ class Confidence(StrEnum):
 class Resource:
     """What an event is about, as Terraform knows it; for an unmanaged resource only ``type`` and the ids are set.
 
-    ``tags`` are pairs of key and value, as state holds them and as they may be shown.
+    ``tags`` are pairs of key and value, as state holds them and as they may be shown.  ``tool`` is ``tofu`` where
+    OpenTofu manages it.
     """
 
     type: str = ""
@@ -59,6 +60,7 @@ class Resource:
     account: str = ""
     region: str = ""
     tags: tuple[tuple[str, str], ...] = ()
+    tool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ class DriftEvent:
     attribute of the resource that the same call changed.  ``id`` is the same for the same record, resource and path
     however often they are replayed.  ``time`` is when TFDrift made the event, in nanoseconds since the epoch.  An event
     that tells of the end of a drift, or reminds of it, has its ``opening``, and at its end the ``resolution``.
-    ``repeated`` events were given to the reader before, shortly before a restart.
+    ``import_id`` is what ``terraform import`` calls a resource that was made outside Terraform, "" where that is not
+    sure.  ``repeated`` events were given to the reader before, shortly before a restart.
     """
 
     record: Record
@@ -136,6 +139,7 @@ class DriftEvent:
     confidence: Confidence = Confidence.EXACT
     reason: str = ""
     hint: str = ""
+    import_id: str = ""
     redacted: frozenset[str] = field(default=frozenset(), repr=False)
     time: int = 0
     opening: Opening | None = None

@@ -13,10 +13,11 @@ from tfdrift_core.drift.ends import End
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
 from tfdrift_core.drift.opening import resolved
 from tfdrift_core.drift.present.hint import hint
+from tfdrift_core.drift.present.imports import import_id
 from tfdrift_core.drift.present.present import present
 from tfdrift_core.drift.track import Net, Touch, Track
 from tfdrift_core.records.record import Record
-from tfdrift_core.terraform.model import Instance
+from tfdrift_core.terraform.model import Attributes, Instance
 
 
 @dataclass
@@ -83,9 +84,9 @@ class Teller:
                 self._emit(self._event(track, net, Kind.EXPECTED, reason or net.touch.reason))
 
     def unmanaged(
-        self, record: Record, verdict: Verdict, resource: Resource, confidence: Confidence, reason: str = ""
+        self, record: Record, verdict: Verdict, resource: Resource, confidence: Confidence, attributes: Attributes
     ) -> DriftEvent | None:
-        """What was made beside Terraform; ``None`` where that was expected."""
+        """What was made beside Terraform, with what is known of its attributes; ``None`` where that was expected."""
         expected = verdict.outcome is Outcome.EXPECTED or expected_change(record, Change(resource), self.expectations)
         if expected and not self.emit_expected:
             return None
@@ -96,7 +97,8 @@ class Teller:
                 resource=resource,
                 id=_event_id(record, resource.type, resource.id, ""),
                 confidence=confidence,
-                reason=verdict.reason or reason or f"{record.operation} created it outside Terraform",
+                reason=verdict.reason or f"{record.operation} created it outside Terraform",
+                import_id=import_id(resource, record.request, attributes),
                 time=self.now,
             )
         )
@@ -165,4 +167,5 @@ def resource_of(instance: Instance, record: Record, path: str) -> Resource:
         arn=str(attributes.get("arn") or ""),
         account=instance.account or record.account,
         region=instance.region or record.region,
+        tool="tofu" if instance.tool == "tofu" or instance.file.endswith((".tofu", ".tofu.json")) else "",
     )

@@ -17,7 +17,7 @@ import orjson
 
 from tfdrift_core.drift.classify.identity import Identity, identities
 from tfdrift_core.drift.event import DriftEvent
-from tfdrift_core.drift.present import change
+from tfdrift_core.drift.present import change, imports
 from tfdrift_core.drift.present.redact import Redactor
 from tfdrift_core.records.record import Record, is_true
 
@@ -304,6 +304,13 @@ _DRIFT = (
         _S,
         "What was added and removed, in at most 300 characters: JSON documents by path.",
         _change,
+    ),
+    Field(
+        27,
+        "drift.import",
+        _S,
+        "An `import` block that takes over what was created outside Terraform; absent where its form is not sure.",
+        lambda e: imports.block(e.resource, e.import_id) if e.import_id else None,
     ),
     Field(
         30,

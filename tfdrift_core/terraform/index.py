@@ -36,6 +36,8 @@ The services that have one endpoint for a partition, or are in one region only:
 https://docs.aws.amazon.com/general/latest/gr/rande.html and botocore's ``endpoints.json``.
 """
 
+_TOFU = 'provider["registry.opentofu.org/'
+
 _COMPARED = 16  # an id that more instances share names none of them
 _SHOWN = 1000  # resources that are asked for the default tags of their provider
 _PARSED = 512  # parsed instances that a state keeps: the few that the records of a batch touch
@@ -138,6 +140,10 @@ class StateInstance:
     @property
     def state(self) -> str:
         return self.resource.state.origin
+
+    @property
+    def tool(self) -> str:
+        return "tofu" if _TOFU in self.resource.provider else "terraform"
 
     @property
     def attributes(self) -> Attributes:
@@ -411,6 +417,11 @@ class Index:
 
     def has_type(self, type: str) -> bool:
         return type in self._types
+
+    @cached_property
+    def tool(self) -> str:
+        firsts = [state.instances[0] for state in self.states if state.instances]
+        return "tofu" if firsts and all(first.tool == "tofu" for first in firsts) else "terraform"
 
     @property
     def versions(self) -> Mapping[str, State]:

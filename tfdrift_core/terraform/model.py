@@ -52,6 +52,8 @@ class Instance(Protocol):
     @property
     def attributes(self) -> Attributes: ...
     @property
+    def tool(self) -> str: ...  # the command that manages it: terraform or tofu
+    @property
     def default_tags(self) -> Mapping[str, str]: ...  # of its provider, as far as its other resources show them
     @property
     def sensitive(self) -> Sequence[tuple[str | int, ...]]: ...
@@ -90,6 +92,11 @@ class StateIndex(Protocol):
     @property
     def versions(self) -> Mapping[str, object]:
         """Where each loaded state was read from, and an object that is another one when that state was read anew."""
+        ...
+
+    @property
+    def tool(self) -> str:
+        """The command that manages all of them: ``terraform``, or ``tofu``."""
         ...
 
     def at(self, state: str, addresses: Collection[str]) -> Mapping[str, Instance]:

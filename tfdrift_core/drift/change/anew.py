@@ -14,9 +14,11 @@ from typing import Any
 
 import orjson
 
+from tfdrift_core.drift.change.apply import apply
 from tfdrift_core.drift.change.effect import Effect
 from tfdrift_core.drift.change.expression import Expressions, evaluate
 from tfdrift_core.drift.change.scope import Scope
+from tfdrift_core.drift.compare.schema import schema_for
 from tfdrift_core.drift.compare.values import is_empty
 from tfdrift_core.drift.event import Confidence
 from tfdrift_core.terraform.model import Attributes
@@ -56,6 +58,12 @@ def is_another(effect: Effect, wanted: Attributes, scope: Scope) -> bool:
         return False
     arn = str(evaluate(create.arn or create.id, scope))
     return arn.startswith("arn:") and arn != known
+
+
+def attributes(effect: Effect, scope: Scope) -> Attributes:
+    """What a call that made a resource says of its attributes, with nothing that only the provider's code knows."""
+    plain = replace(effect.anew or effect, transform=None)
+    return apply(plain, scope.having(state={}, baseline={}, gone=True), {}, schema_for(effect.types[0])) or {}
 
 
 def taught(name: str, effect: Effect, all: Iterable[Effect]) -> "Effect | None":

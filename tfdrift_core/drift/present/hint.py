@@ -6,40 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfdrift_core.drift.event import DriftEvent, Kind
+from tfdrift_core.drift.present.imports import address_of
 from tfdrift_core.text import one_line
-
-# How ``terraform import`` names a resource where that is not the plain id: the "Import" section of the resource's page
-# in the provider's documentation.  Braces name request parameters, or ``id``, ``arn`` and ``name`` of the resource.
-IMPORT_IDS: Mapping[str, str] = {
-    "aws_api_gateway_stage": "{restApiId}/{stageName}",
-    "aws_appautoscaling_target": "{serviceNamespace}/{resourceId}/{scalableDimension}",
-    "aws_autoscaling_policy": "{autoScalingGroupName}/{policyName}",
-    "aws_cloudwatch_event_target": "{eventBusName}/{rule}/{id}",
-    "aws_cloudwatch_log_metric_filter": "{logGroupName}:{filterName}",
-    "aws_cloudwatch_log_subscription_filter": "{logGroupName}|{filterName}",
-    "aws_ecs_service": "{cluster}/{serviceName}",
-    "aws_eks_node_group": "{clusterName}:{nodegroupName}",
-    "aws_iam_group_policy": "{groupName}:{policyName}",
-    "aws_iam_group_policy_attachment": "{groupName}/{policyArn}",
-    "aws_iam_policy": "{arn}",
-    "aws_iam_role_policy": "{roleName}:{policyName}",
-    "aws_iam_role_policy_attachment": "{roleName}/{policyArn}",
-    "aws_iam_user_group_membership": "{userName}/{groupName}",
-    "aws_iam_user_policy": "{userName}:{policyName}",
-    "aws_iam_user_policy_attachment": "{userName}/{policyArn}",
-    "aws_lambda_alias": "{functionName}/{name}",
-    "aws_lambda_permission": "{functionName}/{statementId}",
-    "aws_lb": "{arn}",
-    "aws_lb_listener": "{arn}",
-    "aws_lb_target_group": "{arn}",
-    "aws_route": "{routeTableId}_{destinationCidrBlock}",
-    "aws_route_table_association": "{subnetId}/{routeTableId}",
-    "aws_secretsmanager_secret": "{arn}",
-    "aws_sfn_state_machine": "{arn}",
-    "aws_sns_topic": "{arn}",
-    "aws_sns_topic_subscription": "{arn}",
-    "aws_volume_attachment": "{device}:{volumeId}:{instanceId}",
-}
 
 # Calls that add something beside what Terraform manages: a plan may not show it, so an apply would not take it away.
 INVERSE: Mapping[str, str] = {
@@ -89,18 +57,21 @@ def _unmanaged(event: DriftEvent) -> str:
     resource = event.resource
     if not resource.type or not resource.id:
         return ""
-    name = re.sub(r"\W+", "_", resource.name or resource.id.rpartition("/")[2], flags=re.ASCII).strip("_").lower()
-    if not name[:1].isalpha():
-        name = f"imported_{name}"
-    identifier = _fill(IMPORT_IDS.get(resource.type, ""), event) or resource.id
-    command = f"terraform import {_quote(f'{resource.type}.{name}')} {_quote(identifier)}"
-    return f"Keep: declare it, then {command}. Undo: delete {one_line(resource.id)}."
+    how = " and import it"
+    if event.import_id:
+        how = f", then {_tool(event)} import {_quote(address_of(resource))} {_quote(event.import_id)}"
+    return f"Keep: declare it{how}. Undo: delete {one_line(resource.id)}."
 
 
 def _terraform(event: DriftEvent, command: str) -> str:
     workspace = event.resource.workspace
     select = f"TF_WORKSPACE={_quote(workspace)} " if workspace not in ("", "default") else ""
-    return f"{select}terraform {command}"
+    return f"{select}{_tool(event)} {command}"
+
+
+def _tool(event: DriftEvent) -> str:
+    """The program that writes the state, by the name of its command."""
+    return event.resource.tool or "terraform"
 
 
 def _place(event: DriftEvent) -> str:

@@ -153,6 +153,7 @@ class Redactor:
             attributes=texts(event.attributes),
             reason=self.scrub(event.reason),
             hint=self.scrub(event.hint),
+            import_id=self.scrub(event.import_id),
             redacted=frozenset(),
         )
 
