@@ -87,6 +87,15 @@ QUEUE = ", ".join(GRANTS["queue"].actions)
                 }
             },
         ),
+        (
+            "state: [{backend: s3, bucket: states, key: app, region: cn-north-1, dynamodb_table: locks}]",
+            {
+                "": {
+                    "s3:GetObject": ["arn:aws-cn:s3:::states/app", "arn:aws-cn:s3:::states/app.tflock"],
+                    "dynamodb:GetItem": ["arn:aws-cn:dynamodb:cn-north-1:*:table/locks"],
+                }
+            },
+        ),
         ("sources: [/var/log/trail.json]", {}),
         ("sources: ['file:///var/log/trail.jsonl?follow=true']", {}),
     ],
@@ -117,7 +126,8 @@ def test_what_only_aws_knows_to_be_needed(config: str, names: list[str]) -> None
 
 def test_every_grant_is_given_to_some_configuration() -> None:
     text = """
-        {sources: [sqs://q, s3://b, 'lookup://'], organization: {role: Drift}, state: [s3://states/all/], store: 'dynamodb://drift'}
+        {sources: [sqs://q, s3://b, 'lookup://'], organization: {role: Drift}, state: [s3://states/all/,
+        {backend: s3, bucket: b, key: k, dynamodb_table: l}], store: 'dynamodb://drift'}
     """
     held = {(tuple(i["Action"])) for p in policies(load(text), versions=True).values() for i in p["Statement"]}
     held |= {grant.actions for grant, _ in optional(load(text))}

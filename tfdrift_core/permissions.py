@@ -58,6 +58,11 @@ GRANTS: Final[Mapping[str, Grant]] = {
     "state list": Grant(
         ("s3:ListBucket",), "arn:{partition}:s3:::{bucket}", "state in S3 below a prefix, or with several workspaces"
     ),
+    "state locks": Grant(
+        ("dynamodb:GetItem",),
+        "arn:{partition}:dynamodb:{region}:{account}:table/{table}",
+        "state in S3 whose locks are in a table (`dynamodb_table`)",
+    ),
     "state versions": Grant(
         ("s3:GetObjectVersion",),
         "arn:{partition}:s3:::{bucket}/{key}",
@@ -194,6 +199,9 @@ def _state(config: Config, spec: Mapping[str, Any], versions: bool) -> Iterator[
     if versions:
         listed = GRANTS["state version list"]
         yield listed, listed.resource.format(partition=partition, bucket=bucket)
+    if table := str(spec.get("dynamodb_table") or ""):
+        place = {"region": str(spec.get("region") or config.aws.region) or "*", "account": "*", "table": table}
+        yield GRANTS["state locks"], GRANTS["state locks"].resource.format(partition=partition, **place)
     if any(set(name) & set("*?[") for name in keys):
         yield GRANTS["state list"], GRANTS["state list"].resource.format(partition=partition, bucket=bucket)
 

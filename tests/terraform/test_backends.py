@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import importlib.util
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -184,6 +185,57 @@ class TestS3:
         assert not backend.locked(ref)
         bucket.put_object(Bucket="states", Key="k.tflock", Body=b"{}")
         assert backend.locked(ref)
+
+    def test_terraforms_lock_in_a_table(self, aws, bucket, tmp_path, caplog):
+        """What Terraform itself holds while it runs, seen from a program that it runs."""
+        schema = [{"AttributeName": "LockID", "AttributeType": "S"}]
+        aws.client("dynamodb").create_table(
+            TableName="locks",
+            AttributeDefinitions=schema,
+            KeySchema=[{"AttributeName": "LockID", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        config = tmp_path / "c"
+        look = tmp_path / "look.py"
+        look.write_text(f"""
+import sys
+from tfdrift_core.config import load
+from tfdrift_core.terraform.store import StateStore
+store = StateStore(load('{{"config": ["{config}"], "aws": {{"endpoint_url": "{aws.url}"}}}}'))
+store.refresh()
+print(store.applying())
+""")
+        arguments = f"""
+          bucket = "states"
+          key = "app/terraform.tfstate"
+          region = "us-east-1"
+          dynamodb_table = "locks"
+          endpoints = {{ s3 = "{aws.url}", dynamodb = "{aws.url}" }}
+          use_path_style = true
+          skip_credentials_validation = true
+          skip_requesting_account_id = true
+          skip_metadata_api_check = true
+          skip_region_validation = true
+          skip_s3_checksum = true
+        """
+        apply(config, "s3", arguments)
+        main = config / "main.tf"
+        command = f"{sys.executable} {look} > {tmp_path}/seen"
+        main.write_text(
+            main.read_text()
+            + f'resource "terraform_data" "two" {{\n provisioner "local-exec" {{\n command = "{command}"\n }}\n}}\n'
+        )
+        terraform(config, "apply", "-auto-approve", "-input=false")
+        assert (tmp_path / "seen").read_text() == "True\n"
+        settings = {"config": [str(config)], "aws": {"endpoint_url": aws.url}}
+        store = StateStore(load(json.dumps(settings)))
+        store.refresh()
+        assert store.errors == {}
+        assert not store.applying()
+        aws.client("dynamodb").delete_table(TableName="locks")
+        assert not store.applying()
+        assert not store.applying()
+        assert caplog.text.count("runs in progress are not seen: allow dynamodb:GetItem on it") == 1
 
     def test_one_workspace(self, aws, bucket):
         for key in ("k", "env:/a/k", "env:/b/k", "teams/c/k"):

@@ -27,6 +27,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, str]] = {
         "role_arn": "role_arn",
         "external_id": "external_id",
         "session_name": "session_name",
+        "dynamodb_table": "dynamodb_table",
         "endpoint": "endpoint_url",
         "use_path_style": "use_path_style",
         "force_path_style": "use_path_style",

@@ -38,6 +38,7 @@ _CHUNK = 1 << 20
 class Options:
     """``key`` may be a pattern; ``prefix`` stands for every ``*.tfstate`` below it.
 
+    ``dynamodb_table`` holds the locks of runs, where the bucket does not.
     With ``workspace_key_prefix`` the key's other workspaces are loaded too, or only the one that ``workspace`` names.
     """
 
@@ -53,6 +54,7 @@ class Options:
     session_name: str = ""
     endpoint_url: str = ""
     use_path_style: bool = False
+    dynamodb_table: str = ""
 
 
 class S3:
@@ -68,6 +70,7 @@ class S3:
             home = settings.workspace_key_prefix or "env:"
             self._key = f"{home}/{settings.workspace}/{self._key}"
         self._locks: frozenset[str] = frozenset()
+        self._told = False
         self.locks_are_listed = bool(_MAGIC & set(self._key)) or bool(settings.workspace_key_prefix)
         self.origin = f"s3://{settings.bucket}/{self._key}"
         self._own_endpoint = settings.endpoint_url in ("", context.aws.endpoint_url)
@@ -137,6 +140,9 @@ class S3:
             raise self._explained(error, f"s3:GetObjectVersion on {where}") from None
 
     def locked(self, ref: Ref) -> bool:
+        return self._has_lock_file(ref) or self._is_in_table(ref)
+
+    def _has_lock_file(self, ref: Ref) -> bool:
         lock = ref.key + _LOCK
         if ref.version:
             return lock in self._locks
@@ -146,6 +152,22 @@ class S3:
             return False  # without the lock file, or the right to see it, nothing is known of a run
         return True
 
+    def _is_in_table(self, ref: Ref) -> bool:
+        """Whether the lock table has the item that Terraform makes for a run and deletes after it."""
+        table = self._settings.dynamodb_table
+        if not table:
+            return False
+        key = {"LockID": {"S": f"{self._settings.bucket}/{ref.key}"}}
+        try:
+            found = self._table.get_item(TableName=table, Key=key, ProjectionExpression="LockID", ConsistentRead=True)
+        except aws.ERRORS as error:
+            if not self._told:
+                log.warning("%s: the lock table %s cannot be read (%s), so that runs in progress are not seen: "
+                            "allow dynamodb:GetItem on it", self.origin, table, error)  # fmt: skip
+            self._told = True
+            return False
+        return "Item" in found
+
     def close(self) -> None:
         """boto3 closes its connections itself."""
 
@@ -153,6 +175,11 @@ class S3:
     def _client(self) -> Any:
         style = {"addressing_style": "path"} if self._settings.use_path_style or self._access.endpoint_url else {}
         return aws.client(self._access, "s3", s3=style)
+
+    @cached_property
+    def _table(self) -> Any:
+        # AWS's own endpoint, or the one that the user names for all: a repository does not choose who is asked.
+        return aws.client(replace(self._access, endpoint_url=self._context.aws.endpoint_url), "dynamodb")
 
     @property
     def _patterns(self) -> Sequence[str]:
