@@ -1,14 +1,18 @@
 """From a plan's drift to the calls that made it."""
 
+import gzip
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
 from tests.drift.test_engine import TERRAFORM, URL, index, record, timeout
 from tests.sources.lookup_events import LookupServer
+from tests.terraform.conftest import Aws
 from tfdrift_core.blame.plan import Plan, PlanError, parse
 from tfdrift_core.blame.trace import blame
 from tfdrift_core.cli import main
@@ -167,6 +171,56 @@ def test_from_a_trail(command: Blame) -> None:
         "mio",
         True,
     )
+
+
+def test_from_a_bucket(command: Blame, aws: Aws) -> None:
+    """It ends, and only the files of the days, accounts and regions are fetched in which the drift is."""
+    s3, place = aws.client("s3"), "AWSLogs/%s/CloudTrail/%s/2026/03/%02d/%s_CloudTrail_%s_202603%02dT1000Z_a.json.gz"
+    s3.create_bucket(Bucket="trail")
+    for account, region, day in (
+        ("111122223333", "eu-central-1", 17),
+        ("111122223333", "eu-central-1", 2),
+        ("111122223333", "us-east-1", 17),
+        ("444455556666", "eu-central-1", 17),
+    ):
+        body = gzip.compress(json.dumps({"Records": [timeout(60, eventID=f"{account}{region}{day}").raw]}).encode())
+        s3.put_object(Bucket="trail", Key=place % (account, region, day, account, region, day), Body=body)
+    aws.post("/moto-api/recorder/reset-recording")
+    aws.post("/moto-api/recorder/start-recording")
+    code, out, err = command(
+        "--source", "s3://trail/AWSLogs/", "--since", "2026-03-16", "--json", "--endpoint-url", aws.url
+    )
+    aws.post("/moto-api/recorder/stop-recording")
+    assert code == 0, err
+    assert json.loads(out)["ct.id"] == "111122223333eu-central-117"
+    log = urllib3.request("GET", f"{aws.url}/moto-api/recorder/download-recording").data.decode()
+    assert re.findall(r"(\d{12}_CloudTrail_[a-z0-9-]+_\d{8})T1000Z_a\.json\.gz", log) == [
+        "111122223333_CloudTrail_eu-central-1_20260317"
+    ]
+
+
+def test_a_queue_is_not_looked_into(command: Blame) -> None:
+    code, _, err = command("--source", "sqs://trail")
+    assert (code, "showing what a queue holds would take it from the Falco that reads the queue" in err) == (1, True)
+
+
+def test_a_damaged_file_ends_nothing(command: Blame, caplog: pytest.LogCaptureFixture) -> None:
+    Path("trail").mkdir()
+    whole = gzip.compress(json.dumps({"Records": [timeout(90).raw]}).encode())
+    Path("trail/1.json.gz").write_bytes(whole[:-9])
+    Path("trail/2.json").write_text(json.dumps({"Records": [timeout(60).raw]}))
+    code, out, _ = command("--source", "trail", "--json")
+    assert code == 0
+    assert json.loads(out)["explained"] is True
+    assert "1.json.gz" in caplog.text
+
+
+def test_the_earlier_calls_as_json(command: Blame) -> None:
+    Path("trail.json").write_text(json.dumps({"Records": [timeout(90).raw, timeout(60).raw]}))
+    _, out, _ = command("--source", "trail.json", "--json", "--history")
+    (row,) = map(json.loads, out.splitlines())
+    assert [(step["ct.name"], step["drift.new_value"]) for step in row["history"]] == [("SetQueueAttributes", "90")]
+    assert (row["drift.kind"], row["drift.confidence"]) == ("modified", "verified")
 
 
 def test_from_the_event_history(command: Blame) -> None:

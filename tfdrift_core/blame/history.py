@@ -11,6 +11,7 @@ import orjson
 
 from tfdrift_core.blame.plan import Drifted
 from tfdrift_core.config import Config
+from tfdrift_core.config import Source as Entry
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.drift.change.catalog import Catalog
 from tfdrift_core.metrics import Metrics
@@ -30,14 +31,14 @@ SPACING: Final = 0.5
 _GLOBAL: Final = "us-east-1"
 
 
-def from_source(url: str, config: Config, catalog: Catalog, since: float) -> Iterator[Record]:
+def from_source(entry: str | Entry, config: Config, catalog: Catalog, since: float) -> Iterator[Record]:
     """The changes in a source that ends, not older than ``since`` (seconds since the epoch).
 
     What is damaged is told; what was before it, and what comes after, is read.
 
     :raises SourceError: when it cannot be read.
     """
-    source = open_source(url, config, Ledger(), Metrics())
+    source = open_source(entry, config, Ledger(), Metrics())
     try:
         for batch in source.batches():
             if batch is None:

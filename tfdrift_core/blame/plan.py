@@ -86,14 +86,19 @@ def parse(data: bytes | mmap, origin: str) -> Plan:
         raise PlanError(
             f"{origin}: is a plan in Terraform's own form; write: terraform show -json {origin} > plan.json"
         )
-    found = _Document()
+    found = _Document(data)
     try:
         found.read(Reader(data, "plan", f"make it anew with: {MAKE}"))
-        if problem := _other(found.header):
-            raise PlanError(f"{origin}: {problem}")
-        state = State(found.state(), origin, scopes=found.providers.scopes)
     except StateError as error:
         raise PlanError(f"{origin}: {_unreadable(data, error)}") from error
+    except orjson.JSONDecodeError as error:
+        raise PlanError(f"{origin}: is not JSON: {error}; make a plan with: {MAKE}") from error
+    if problem := _other(found.header):
+        raise PlanError(f"{origin}: {problem}")
+    try:
+        state = State(found.state(), origin, scopes=found.providers.scopes)
+    except (StateError, orjson.JSONDecodeError) as error:
+        raise PlanError(f"{origin}: its resources cannot be read: {error}; make it anew with: {MAKE}") from error
     index = Index([state])
     instances = index.at(origin, found.drift.keys())
     drifted = (
@@ -117,12 +122,13 @@ def _unreadable(data: bytes | mmap, error: StateError) -> str:
 class _Document:
     """What is looked at of a plan.  ``header`` has its small members, ``drift`` the changes by address."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: bytes | mmap) -> None:
+        self._data = data
         self.header: dict[str, Any] = {}
         self.drift: dict[str, Mapping[str, Any]] = {}
         self.deferred = 0
         self.providers = Providers({}, {})
-        self._prior: Sequence[bytes] = ()
+        self._prior: Sequence[tuple[int, int]] = ()
 
     def read(self, reader: Reader) -> None:
         configuration: object = {}
@@ -130,7 +136,7 @@ class _Document:
             if name == b"resource_drift":
                 self.drift = {change["address"]: change for change in reader.objects() if _is_told(change)}
             elif name == b"prior_state":
-                self._prior = [orjson.dumps(resource) for resource in _values(reader)]
+                self._prior = list(_values(reader))
             elif name == b"configuration":
                 configuration = reader.value()
             elif name == b"deferred_changes":
@@ -145,9 +151,9 @@ class _Document:
         """A state that holds the drifted resources as they were, and all others as they are."""
         head = {"version": 4, "terraform_version": str(self.header.get("terraform_version") or ""), "serial": 1}
         texts = [orjson.dumps(self._resource(change, _before(change))) for change in self.drift.values()]
-        for data in self._prior:
-            resource = orjson.loads(data)
-            if resource["address"] not in self.drift:
+        for start, end in self._prior:
+            resource = orjson.loads(self._data[start:end])
+            if isinstance(resource, dict) and _is_managed(resource) and resource["address"] not in self.drift:
                 texts.append(orjson.dumps(self._resource(resource, {"attributes": resource.get("values")})))
         return orjson.dumps(head)[:-1] + b',"lineage":"plan","resources":[' + b",".join(texts) + b"]}"
 
@@ -179,8 +185,8 @@ _SMALL: Final = frozenset(
 )
 
 
-def _values(reader: Reader) -> Iterator[Mapping[str, Any]]:
-    """The managed resources of a ``prior_state``."""
+def _values(reader: Reader) -> Iterator[tuple[int, int]]:
+    """Where the resources of a ``prior_state`` are."""
     if reader.opening != b"{":
         reader.skip()
         return
@@ -188,7 +194,7 @@ def _values(reader: Reader) -> Iterator[Mapping[str, Any]]:
         if name in (b"values", b"root_module"):
             yield from _values(reader)
         elif name == b"resources":
-            yield from (one for one in reader.objects() if _is_managed(one))
+            yield from reader.spans()
         elif name == b"child_modules" and reader.opening == b"[":
             for _ in reader.items():
                 yield from _values(reader)
@@ -247,7 +253,9 @@ def _is_told(change: Mapping[str, Any]) -> bool:
 
 
 def _is_managed(told: Mapping[str, Any]) -> bool:
-    return told.get("mode") == "managed" and isinstance(told.get("address"), str)
+    """Whether it is a managed resource, with all that a state says of one."""
+    names = (told.get(member) for member in ("address", "type", "name"))
+    return told.get("mode") == "managed" and all(isinstance(name, str) and name for name in names)
 
 
 def _before(change: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from tfdrift_core.blame import trace
 from tfdrift_core.blame.history import EventHistory, from_source
 from tfdrift_core.blame.plan import Plan, PlanError, load
 from tfdrift_core.blame.trace import Part
-from tfdrift_core.config import Aws, Config, ConfigError, duration
+from tfdrift_core.cli.history import only_shown
+from tfdrift_core.config import Aws, Config, ConfigError, Source, duration
 from tfdrift_core.drift.change.catalog import Catalog
 from tfdrift_core.drift.change.catalog import load as load_catalog
 from tfdrift_core.drift.classify.identity import identify
@@ -31,6 +33,7 @@ from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.output.fields import shown
 from tfdrift_core.records.ordered import Ordered
 from tfdrift_core.sources.base import SourceError
+from tfdrift_core.sources.location import locate
 from tfdrift_core.text import json_line, one_line
 
 _HISTORY = "90d"
@@ -78,8 +81,10 @@ def run(args: argparse.Namespace) -> int:
 def _records(plans: Sequence[Plan], sources: Sequence[str], config: Config, catalog: Catalog, since: float) -> Ordered:
     """What may explain the drift of all plans: read once, for each of them may have something to do with any."""
     found = Ordered()
-    for source in sources:
-        found.add(from_source(source, config, catalog, since))
+    begin = datetime.fromtimestamp(since, UTC).isoformat()
+    entries = tuple(_in_question(source, plans) for source in sources)
+    for entry in only_shown(replace(config, sources=entries), "", begin).sources if entries else ():
+        found.add(from_source(entry, config, catalog, since))
     if sources or not any(plan.drifted for plan in plans):
         return found
     session = aws.session(config.aws)
@@ -90,6 +95,16 @@ def _records(plans: Sequence[Plan], sources: Sequence[str], config: Config, cata
     for one in track(drifted, "asking CloudTrail", console=console, disable=not console.is_terminal):
         found.add(history.of(one, region))
     return found
+
+
+def _in_question(url: str, plans: Sequence[Plan]) -> Source:
+    """A source of which only the accounts and regions are read that the drift is in, as far as all of it tells them."""
+    place, instances = locate(url), [one.instance for plan in plans for one in plan.drifted]
+    found = {"accounts": {one.account for one in instances}, "regions": {one.region for one in instances}}
+    # What is global is logged in one region or another, and so is what does not tell its own.
+    known = {name: ",".join(sorted(values)) for name, values in found.items() if values and "" not in values}
+    options = known if place.scheme in ("s3", "lookup") else {}
+    return Source(url, {name: value for name, value in options.items() if not place.options.texts(name)})
 
 
 def _print(parts: Sequence[Part], as_json: bool, history: bool) -> None:

@@ -151,13 +151,18 @@ class Reader:
 
     def objects(self) -> Iterator[dict[str, Any]]:
         """The objects in the array here, each parsed when it is asked for; anything else than an array has none."""
+        for start, end in self.spans():
+            value = orjson.loads(self._raw[start:end])
+            if isinstance(value, dict):
+                yield value
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Where the elements of the array here are; anything else than an array has none."""
         if self.opening != b"[":
             self.skip()
             return
         for _ in self._inside(b"[", b"]", _ELEMENT, 0):
-            value = self.value()
-            if isinstance(value, dict):
-                yield value
+            yield self.skip()
 
     @property
     def opening(self) -> bytes:
