@@ -18,6 +18,9 @@ plugins := $(DESTDIR)$(prefix)/share/falco/plugins
 # Relative, so that it holds with DESTDIR as well as without.
 command := $(DESTDIR)$(prefix)/bin/tfdrift
 target := ../share/falco/plugins/bin/tfdrift
+# Where a shell looks for completions, and man for pages.
+completion := $(DESTDIR)$(prefix)/share/bash-completion/completions/tfdrift
+page := $(DESTDIR)$(prefix)/share/man/man1/tfdrift.1
 installed = $(plugins)/libtfdrift.so $(plugins)/libtfdrift_enrich.so $(plugins)/tfdrift-[0-9]* $(plugins)/bin/tfdrift
 ours = [ "$$(readlink $(command))" = $(target) ]
 falco_conf := $(DESTDIR)$(sysconfdir)/falco
@@ -116,11 +119,13 @@ install: bundle
 	  install -m 600 -v deploy/host/falco.tfdrift.yaml $(falco_conf)/config.d/falco.tfdrift.yaml
 	@if [ -e $(command) ] && ! $(ours); then \
 	  echo "$(command) is another program and stays; ours is $(plugins)/bin/tfdrift" >&2; \
-	else ln -sfn $(target) $(command); fi
+	else ln -sfn $(target) $(command) && \
+	  install -d $(dir $(completion)) $(dir $(page)) && \
+	  $(plugins)/bin/tfdrift completion bash > $(completion) && $(plugins)/bin/tfdrift man > $(page); fi
 	@echo "Set state and open_params in $(falco_conf)/config.d/falco.tfdrift.yaml, then restart Falco."
 
 uninstall:
-	@if $(ours); then rm -v $(command); fi
+	@if $(ours); then rm -vf $(command) $(completion) $(page); fi
 	rm -rf $(installed) $(falco_conf)/tfdrift_rules.yaml
 	@rmdir $(plugins)/bin 2>/dev/null || true
 	@# What the user wrote stays, but Falco would not start with it.

@@ -54,6 +54,8 @@ def test_install_upgrade_and_uninstall(checkout: Path, artifact: Path, tmp_path:
     assert command.resolve() == installed / "bin/tfdrift"
     done = subprocess.run([command, "--version"], env={}, capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout == f"tfdrift {tfdrift_core.__version__}\n"
+    assert "replay" in (root / "usr/share/man/man1/tfdrift.1").read_text()
+    assert "tfdrift" in (root / "usr/share/bash-completion/completions/tfdrift").read_text()
     # It may name credentials' places; nobody but Falco needs it.
     assert (root / FRAGMENT).stat().st_mode & 0o777 == 0o600
 

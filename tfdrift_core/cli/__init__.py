@@ -3,7 +3,9 @@
 import argparse
 import io
 import logging
+import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import TextIO
 
@@ -26,16 +28,12 @@ class _Handler(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand; the exit status is 0 for success, 1 for a failure that was reported, 2 for bad usage.
-
-    What ends in 2 as well says so in its help: with ``--detailed-exitcode``, drift.
-    """
+def parser_of(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of the command that the arguments name; of all commands where they name none."""
     parser = argparse.ArgumentParser(prog="tfdrift", description="Reports AWS changes made behind Terraform's back.")
     parser.add_argument("--version", action="version", version=f"tfdrift {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is left out and why")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    arguments = sys.argv[1:] if argv is None else argv
     found = sorted(entry_points(group="tfdrift.commands"), key=lambda e: e.name)
     named = next((argument for argument in arguments if not argument.startswith("-")), "")
     # Falco may start a command for every alert: the other commands' imports would cost more than the work.
@@ -50,6 +48,22 @@ def main(argv: list[str] | None = None) -> int:
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand; the exit status is 0 for success, 1 for a failure that was reported, 2 for bad usage.
+
+    What ends in 2 as well says so in its help: with ``--detailed-exitcode``, drift.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    completes = "_ARGCOMPLETE" in os.environ
+    parser = parser_of(os.environ.get("COMP_LINE", "").split()[1:] if completes else arguments)
+    if completes:
+        # Only the shell asks for it, at each press of the key.
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
     args = parser.parse_args(arguments)
     handler = _Handler()
     handler.setFormatter(_Formatter("tfdrift: %(levelname)s: %(message)s"))
