@@ -20,11 +20,12 @@ ARROWS: Mapping[str, str] = {
     "__main__": "cli",
     "at_the_time": "config delivery metrics output pipeline records sources terraform",
     "blame": "config delivery drift metrics output records sources terraform",
-    "cli": "at_the_time aws blame config delivery drift metrics notify output permissions pipeline records report"
-    " sources terraform text verify",
+    "cli": "at_the_time aws baseline blame config delivery drift metrics notify output permissions pipeline records"
+    " report sources terraform text verify",
     "context": "drift terraform",
     "verify": "blame drift terraform text",
-    "pipeline": "config context delivery drift metrics output records sources terraform",
+    "baseline": "aws blame config delivery drift metrics records sources terraform verify",
+    "pipeline": "baseline config context delivery drift metrics output records sources terraform",
     "permissions": "config delivery records sources terraform",
     "replay": "drift records terraform",
     "delivery": "aws config metrics private records sources",

@@ -48,6 +48,13 @@ QUEUE = ", ".join(GRANTS["queue"].actions)
             },
         ),
         (
+            f"baseline: [{{url: 's3://plans/nightly/', role_arn: '{ROLE}'}}, /plans]",
+            {
+                ROLE: {"s3:GetObject": ["arn:aws:s3:::plans/nightly/*"], "s3:ListBucket": ["arn:aws:s3:::plans"]},
+                "": {"sts:AssumeRole": [ROLE]},
+            },
+        ),
+        (
             "state: [s3://states/prod.tfstate, s3://states/all/, /local.tfstate]",
             {
                 "": {
@@ -173,7 +180,7 @@ def test_doctor_prints_the_policy(tmp_path: Path, capsys: pytest.CaptureFixture[
     out, err = capsys.readouterr()
     assert allowed(json.loads(out)) == {QUEUE: ["arn:aws:sqs:*:*:trail"]}
     assert err.splitlines() == [
-        "also, only where the queue, the trail's bucket or that of a state uses a KMS key: kms:Decrypt on"
+        "also, only where the queue, the trail's bucket or that of a state or plan uses a KMS key: kms:Decrypt on"
         " arn:aws:kms:*:*:key/ID-OF-THE-KEY",
     ]
 

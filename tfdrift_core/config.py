@@ -117,6 +117,16 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """One entry of ``baseline:``; ``history`` is in seconds, ``options`` are those of S3 or HCP Terraform."""
+
+    url: str
+    complete: bool = False
+    history: float = 90 * 86_400.0
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The validated configuration, with Falco's rewriting of YAML undone.
 
@@ -144,6 +154,7 @@ class Config:
     remind_after: float = 0.0
     store: str = ""
     redeliver: float = 10.0
+    baseline: tuple[Baseline, ...] = ()
 
 
 @cache
@@ -352,7 +363,7 @@ def _account_id(value: str | float) -> str:
 
 def _check_roles(document: Mapping[str, Any]) -> None:
     check_role(document.get("aws", {}).get("role_arn"), "init_config.aws.role_arn")
-    for key in ("accounts", "state"):
+    for key in ("accounts", "state", "baseline"):
         for place, entry in enumerate(document.get(key, ())):
             if isinstance(entry, dict):
                 check_role(entry.get("role_arn"), f"init_config.{key}[{place}].role_arn")
@@ -377,6 +388,7 @@ def _build(document: Mapping[str, Any]) -> Config:
             "credential_hosts": tuple(values.get("credential_hosts", ())),
             "catalog": tuple(values.get("catalog", ())),
             "sources": tuple(_source(s) for s in values.get("sources", ())),
+            "baseline": tuple(_baseline(b, place) for place, b in enumerate(values.get("baseline", ()))),
             "aws": Aws(**aws),
             "organization": Organization(**values.get("organization", {})),
             "accounts": tuple(Account(**_scope(a, "id")) for a in values.get("accounts", ())),
@@ -389,6 +401,13 @@ def _source(entry: str | Mapping[str, Any]) -> Source:
     if isinstance(entry, str):
         return Source(entry)
     return Source(entry["url"], {k: v for k, v in entry.items() if k != "url"})
+
+
+def _baseline(entry: str | Mapping[str, Any], place: int) -> Baseline:
+    given: Mapping[str, Any] = {"url": entry} if isinstance(entry, str) else entry
+    history = _seconds(given.get("history", "90d"), f"baseline[{place}].history")
+    options = {k: str(v) for k, v in given.items() if k not in ("url", "complete", "history")}
+    return Baseline(given["url"], given.get("complete") is True, history, options)
 
 
 def _scope(entry: str | Mapping[str, Any], key: str) -> Mapping[str, Any]:

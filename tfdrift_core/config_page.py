@@ -15,7 +15,7 @@ Falco turns YAML into JSON on the way: an account id of digits becomes a number.
 tells what was meant. A JSON text in place of the YAML map, as the Helm values have it, arrives as it is.
 
 The members of `state` depend on the backend: [state.md](state.md) has them. More on [sources](sources.md),
-[identity and expected changes](identity.md) and [open drift](open.md).
+[identity and expected changes](identity.md), [open drift](open.md) and [baseline](baseline.md).
 """
 
 _KINDS = {"object": "map", "array": "list", "string": "text", "boolean": "true or false", "integer": "whole number"}

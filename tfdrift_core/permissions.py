@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tfdrift_core.config import Account, Config
+from tfdrift_core.config import Account, Baseline, Config
 from tfdrift_core.delivery.drifts import store_of
 from tfdrift_core.records.places import ALL
 from tfdrift_core.sources.accounts import role_of
@@ -41,7 +41,7 @@ GRANTS: Final[Mapping[str, Grant]] = {
     "key": Grant(
         ("kms:Decrypt",),
         "arn:{partition}:kms:{region}:{account}:key/{key}",
-        "only where the queue, the trail's bucket or that of a state uses a KMS key",
+        "only where the queue, the trail's bucket or that of a state or plan uses a KMS key",
     ),
     "lookup": Grant(("cloudtrail:LookupEvents",), "*", "source `lookup://`"),
     "regions": Grant(("ec2:DescribeRegions",), "*", "source `lookup://` without a list of `regions`"),
@@ -53,6 +53,13 @@ GRANTS: Final[Mapping[str, Grant]] = {
         ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         "arn:{partition}:dynamodb:{region}:{account}:table/{table}",
         "`store: dynamodb://`, which replicas share",
+    ),
+    "baseline list": Grant(
+        ("s3:ListBucket",), "arn:{partition}:s3:::{bucket}", "`baseline: s3://`: what plans there are"
+    ),
+    "baseline": Grant(("s3:GetObject",), "arn:{partition}:s3:::{bucket}/{prefix}*", "`baseline: s3://`: the plans"),
+    "baseline history": Grant(
+        ("cloudtrail:LookupEvents",), "*", "`baseline`, to say whose call it was: without it nobody is named"
     ),
     "state": Grant(("s3:GetObject",), "arn:{partition}:s3:::{bucket}/{key}", "state in S3, and its lock file"),
     "state list": Grant(
@@ -98,6 +105,9 @@ def policies(config: Config, open_params: str = "", *, versions: bool = False) -
     for spec in _states(config):
         for statement in _state(config, spec, versions):
             needed.setdefault(str(spec.get("role_arn") or config.aws.role_arn), []).append(statement)
+    for entry in config.baseline:
+        for role, statement in _plans(config, entry):
+            needed.setdefault(role, []).append(statement)
     for role in sorted(needed):
         if role:
             hub = "" if role == config.aws.role_arn else config.aws.role_arn
@@ -114,8 +124,11 @@ def optional(config: Config, open_params: str = "") -> list[Statement]:
     """
     schemes = {source.scheme for source in map(locate, to_read(open_params, config))}
     names = []
-    if schemes & {"sqs", "s3"} or any(_bucket_of(spec)[0] for spec in _states(config)):
+    plans = any(entry.url.startswith("s3://") for entry in config.baseline)
+    if schemes & {"sqs", "s3"} or plans or any(_bucket_of(spec)[0] for spec in _states(config)):
         names.append("key")
+    if any(entry.history for entry in config.baseline):
+        names.append("baseline history")
     place = {"partition": _partition(config.aws.region), "region": config.aws.region or "*", "account": "*"}
     return [(GRANTS[name], GRANTS[name].resource.format(**place, key="ID-OF-THE-KEY")) for name in names]
 
@@ -157,6 +170,16 @@ def _lookup(config: Config, hub: str, options: Options) -> Iterator[tuple[str, S
         yield identity, (GRANTS["lookup"], "*")
         if every:
             yield identity, (GRANTS["regions"], "*")
+
+
+def _plans(config: Config, entry: Baseline) -> Iterator[tuple[str, Statement]]:
+    """What reading the plans of an entry needs."""
+    if entry.url.startswith("s3://"):
+        bucket, _, prefix = entry.url.removeprefix("s3://").partition("/")
+        role = entry.options.get("role_arn", config.aws.role_arn)
+        place = {"partition": _partition(entry.options.get("region", config.aws.region))}
+        for name in ("baseline list", "baseline"):
+            yield role, (GRANTS[name], GRANTS[name].resource.format(**place, bucket=bucket, prefix=prefix))
 
 
 def _states(config: Config) -> Iterator[Mapping[str, Any]]:

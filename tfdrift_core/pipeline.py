@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from tfdrift_core.baseline.look import NoPlans, Plans
+from tfdrift_core.baseline.waiting import Settle, Waiting
 from tfdrift_core.config import Config, ConfigError
 from tfdrift_core.context import Contexts
-from tfdrift_core.delivery.drifts import Documents, Key
+from tfdrift_core.delivery.drifts import Documents
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.delivery.open import open_sources
 from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift import document as written
-from tfdrift_core.drift import finding as findings
 from tfdrift_core.drift.batch import Result
 from tfdrift_core.drift.change import catalog
 from tfdrift_core.drift.classify.expectations import Expectations
@@ -38,22 +39,21 @@ from tfdrift_core.terraform.store import StateStore
 log = logging.getLogger("tfdrift.pipeline")
 
 _APPLY_POLL = 0.5
+_PLAN_POLL = 0.05
 _LOOK_AFTER = 1_000_000_000  # nanoseconds between two looks at newer states and long open drift
-
-_FINDING_KEPT = 7 * 86_400_000_000_000  # nanoseconds that what was verified waits for its state to be read
 
 
 @dataclass(frozen=True, slots=True)
 class _Delivered:
     """A batch that may be acknowledged once ``last`` events have been handed over, and what it left.
 
-    ``found`` is what ``tfdrift verify`` had left for it, which is of no more use after that.
+    ``settles`` are to be called after that.
     """
 
     batch: Batch
     last: int
     left: Documents
-    found: Sequence[tuple[Key, bytes]] = ()
+    settles: Sequence[Settle] = ()
 
 
 class Pipeline:
@@ -73,8 +73,12 @@ class Pipeline:
         sifter: Sifter | None = None,
         clock: Callable[[], int] = time.time_ns,
         store: StateStore | None = None,
+        baseline: bool = False,
     ) -> None:
-        """``store`` has the states of the configuration; one is made where none is given."""
+        """``store`` has the states of the configuration; one is made where none is given.
+
+        ``baseline`` is whether the plans of the configuration are read: not where old records are read again.
+        """
         self.metrics = metrics or Metrics()
         self._config = config
         self._sifter = sifter
@@ -102,6 +106,9 @@ class Pipeline:
         self._left_locks: set[str] = set()
         self._recalled = False
         self._looked_at = 0
+        self._plans = _plans(config, events, self.metrics)
+        self._waiting = Waiting(self._plans)
+        self._reads_plans = baseline
 
     def open(self, params: str) -> None:
         """Choose what to read: a source's URL or path, or "" for the configured ``sources``.
@@ -133,6 +140,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Let go of source and state.  ``run`` must have returned."""
+        self._plans.close()
         if self._source is not None:
             self._source.close()
             self._source = None
@@ -160,6 +168,7 @@ class Pipeline:
             finally:
                 self._delivered.clear()
                 source.restart()
+                self._waiting.restart()
                 # Batches that come again are compared with what the settled ones left.
                 self._recalled = not self._config.data_dir
             raise
@@ -193,6 +202,8 @@ class Pipeline:
 
     def _read(self, source: Tracked, sink: Sink, stop: threading.Event) -> None:
         self.store.refresh(force=True)
+        if self._reads_plans:
+            self._plans.start(source.plan_known)
         for batch in source.batches():
             if stop.is_set():
                 return
@@ -202,7 +213,17 @@ class Pipeline:
                 return
             if batch is not None and not self._work(source, batch, sink, stop):
                 return
-        self._wait(source, sink, stop)
+        if self._await_plans(source, sink, stop):
+            self._wait(source, sink, stop)
+
+    def _await_plans(self, source: Tracked, sink: Sink, stop: threading.Event) -> bool:
+        """Where the records come to an end: take over every plan that was there; False once the sink has closed."""
+        while self._reads_plans and not self._waiting.idle and not stop.wait(_PLAN_POLL):
+            self._looked_at = 0
+            self._acknowledge(source, sink)
+            if not self._look_after(source, sink):
+                return False
+        return True
 
     def _look_after(self, source: Tracked, sink: Sink) -> bool:
         """Tell what a newer state ended and what is open for long; False once the sink has closed."""
@@ -212,8 +233,8 @@ class Pipeline:
         self._looked_at = now
         index, period = self.store.index, int(self._config.remind_after * 1e9)
         results = [] if self._engine.is_current(index) else [self._engine.process(index, (), now)]
-        found = self._found(source, now)
-        results += [self._verified(index, finding, now) for _, finding in found if finding is not None]
+        found, settles = self._waiting.take(source, self._engine.memory, index, now)
+        results += [self._verified(index, finding, now) for finding in found]
         if period:
             results.append(self._engine.remind(now, period, source.silenced()))
         self._engine.commit()
@@ -221,30 +242,9 @@ class Pipeline:
         self.metrics.set("open_drifts", memory.open_drifts)
         self.metrics.set("open_drift_oldest_age", max(now - memory.oldest, 0) // 10**9 if memory.oldest else 0)
         result = merged(results)
-        if not (result.events or result.touched or found):
+        if not (result.events or result.touched or settles):
             return True
-        return self._deliver(source, source.interim(), result, sink, [item for item, _ in found])
-
-    def _found(self, source: Tracked, now: int) -> list[tuple[tuple[Key, bytes], Finding | None]]:
-        """What ``tfdrift verify`` left and is not under way; of a state that is not loaded, later."""
-        waiting = {item for delivered in self._delivered for item in delivered.found}
-        loaded = self.store.index.versions
-        found: list[tuple[tuple[Key, bytes], Finding | None]] = []
-        for item in source.found():
-            key, content = item
-            if item in waiting:
-                continue
-            try:
-                finding = findings.from_bytes(key, content, self._engine.memory.salt)
-            except (KeyError, TypeError, ValueError) as error:
-                log.warning("%s: what tfdrift verify found cannot be read, verify it again: %r", key[1], error)
-                found.append((item, None))
-                continue
-            if key[0] in loaded:
-                found.append((item, finding))
-            elif now - finding.moment > _FINDING_KEPT:
-                found.append((item, None))
-        return found
+        return self._deliver(source, source.interim(), result, sink, settles)
 
     def _verified(self, index: StateIndex, finding: Finding, now: int) -> Result:
         before = self._engine.snapshot()
@@ -267,8 +267,8 @@ class Pipeline:
         while self._delivered and self._delivered[0].last <= done:
             delivered = self._delivered.popleft()
             source.acknowledge(delivered.batch, delivered.left)
-            if delivered.found:
-                source.taken(delivered.found)
+            for settle in delivered.settles:
+                settle()
 
     def _work(self, source: Tracked, batch: Batch, sink: Sink, stop: threading.Event) -> bool:
         """Report the drift of one batch; False once the sink has closed.
@@ -291,7 +291,7 @@ class Pipeline:
         batch: Batch,
         result: Result,
         sink: Sink,
-        found: Sequence[tuple[Key, bytes]] = (),
+        settles: Sequence[Settle] = (),
     ) -> bool:
         self._count(result)
         # Now: what the next batch does to the same resources belongs to that batch.
@@ -304,7 +304,7 @@ class Pipeline:
             if not sink.put(event):
                 return False
             self._sent += 1
-        self._delivered.append(_Delivered(batch, self._sent, left, found))
+        self._delivered.append(_Delivered(batch, self._sent, left, settles))
         return True
 
     def _scan(self, batch: Batch) -> Iterator[tuple[list[Record], bool]]:
@@ -425,3 +425,13 @@ class Pipeline:
         for reason, count in result.expected.items():
             self.metrics.add(f"expected_{reason}", count)
         self.metrics.set("state_resources", len(self.store.index))
+
+
+def _plans(config: Config, events: catalog.Catalog, metrics: Metrics) -> Plans:
+    """:raises ConfigError: when an entry names no place."""
+    if not config.baseline:
+        return NoPlans()
+    # What speaks to AWS and other servers takes long to load, and not everybody has plans.
+    from tfdrift_core.baseline.reader import Reader
+
+    return Reader(config, events, metrics)

@@ -61,7 +61,7 @@ class _Plugin(falco.Plugin):
 
 
 def _new_pipeline(settings: config.Config, metrics: Metrics) -> Pipeline:
-    return Pipeline(settings, metrics, sifter=CSifter())
+    return Pipeline(settings, metrics, sifter=CSifter(), baseline=True)
 
 
 _plugins: dict[_Pointer, _Plugin] = {}

@@ -14,7 +14,8 @@ import pytest
 from tests.real.parts import MissingPartError
 from tests.terraform.conftest import serving
 from tests.terraform.states import ec2, resource, state, terraform
-from tfdrift_core.config import Aws, ConfigError, load
+from tfdrift_core.baseline.places import PlaceError, look
+from tfdrift_core.config import Aws, Baseline, Config, ConfigError, load
 from tfdrift_core.terraform import backends
 from tfdrift_core.terraform.backends.base import Context
 from tfdrift_core.terraform.scan import StateError
@@ -538,6 +539,30 @@ class TestHcp:
 
     def names(self, site, **options):
         return [r.workspace for r in make(self.spec(site, **options)).refs()]
+
+    def test_the_last_health_assessment_of_each_workspace(self, site, tfe):
+        for name, succeeded in (("web", True), ("db", False), ("bare", None)):
+            tfe.add(name)
+            if succeeded is None:
+                continue
+            id = f"asmtres-{name}"
+            tfe.workspaces[-1]["relationships"]["current-assessment-result"] = {"data": {"id": id}}
+            attributes = {"succeeded": succeeded, "drifted": True, "created-at": "2026-11-30T02:00:00Z"}
+            site.routes[f"/api/v2/assessment-results/{id}"] = tfe.authorized(
+                {"data": {"id": id, "type": "assessment-results", "attributes": attributes}}
+            )
+            site.routes[f"/api/v2/assessment-results/{id}/json-output"] = tfe.authorized({"format_version": "1.2"})
+        backend = make(self.spec(site))
+        (made,) = backend.assessments()
+        assert (made.origin.rpartition("/")[2], made.id, made.created) == ("web", "asmtres-web", "2026-11-30T02:00:00Z")
+        assert json.loads(backend.assessed(made.id)) == {"format_version": "1.2"}
+        entry = Baseline("hcp://app.terraform.io/acme/w*", options={"hostname": site.url})
+        (found,) = look(entry, Config())
+        assert (found.version, found.moment) == ("asmtres-web", 1796004000 * 10**9)
+        assert found.read() == backend.assessed(made.id)
+        site.routes["/api/v2/assessment-results/asmtres-web"] = (200, {}, b"[]")
+        with pytest.raises(PlaceError, match="not one of HCP Terraform's API"):
+            look(entry, Config())
 
     def test_workspaces_by_name_pattern_prefix_tag_and_project(self, site, tfe):
         tfe.add("web-prod", tags=["prod"])

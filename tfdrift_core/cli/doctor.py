@@ -26,8 +26,10 @@ from typing import Any
 import boto3
 
 from tfdrift_core import aws
+from tfdrift_core.baseline.places import PlaceError, look
+from tfdrift_core.blame.plan import PlanError
 from tfdrift_core.cli import settings
-from tfdrift_core.config import Aws, Config, ConfigError, load
+from tfdrift_core.config import Aws, Baseline, Config, ConfigError, load
 from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.metrics import Metrics
 from tfdrift_core.permissions import optional, policies
@@ -37,8 +39,10 @@ from tfdrift_core.sources.files import Files
 from tfdrift_core.sources.location import Location, locate, to_read
 from tfdrift_core.sources.open import open_source
 from tfdrift_core.sources.sqs import parse_queue
+from tfdrift_core.terraform.scan import StateError
 from tfdrift_core.terraform.store import StateStore
 from tfdrift_core.text import one_line
+from tfdrift_core.verify.plan import parse
 
 log = logging.getLogger("tfdrift.doctor")
 
@@ -127,6 +131,8 @@ def examine(args: argparse.Namespace) -> Findings:
         yield from _source(config, source)
     if not sources and not wrong:
         yield Finding(Level.WARNING, "sources", "none; Falco's open_params must name one")
+    for plans in config.baseline:
+        yield from _baseline(config, plans)
     yield from _data_dir(config, sources)
     if not args.no_plugin:
         yield from _plugin(text, settings.library(args), settings.rules_files(args))
@@ -302,6 +308,36 @@ def _simulated(subject: str, access: Aws, actions: Sequence[str], resource: str)
     if denied:
         return Finding(Level.FAILED, subject, f"allow {', '.join(denied)} on {resource} to {principal}")
     return Finding(Level.OK, subject, f"{', '.join(actions)} are allowed")
+
+
+def _baseline(config: Config, entry: Baseline) -> Findings:
+    """Whether the plans of a place are there, and the newest of them is one."""
+    subject = f"baseline {entry.url}"
+    try:
+        found = look(entry, config)
+        if not found:
+            yield Finding(Level.WARNING, subject, "no plan is there yet; terraform show -json makes it")
+            return
+        newest = found[0]
+        seen = parse(newest.read(), newest.origin)
+    except (PlaceError, PlanError, StateError) as error:
+        yield Finding(Level.FAILED, subject, str(error).removeprefix(f"{entry.url}: "))
+    except OSError as error:
+        yield Finding(
+            Level.FAILED, subject, f"{error.filename}: {error.strerror}; let the user that runs Falco read it"
+        )
+    except aws.ERRORS as error:
+        yield Finding(Level.FAILED, subject, aws.explain(error, allow="s3:GetObject"))
+    else:
+        if seen.changes and not entry.url.startswith("hcp://"):
+            problem = "is a plan of changes, which is not taken; make it with terraform plan -refresh-only"
+            yield Finding(Level.FAILED, subject, f"{newest.origin} {problem}")
+            return
+        partly = (
+            "" if seen.complete or (seen.complete is None and entry.complete) else "; it ends no drift: see complete"
+        )
+        what = f"{len(seen.plan.drifted)} of {len(seen.held)} resources have drifted"
+        yield Finding(Level.OK, subject, f"the newest of {len(found)} is {newest.origin}: {what}{partly}")
 
 
 def _data_dir(config: Config, sources: Sequence[Location]) -> Findings:

@@ -139,6 +139,14 @@ class Tracked:
         """What was found is settled, or of no use."""
         (self._ledger if self._shared is None else self._shared).taken(found)
 
+    def plan_known(self, origin: str) -> str:
+        """The version of a plan that was taken over last."""
+        return str(self._ledger.checkpoint(f"plan {origin}") or "")
+
+    def plan_taken(self, origin: str, version: str) -> None:
+        """A plan is settled."""
+        self._ledger.save(f"plan {origin}", version)
+
     def close(self) -> None:
         if self._source is not None:
             self._source.close()

@@ -19,13 +19,15 @@ class Seen:
     """A plan, with the resources that are in its state as it found it: addresses, each with the id.
 
     ``moment`` is when it was made, in nanoseconds since the epoch, 0 where it does not say.  ``complete`` is whether it
-    looked at everything, ``None`` where it does not say: Terraform does since 1.8.
+    looked at everything, ``None`` where it does not say: Terraform does since 1.8.  ``changes`` is whether it would
+    change something: then it is not of ``-refresh-only``, and may have been applied since.
     """
 
     plan: Plan
     held: Mapping[str, str]
     moment: int = 0
     complete: bool | None = None
+    changes: bool = False
 
 
 def load(path: Path) -> Seen:
@@ -50,7 +52,13 @@ def parse(data: bytes, origin: str) -> Seen:
     complete = document.get("complete")
     if _at(document, "prior_state", "values") is None:
         complete = False
-    return Seen(plan, held, _moment(document.get("timestamp")), complete if isinstance(complete, bool) else None)
+    complete = complete if isinstance(complete, bool) else None
+    return Seen(plan, held, moment_of(document.get("timestamp")), complete, _changes(document.get("resource_changes")))
+
+
+def _changes(changes: Any) -> bool:
+    """Whether any managed resource is planned: of a refresh-only plan none is, not even one that stays as it is."""
+    return isinstance(changes, list) and any(_at(change, "mode") == "managed" for change in changes)
 
 
 def _at(value: Any, *names: str) -> Any:
@@ -73,7 +81,8 @@ def _resources(root: Any) -> Iterator[tuple[str, str]]:
         left += [(child, depth + 1) for child in (children if isinstance(children, list) else ())]
 
 
-def _moment(text: Any) -> int:
+def moment_of(text: Any) -> int:
+    """A time as RFC 3339 writes it, in nanoseconds since the epoch; 0 where it is none."""
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:

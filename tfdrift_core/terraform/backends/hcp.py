@@ -49,6 +49,15 @@ class Token:
     of_host: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A health assessment of a workspace: its id, and when it was made, as the API writes it."""
+
+    origin: str
+    id: str
+    created: str
+
+
 class Hcp:
     locks_are_listed = True
 
@@ -120,6 +129,25 @@ class Hcp:
         # Older servers give a signed address on another host, which must not see the token.
         web = self._web if urlsplit(url).netloc == urlsplit(self._base).netloc else self._anonymous
         return web.get(url).data
+
+    def assessments(self) -> Iterator[Assessment]:
+        """The last health assessment of each workspace that had one.  :raises StateError: when they cannot be had.
+
+        https://developer.hashicorp.com/terraform/cloud-docs/api-docs/assessment-results
+        """
+        self.refs()
+        for name, workspace in self._workspaces.items():
+            if known := _related(workspace, "current-assessment-result"):
+                result = self._json(f"assessment-results/{known}")["data"]
+                if _attribute(result, "succeeded"):
+                    yield Assessment(f"{self.origin}/{name}", known, str(_attribute(result, "created-at") or ""))
+
+    def assessed(self, id: str) -> bytes:
+        """The plan of a health assessment; an administrator's token of the workspace is needed.
+
+        :raises StateError: when it cannot be had.
+        """
+        return self._web.get(urljoin(self._discovered(), f"assessment-results/{id}/json-output")).data
 
     def locked(self, ref: Ref) -> bool:
         return bool(_attribute(self._workspaces.get(ref.workspace, {}), "locked"))
