@@ -100,6 +100,7 @@ lint: env
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/zizmor --offline --quiet .github
 
 $(VENV)/.ready-bundle: $(VENV)/.ready
 	@echo "installing what makes the bundle, and what goes into it besides: ten packages, once"

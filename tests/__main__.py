@@ -25,7 +25,12 @@ from tests.real import parts
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 STAGES = {"unit": "not host and not slow", "host": "host and not slow", "slow": "slow"}
-LINT = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
+LINT = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("mypy",),
+    ("zizmor", "--offline", "--quiet", ".github"),
+)
 SLOWEST = 10
 NOTHING_COLLECTED = 5
 
