@@ -1,6 +1,7 @@
 """Plans in all forms in which Terraform, OpenTofu and HCP Terraform give them, and what is taken for one."""
 
 import gzip
+import io
 import json
 import tracemalloc
 from collections.abc import Iterator
@@ -204,12 +205,20 @@ def test_a_plan_of_a_hundred_megabytes(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert [one.instance.address for one in plan.drifted] == [QUEUE]
-    assert peak < 4 << 20
+    assert peak < 24 << 20
 
 
-def test_a_plan_beyond_all_measure_is_refused(tmp_path: Path) -> None:
+def test_a_plan_beyond_all_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tfdrift_core.blame.plan.MAX_BYTES", 20 << 20)
     path = tmp_path / "plan.json"
     with path.open("wb") as file:
-        file.truncate((1 << 30) + 1)
-    with pytest.raises(PlanError, match="is larger than 1024 MB; make plans of fewer resources with -target"):
+        file.truncate((20 << 20) + 1)
+    with pytest.raises(PlanError, match="is larger than 20 MB; make plans of fewer resources with -target"):
         load(path)
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = json.dumps(document({"visibility_timeout_seconds": 60})).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(told)))
+    plan = load(Path("-"))
+    assert (plan.origin, causes(plan)) == ("standard input", [("visibility_timeout_seconds", True)])

@@ -195,6 +195,13 @@ def test_times_that_do_not_follow_the_serials_are_refused(replayed: Replayed) ->
     assert "keep the times of files that are copied (cp -p)" in err
 
 
+def test_a_file_that_is_no_state_is_named(replayed: Replayed) -> None:
+    states = backups(("1.tfstate", NOON, state(1, 30)), ("2.tfstate", NOON + HOUR, b"<html>"))
+    said, err, code = replayed("-s", states, trail(call(NOON + HOUR, URL, 60)))
+    assert (said, code) == ([], 1)
+    assert "states/2.tfstate: this is not JSON, so not a Terraform state" in err
+
+
 def test_a_version_that_cannot_be_read_fails_alone(replayed: Replayed) -> None:
     states = backups(
         ("1.tfstate", NOON, state(1, 30)),

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryFile
+from typing import IO, Any, Final
 
 import orjson
 
@@ -26,6 +27,8 @@ MAX_BYTES: Final = 1 << 30
 MAKE: Final = "terraform plan -refresh-only -out=drift.plan && terraform show -json drift.plan > plan.json"
 """The command that makes a plan as it is read here."""
 
+_HELD: Final = 16 << 20
+_CHUNK: Final = 1 << 20
 _LOOK: Final = 4096
 _FORMAT: Final = 1
 """The newest major version of the form that is known; minor versions only add members."""
@@ -63,19 +66,33 @@ def load(path: Path) -> Plan:
     :raises PlanError: when the file cannot be read, or is not a plan as JSON.
     """
     if str(path) == "-":
-        return parse(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
+        return _read(sys.stdin.buffer, "standard input")
     try:
         if path.is_dir():
             raise PlanError(f"{path}: is a directory; make a plan in it with: {MAKE}")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise _too_large(str(path))
-        if not size or not path.is_file():
-            return parse(path.read_bytes(), str(path))
-        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
-            return parse(mapped, str(path))
+        with path.open("rb") as file:
+            return _read(file, str(path))
     except OSError as error:
         raise PlanError(f"{path}: {error.strerror}; make one with: {MAKE}") from error
+
+
+def _read(file: IO[bytes], origin: str) -> Plan:
+    """What is small is read; what is large is mapped into memory, from a copy.
+
+    Whoever shortens a file that is mapped ends the process.
+    """
+    data = file.read(_HELD)
+    if len(data) < _HELD:
+        return parse(data, origin)
+    with TemporaryFile(prefix="tfdrift-plan-") as copy:
+        while data:
+            copy.write(data)
+            if copy.tell() > MAX_BYTES:
+                raise _too_large(origin)
+            data = file.read(_CHUNK)
+        copy.flush()
+        with mmap(copy.fileno(), 0, access=ACCESS_READ) as mapped:
+            return parse(mapped, origin)
 
 
 def parse(data: bytes | mmap, origin: str) -> Plan:

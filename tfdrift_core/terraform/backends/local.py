@@ -108,7 +108,10 @@ class Local:
 
     def _copies(self, paths: Iterable[Path]) -> Iterator["_Copy"]:
         for path in paths:
-            lineage, serial = identity(self._bytes(path))
+            try:
+                lineage, serial = identity(self._bytes(path))
+            except StateError as error:
+                raise StateError(f"{path}: {error}") from None
             yield _Copy(path, lineage, serial, path.stat().st_mtime_ns)
 
     def _history(self, copies: Sequence["_Copy"], named: Path | None) -> History:
