@@ -132,6 +132,8 @@ HERE = "make a plan with: terraform plan -refresh-only -out=drift.plan && terraf
         (b'{"format_version": 7}', f"is not a plan; {HERE}"),
         (b'{"format_version": "2.0"}', "has format 2.0, which is newer than this TFDrift knows (1); update TFDrift"),
         (b'{"format_version": "x"}', "has format x, which is newer"),
+        (json.dumps(document(None)).encode() + b" {}", "expected the end at byte"),
+        (json.dumps(document(None)).encode("utf-8-sig"), "begins with a byte order mark; save it without"),
         (b'{"data": {"id": "plan-1", "type": "plans"}}', "the plan is at /api/v2/plans/ID/json-output"),
         (b'{"data": {"type": "assessment-results"}}', "the plan is at /api/v2/assessment-results/ID/json-output"),
         (b'{"data": [{"type": "runs"}]}', "is what HCP Terraform's API says about a plan"),
@@ -215,6 +217,12 @@ def test_a_plan_beyond_all_measure_is_refused(tmp_path: Path, monkeypatch: pytes
         file.truncate((20 << 20) + 1)
     with pytest.raises(PlanError, match="is larger than 20 MB; make plans of fewer resources with -target"):
         load(path)
+
+
+def test_a_file_of_windows_tools(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(document({"visibility_timeout_seconds": 60})) + "\r\n", encoding="utf-8-sig")
+    assert causes(load(path)) == [("visibility_timeout_seconds", True)]
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

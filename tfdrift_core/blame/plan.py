@@ -7,6 +7,7 @@ resources are kept.
 
 import re
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
@@ -21,7 +22,7 @@ from tfdrift_core.terraform.index import Index, State, key_text
 from tfdrift_core.terraform.model import Attributes, Instance
 from tfdrift_core.terraform.scan import Reader, StateError
 
-MAX_BYTES: Final = 1 << 30
+MAX_BYTES: Final = 512 << 20
 """Of a plan."""
 
 MAKE: Final = "terraform plan -refresh-only -out=drift.plan && terraform show -json drift.plan > plan.json"
@@ -81,8 +82,9 @@ def _read(file: IO[bytes], origin: str) -> Plan:
 
     Whoever shortens a file that is mapped ends the process.
     """
-    data = file.read(_HELD)
-    if len(data) < _HELD:
+    # Windows' tools write a byte order mark in front of what they save.
+    data = file.read(_HELD).removeprefix(BOM_UTF8)
+    if len(data) < _HELD - len(BOM_UTF8):
         return parse(data, origin)
     with TemporaryFile(prefix="tfdrift-plan-") as copy:
         while data:
@@ -103,14 +105,20 @@ def parse(data: bytes | mmap, origin: str) -> Plan:
         raise PlanError(
             f"{origin}: is a plan in Terraform's own form; write: terraform show -json {origin} > plan.json"
         )
-    found = _Document(data)
+    if data[:3] == BOM_UTF8:
+        raise PlanError(f"{origin}: begins with a byte order mark; save it without")
+    found, reader = _Document(data), Reader(data, "plan", f"make it anew with: {MAKE}")
+    problem = ""
     try:
-        found.read(Reader(data, "plan", f"make it anew with: {MAKE}"))
+        found.read(reader)
+        problem = _other(found.header)
+        if not problem:
+            reader.finish()
     except StateError as error:
         raise PlanError(f"{origin}: {_unreadable(data, error)}") from error
     except orjson.JSONDecodeError as error:
         raise PlanError(f"{origin}: is not JSON: {error}; make a plan with: {MAKE}") from error
-    if problem := _other(found.header):
+    if problem:
         raise PlanError(f"{origin}: {problem}")
     try:
         state = State(found.state(), origin, scopes=found.providers.scopes)

@@ -164,6 +164,14 @@ class Reader:
         for _ in self._inside(b"[", b"]", _ELEMENT, 0):
             yield self.skip()
 
+    def finish(self) -> None:
+        """
+        :raises StateError: when anything follows what was read.
+        """
+        space = _SPACE.match(self._raw, self._at)
+        if space is None or space.end() < len(self._raw):
+            raise self._fault("the end")
+
     @property
     def opening(self) -> bytes:
         """The first character of the value here."""
