@@ -18,6 +18,8 @@ from tfdrift_core.baseline.places import PlaceError, look
 from tfdrift_core.config import Aws, Baseline, Config, ConfigError, load
 from tfdrift_core.terraform import backends
 from tfdrift_core.terraform.backends.base import Context
+from tfdrift_core.terraform.configuration import Configuration
+from tfdrift_core.terraform.discovery import discover
 from tfdrift_core.terraform.scan import StateError
 from tfdrift_core.terraform.store import StateStore
 
@@ -659,6 +661,26 @@ class TestPg:
             assert not backend.locked(ref)
             connection.execute("SELECT pg_advisory_lock(7)")
             assert backend.locked(ref)
+
+    def test_a_table_of_another_name(self, postgres, monkeypatch, tmp_path):
+        import psycopg
+
+        monkeypatch.setenv("PGPASSWORD", "secret")
+        with psycopg.connect(postgres.conn_str, autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA named")
+            connection.execute('CREATE TABLE named."App""States" (id int PRIMARY KEY, name text, data text)')
+            connection.execute("""INSERT INTO named."App""States" VALUES (8, 'default', %s)""", [STATE.decode()])
+        spec = {"backend": "pg", "conn_str": postgres.conn_str, "schema_name": "named"}
+        backend = make({**spec, "table_name": 'App"States'}, Context())
+        (ref,) = backend.refs()
+        assert ref.origin.endswith('/postgres?schema=named&table=App"States#default')
+        assert backend.read(ref, "").data == STATE
+        assert not backend.locked(ref)
+        assert "no table states is in schema named" in fault(spec, Context())
+        block = 'terraform {\n backend "pg" {\n schema_name = "named"\n table_name = "app"\n }\n}\n'
+        (tmp_path / "main.tf").write_text(block)
+        (found,) = discover(Configuration(str(tmp_path))).states
+        assert found["table_name"] == "app"
 
     def test_what_is_wrong_is_said(self, postgres, monkeypatch):
         import psycopg

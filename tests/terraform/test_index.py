@@ -109,6 +109,30 @@ def test_account_and_region_come_from_the_resource_else_from_its_provider(type, 
     assert (found.account, found.region) == (account, region)
 
 
+def test_opentofu_may_have_a_provider_for_each_instance():
+    tofu = 'provider["registry.opentofu.org/hashicorp/aws"].by_region'
+    index = index_of(
+        state(
+            resource(
+                "aws_instance",
+                "web",
+                instance(ec2("i-1", "eu-west-1"), index_key="a", provider=f'{tofu}["eu-west-1"]'),
+                instance(ec2("i-2", "us-east-1"), index_key="b", provider=f'{tofu}["us-east-1"]'),
+                provider="",
+            ),
+            resource(
+                "aws_route", "r", instance({"id": "r"}, index_key=0, provider=f'{tofu}["us-east-1"]'), provider=""
+            ),
+            resource("aws_route", "s", {"id": "s"}, provider='provider["registry.terraform.io/hashicorp/aws"]'),
+        )
+    )
+    (route,) = (i for i in index.all("aws_route") if i.name == "r")
+    assert (route.region, route.tool, route.resource.alias) == ("us-east-1", "tofu", 'by_region["us-east-1"]')
+    assert addresses(index.all("aws_instance")) == ['aws_instance.web["a"]', 'aws_instance.web["b"]']
+    assert index.tool == "tofu"
+    assert [i.tool for i in index.all("aws_route")] == ["tofu", "terraform"]
+
+
 def test_a_provider_whose_resources_disagree_tells_nothing():
     index = index_of(
         state(

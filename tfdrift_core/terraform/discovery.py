@@ -39,7 +39,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, str]] = {
         "container_name": "container_name",
         "key": "key",
     },
-    "pg": {"conn_str": "conn_str", "schema_name": "schema_name"},
+    "pg": {"conn_str": "conn_str", "schema_name": "schema_name", "table_name": "table_name"},
     "consul": {
         "address": "address",
         "scheme": "scheme",

@@ -257,15 +257,20 @@ class State:
         if not all(isinstance(text, str) for text in texts) or not texts[0]:
             raise StateError("a resource has no type; the state is damaged: restore it or push it anew")
         type, name, module, provider = (sys.intern(text) for text in texts)
-        match = _PROVIDER.fullmatch(provider)
-        alias = _alias(match) if match else ""
-        resource = ResourceData(self, type, name, module, alias, provider)
+        whole = resource = ResourceData(self, type, name, module, _alias(provider), provider)
+        # OpenTofu has a provider of its own for each instance where that has for_each.
+        others: dict[str, ResourceData] = {}
         self.resources += 1
         for span in spans.spans:
             document = self._document(span)
             if document.get("deposed"):
                 continue  # replaced already; Terraform only still has to destroy it
             attributes = _attributes(document)
+            if isinstance(own := document.get("provider"), str) and own != provider:
+                own = sys.intern(own)
+                resource = others.setdefault(own, ResourceData(self, type, name, module, _alias(own), own))
+            else:
+                resource = whole
             instance = StateInstance(resource, span, document.get("index_key"), document.get("status") == "tainted")
             instance.id, instance.arn = _text(attributes.get("id")), _text(attributes.get("arn"))
             if instance.arn == instance.id:
@@ -351,8 +356,11 @@ def _only(values: set[str] | None) -> str:
     return next(iter(values)) if values and len(values) == 1 else ""
 
 
-def _alias(provider: re.Match[str]) -> str:
+def _alias(address: str) -> str:
     """The alias of a provider address, with the module that configures it in front when that is not the root."""
+    provider = _PROVIDER.fullmatch(address)
+    if provider is None:
+        return ""
     alias = provider[3] or provider[6] or ""
     module = provider[1] or provider[4] or ""
     return f"{module}.{alias}" if module else alias

@@ -40,6 +40,10 @@ class StateError(Exception):
     """A state cannot be used; the message says what is wrong and what to do, the caller says where."""
 
 
+class EncryptedError(StateError):
+    """A state that OpenTofu has encrypted."""
+
+
 @dataclass(slots=True)
 class ResourceSpans:
     """One ``resources`` entry: its scalar members and the byte spans of its instances."""
@@ -75,7 +79,7 @@ def scan(raw: bytes) -> Scan:
             header[key] = reader.value()
         else:
             if key in _ENCRYPTED:
-                raise StateError(
+                raise EncryptedError(
                     "the state is encrypted by OpenTofu; TFDrift cannot decrypt it: give it an unencrypted copy, "
                     "or write the state without state encryption"
                 )

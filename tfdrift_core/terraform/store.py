@@ -18,10 +18,11 @@ from tfdrift_core.terraform.backends.base import Unusable
 from tfdrift_core.terraform.backends.sent import server_of, servers_named
 from tfdrift_core.terraform.configuration import NO_BLOCK, NO_PROVIDER, Block, Configuration, Provider
 from tfdrift_core.terraform.discovery import discover
+from tfdrift_core.terraform.encryption import decrypted
 from tfdrift_core.terraform.index import Index, Scopes, State
 from tfdrift_core.terraform.model import IgnoredTags
 from tfdrift_core.terraform.roots import below, is_configuration
-from tfdrift_core.terraform.scan import StateError
+from tfdrift_core.terraform.scan import EncryptedError, StateError
 from tfdrift_core.text import one_line
 from tfdrift_core.threads import each, unless
 
@@ -264,15 +265,28 @@ class StateStore:
         return self._loaded(place, ref, content, known, now)
 
     def _loaded(self, place: Place, ref: Ref, content: Content, known: Status, now: int) -> Status:
+        def loaded(data: bytes) -> State:
+            return State(data, ref.origin, ref.workspace, self._scopes_of(place), self._block, self._ignored_tags)
+
         try:
-            state = State(
-                content.data, ref.origin, ref.workspace, self._scopes_of(place), self._block, self._ignored_tags
-            )
+            state = loaded(content.data)
+        except EncryptedError:
+            return self._unlocked(content, loaded, known, now)
         except StateError as error:
             return replace(known, version=content.version, error=str(error), fault=str(error))
         except Exception as error:  # noqa: BLE001 - see unforeseen
             return replace(known, version=content.version, error=unforeseen(error), fault=unforeseen(error))
         return Status(ref.origin, ref.workspace, state, content.version, now, now)
+
+    def _unlocked(self, content: Content, loaded: Callable[[bytes], State], known: Status, now: int) -> Status:
+        """A state that has to be decrypted; what fails may succeed the next time, with the same version."""
+        try:
+            state = loaded(decrypted(content.data, self._config.aws))
+        except StateError as error:
+            return replace(known, error=str(error))
+        except Exception as error:  # noqa: BLE001 - see unforeseen
+            return replace(known, error=unforeseen(error))
+        return Status(known.origin, known.workspace, state, content.version, now, now)
 
     def _scopes_of(self, place: Place) -> Scopes:
         def scopes(origin: str, alias: str) -> tuple[str, str]:

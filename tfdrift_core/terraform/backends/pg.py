@@ -24,11 +24,13 @@ _FOR_OTHERS = frozenset({"hostaddr", "passfile", "service", "sslcert", "sslkey"}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``conn_str`` and ``schema_name`` may come from ``PG_CONN_STR`` and ``PG_SCHEMA_NAME``, the password from
-    ``PGPASSWORD`` or ``PGPASSFILE``; without ``workspace`` all are loaded."""
+    """``conn_str``, ``schema_name`` and ``table_name``, which OpenTofu knows, may come from ``PG_CONN_STR``,
+    ``PG_SCHEMA_NAME`` and ``PG_TABLE_NAME``, the password from ``PGPASSWORD`` or ``PGPASSFILE``; without ``workspace``
+    all are loaded."""
 
     conn_str: str = ""
     schema_name: str = ""
+    table_name: str = ""
     workspace: str = ""
 
 
@@ -44,6 +46,7 @@ class Pg:
         self._context = context
         self._target = settings.conn_str or os.environ.get("PG_CONN_STR", "")
         self._schema = settings.schema_name or os.environ.get("PG_SCHEMA_NAME") or "terraform_remote_state"
+        self._table = settings.table_name or os.environ.get("PG_TABLE_NAME") or "states"
         self._workspace = settings.workspace
         try:
             parts = psycopg.conninfo.conninfo_to_dict(self._target)
@@ -52,7 +55,8 @@ class Pg:
         if settings.conn_str and parts.get("password"):
             raise ConfigError("state backend pg: conn_str holds a password; use PGPASSWORD or PG_CONN_STR instead")
         host, port, name = parts.get("host", "localhost"), parts.get("port", 5432), parts.get("dbname", "")
-        self.origin = f"pg://{host}:{port}/{name}?schema={self._schema}"
+        table = "" if self._table == "states" else f"&table={self._table}"
+        self.origin = f"pg://{host}:{port}/{name}?schema={self._schema}{table}"
         self.sent = Sent(
             server_of(f"pg://{parts.get('hostaddr') or host}:{port}"),
             "PGPASSWORD" if os.environ.get("PGPASSWORD") else ", ".join(sorted(_FOR_OTHERS & parts.keys())),
@@ -61,16 +65,16 @@ class Pg:
 
     def refs(self) -> Sequence[Ref]:
         # xmin is the transaction that wrote the row: it changes with every write, and reading it costs nothing.
-        rows = self._query("SELECT id, name, xmin::text FROM {}.states WHERE %s IN ('', name)", [self._workspace])
+        rows = self._query("SELECT id, name, xmin::text FROM {} WHERE %s IN ('', name)", [self._workspace])
         if not rows:
             raise StateError("no state is there; check schema_name and workspace")
         return [Ref(f"{self.origin}#{name}", f"{key} {name}", name, version) for key, name, version in rows]
 
     def read(self, ref: Ref, known: str) -> Content | None:
         _, _, name = ref.key.partition(" ")
-        ((size,),) = self._query("SELECT sum(octet_length(data)) FROM {}.states WHERE name = %s", [name])
+        ((size,),) = self._query("SELECT sum(octet_length(data)) FROM {} WHERE name = %s", [name])
         check_size(size or 0, self._context)
-        rows = self._query("SELECT data, xmin::text FROM {}.states WHERE name = %s", [name])
+        rows = self._query("SELECT data, xmin::text FROM {} WHERE name = %s", [name])
         if not rows:
             raise StateError("the state is gone; terraform apply writes it")
         return Content(rows[0][0].encode(), rows[0][1])
@@ -87,13 +91,13 @@ class Pg:
         psycopg = self._psycopg
         try:
             with self._connection() as connection:
-                query = psycopg.sql.SQL(text).format(psycopg.sql.Identifier(self._schema))
+                query = psycopg.sql.SQL(text).format(psycopg.sql.Identifier(self._schema, self._table))
                 return connection.execute(query, parameters).fetchall()
         except psycopg.errors.UndefinedTable:
-            raise StateError(f"no table states is in schema {self._schema}; check schema_name") from None
+            raise StateError(f"no table {self._table} is in schema {self._schema}; check schema_name") from None
         except psycopg.errors.InsufficientPrivilege as error:
             raise StateError(
-                f"{_line(error)}; grant USAGE on schema {self._schema} and SELECT on its table states"
+                f"{_line(error)}; grant USAGE on schema {self._schema} and SELECT on its table {self._table}"
             ) from None
         except psycopg.errors.QueryCanceled:
             raise StateError("the server is too slow; it is tried again later") from None
