@@ -1,4 +1,4 @@
-"""That no call of a catalogued service is forgotten: each is mapped, or left out with the reason.
+"""That no call of a catalogued service is forgotten: each is mapped, left out with the reason, or left to derivation.
 
 The calls come from botocore's service models: all that do not start with a word for reading.
 """

@@ -100,6 +100,7 @@ def _complete_reads() -> None:
     """
     from moto.budgets.responses import BudgetsResponse
     from moto.codecommit.models import CodeCommit
+    from moto.codecommit.responses import CodeCommitResponse
     from moto.codepipeline.models import CodePipeline
     from moto.datasync.responses import DataSyncResponse
     from moto.dms.models import FakeReplicationInstance
@@ -110,6 +111,9 @@ def _complete_reads() -> None:
 
     def list_sync_tags(self: Any) -> str:
         return json.dumps({"Tags": []})
+
+    def list_repository_tags(self: Any) -> str:
+        return json.dumps({"tags": {}})
 
     def get_auto_termination_policy(self: Any) -> str:
         return json.dumps({})
@@ -136,3 +140,4 @@ def _complete_reads() -> None:
     FakeReplicationInstance.to_dict = to_dict
     CodePipeline.metadata = property(metadata)
     CodeCommit.__init__ = make
+    CodeCommitResponse.list_tags_for_resource = list_repository_tags

@@ -260,7 +260,10 @@ class Deriver:
     def _deleted(self, type: Type, operation: OperationModel) -> Iterator[Entry]:
         found = self.match(type, operation)
         if found is not None:
-            yield {"type": type.name, **found, "delete": True}
+            # What is switched off and on again stays there for a refresh: a recorder that is stopped.
+            update = next((call for call in type.resource.updates if call.name == operation.name), None)
+            switched = self._switch(type, operation, update.guards) if update else {}
+            yield {"type": type.name, **found, **(switched or {"delete": True})}
 
     def _cascade(self, parent: Type) -> Iterator[tuple[str, Entry]]:
         """What is gone with its parent: the types that are named by the parent's name and something more."""
@@ -273,8 +276,11 @@ class Deriver:
             named = set(child.identity)
             inner = wanted < named or (
                 wanted == named
-                and child.noun != parent.noun
-                and (parent.noun.lower() in child.noun.lower() or self._is_made_for(child, parent))
+                and (
+                    (child.delete is not parent.delete and child.name.startswith(f"{parent.name}_"))
+                    or (child.noun != parent.noun and parent.noun.lower() in child.noun.lower())
+                    or (child.noun != parent.noun and self._is_made_for(child, parent))
+                )
             )
             if child is parent or not inner:
                 continue
@@ -316,7 +322,8 @@ class Deriver:
             entry |= named
         sets = verb(operation.name) in SETS
         if named == {} or (sets and named is not None):
-            yield {"type": type.name, **named, **self._settings(type, operation, named), "restore": True}
+            settings = self._settings(type, operation, named) or self._switch(type, operation, ())
+            yield {"type": type.name, **named, **settings, "restore": True}
             if not sets:
                 yield {"type": type.name, "create": created or {"id": "record.recipientAccountId"}, "fallback": True}
             return
