@@ -136,3 +136,18 @@ def test_nothing_is_open_once_it_was_put_back(drifted: Path, opened: Open, tmp_p
     assert pipeline.metrics.counters()["resolved_reverted"] == 1
     assert pipeline.metrics.gauges()["open_drifts"] == 1, "looked at before the batch"
     assert opened("--exit-code") == (0, "Nothing is open.\n", "")
+
+
+def test_files_that_are_read_once_keep_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Ledger(str(tmp_path)).close()
+    file = tmp_path / "init_config.yaml"
+    file.write_text(json.dumps({"data_dir": str(tmp_path), "sources": ["/var/log/trail/"]}))
+    assert main(["open", "-c", str(file)]) == 0
+    assert "/var/log/trail/: files are read from their beginning each time, so nothing is kept" in caplog.text
+    caplog.clear()
+    file.write_text(json.dumps({"data_dir": str(tmp_path), "sources": ["/var/log/trail/", "sqs://q"]}))
+    assert main(["open", "-c", str(file)]) == 0
+    assert caplog.text == ""
+    assert capsys.readouterr().out == "Nothing is open.\n" * 2

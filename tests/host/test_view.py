@@ -104,8 +104,11 @@ def test_what_is_wrong_with_the_configuration_is_said_plainly(library: Path, tmp
 def test_what_is_followed() -> None:
     sources = ["sqs://q", "s3://trail/x", "a.json", "s3://trail/y?follow=false", "nonsense://x"]
     reading = Reading.of("", config.load(json.dumps({"sources": sources})))
-    assert reading == Reading(["a.json"], ["sqs://q", "s3://trail/x"])
-    assert Reading.of("/var/log/*.gz", config.Config()) == Reading(["/var/log/*.gz"], [])
+    assert reading == Reading(["a.json"], ["sqs://q", "s3://trail/x"], ["s3://trail/y?follow=false"])
+    assert not reading.keeps_nothing
+    once = Reading.of("/var/log/*.gz", config.Config())
+    assert once == Reading(["/var/log/*.gz"], [], [])
+    assert once.keeps_nothing
 
 
 def test_a_run_on_a_queue_says_that_it_lives() -> None:

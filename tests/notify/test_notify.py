@@ -515,6 +515,6 @@ def test_each_drift_of_a_burst_is_an_incident_of_its_own(services: Web, tmp_path
 def test_a_burst_counts_ends_and_reminders_apart() -> None:
     texts = (line(), line(**{"drift.id": "r1", "drift.kind": "open"}), line("Notice", **END))
     message = compose([parse(text) for text in reversed(texts)])
-    assert message.title == "1 changes outside Terraform (1 Critical), 1 still open, 1 ended"
+    assert message.title == "1 change outside Terraform (1 Critical), 1 still open, 1 ended"
     assert message.level == "failure"
     assert compose([parse(texts[2])]).level == "success"

@@ -259,9 +259,7 @@ def test_sarif_leaves_out_what_has_ended_and_counts_what_has_no_file() -> None:
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%20b.tf"
     assert "toolExecutionNotifications" not in run_["invocations"][0]
     (other,) = json.loads(to_sarif(rows([parse(line())])))["runs"]
-    assert other["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].startswith(
-        "1 changes are left out"
-    )
+    assert other["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].startswith("1 change left out")
 
 
 def test_the_fingerprint_of_a_drift_stays_and_tells_workspaces_apart() -> None:

@@ -62,13 +62,13 @@ class TestState:
         lines = out.splitlines()
         assert lines[0] == "s3://states/app.tfstate"
         assert lines[1].startswith(
-            "  workspace default, serial 7, lineage abc, Terraform 1.11.4, 1 resources, 2 instances, checked "
+            "  workspace default, serial 7, lineage abc, Terraform 1.11.4, 1 resource, 2 instances, checked "
         )
         assert [line.split() for line in lines[2:4]] == [
             ["aws_instance.app[0]", "i-0", "infra/main.tf:11"],
             ["aws_instance.app[1]", "i-1", "infra/main.tf:11"],
         ]
-        assert lines[4] == "1 states, 2 resource instances"
+        assert lines[4] == "1 state, 2 resource instances"
 
     def test_as_json(self, run, infra):
         code, out, _ = run("state", "--json", "--config", infra)
@@ -101,7 +101,7 @@ class TestState:
         assert code == 1
         assert "b.tfstate\n  error: this is not JSON, so not a Terraform state; check the location\n" in out
         assert "aws_vpc.v" in out
-        assert out.endswith("1 states, 1 resource instances, 1 failing\n")
+        assert out.endswith("1 state, 1 resource instance, 1 failing\n")
         assert "not JSON" not in err
 
     @pytest.mark.parametrize(
@@ -169,7 +169,10 @@ class TestInit:
     def test_it_names_the_states_and_where_checkpoints_are_kept(self, run, infra):
         code, out, err = run("init", infra, "--source", "sqs://queue", "--data-dir", "/srv/kept")
         assert code == 0
-        assert "tfdrift: found state: s3 (bucket=states, key=app.tfstate)\n" in err
+        assert (
+            "tfdrift: found state: s3 (bucket=states, key=app.tfstate); it is read by itself, state: need not name it\n"
+            in err
+        )
         assert "lookup" not in out  # no word of a source that was not asked for
         assert load(json.dumps(yaml.safe_load(out)["plugins"][0]["init_config"])).data_dir == "/srv/kept"
         assert "# lookup:// asks CloudTrail" in run("init", infra)[1]

@@ -41,7 +41,7 @@ from tfdrift_core.sources.open import open_source
 from tfdrift_core.sources.sqs import parse_queue
 from tfdrift_core.terraform.scan import StateError
 from tfdrift_core.terraform.store import StateStore
-from tfdrift_core.text import one_line
+from tfdrift_core.text import counted, one_line
 from tfdrift_core.verify.plan import parse
 
 log = logging.getLogger("tfdrift.doctor")
@@ -181,7 +181,7 @@ def _states(config: Config, store: StateStore) -> Findings:
             yield Finding(
                 Level.WARNING if missing else Level.OK,
                 subject,
-                f"serial {status.state.serial}, {len(status.state.instances)} resource instances{known}",
+                f"serial {status.state.serial}, {counted(len(status.state.instances), 'resource instance')}{known}",
             )
     if config.config and len(store.index) and not any(i.line for i in store.index.all()):
         yield Finding(Level.WARNING, "config", "no resource of the state is in these directories; check the paths")

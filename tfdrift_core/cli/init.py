@@ -78,7 +78,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
     for state in found.states:
-        print(one_line(f"tfdrift: found state: {_named(state)}"), file=sys.stderr)
+        print(
+            one_line(f"tfdrift: found state: {_named(state)}; it is read by itself, state: need not name it"),
+            file=sys.stderr,
+        )
     for problem in found.problems:
         print(one_line(f"tfdrift: no state: {problem}"), file=sys.stderr)
     if not found.states:
@@ -138,6 +141,10 @@ def _fragment(args: argparse.Namespace, found: Found, init_config: Mapping[str, 
     head = _HEAD.format(
         directory=one_line(", ".join(init_config["config"])),
         found=one_line(", ".join(map(_named, found.states)) or "none yet"),
+    )
+    head += (
+        "# TFDrift finds it there as well, and anew when the configuration changes: state: need not name it.\n"
+        * bool(found.states)
     )
     head += "".join(f"# {one_line(problem)}\n" for problem in found.problems)
     text = head + ("" if args.source else _SOURCE_HINT) + yaml.safe_dump(document, sort_keys=False)

@@ -18,22 +18,29 @@ _LONG = 5
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a run reads: sources that end, of which ``files`` are files, and those that are followed."""
+    """What a run reads: sources that end, of which ``files`` are files, and those that are ``followed``."""
 
     files: Sequence[str] = ()
     followed: Sequence[str] = ()
+    others: Sequence[str] = ()
+
+    @property
+    def keeps_nothing(self) -> bool:
+        """Files that are read from their beginning each time leave nothing in ``data_dir``."""
+        return bool(self.files) and not self.followed and not self.others
 
     @classmethod
     def of(cls, open_params: str, config: Config) -> "Reading":
         files: list[str] = []
         followed: list[str] = []
+        others: list[str] = []
         for entry in to_read(open_params, config):
             try:
                 place = locate(entry)
-                (files if place.replays else followed if not place.ends else []).append(place.url)
+                (files if place.replays else others if place.ends else followed).append(place.url)
             except SourceError:
                 continue  # opening it tells
-        return cls(files, followed)
+        return cls(files, followed, others)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from tfdrift_core.metrics import Metrics
 from tfdrift_core.output.fields import values
 from tfdrift_core.pipeline import Pipeline
 from tfdrift_core.sources.base import SourceError
-from tfdrift_core.text import json_line, one_line
+from tfdrift_core.text import counted, json_line, one_line
 
 _log = logging.getLogger("tfdrift.replay")
 
@@ -100,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     finally:
         pipeline.close()
-    _summary(pipeline.metrics, len(pipeline.open_drift))
+    chosen_of = "" if choice.is_all else f"; {sink.shown} of {counted(sink.handed_over(), 'event')} shown, as chosen"
+    _summary(pipeline.metrics, len(pipeline.open_drift), chosen_of)
     if isinstance(pipeline, AtTheTime):
         for gap in pipeline.gaps():
             _log.warning("%s", one_line(gap))
@@ -162,7 +163,7 @@ class _TextSink:
         return self._count
 
 
-def _summary(metrics: Metrics, still_open: int) -> None:
+def _summary(metrics: Metrics, still_open: int, chosen_of: str) -> None:
     counters = metrics.counters()
     kinds = ", ".join(
         f"{counters.get(f'drift_{kind}', 0)} {kind}" for kind in (Kind.MODIFIED, Kind.DELETED, Kind.UNMANAGED)
@@ -170,12 +171,13 @@ def _summary(metrics: Metrics, still_open: int) -> None:
     expected = sum(count for name, count in counters.items() if name.startswith("expected_"))
     bad, unknown = counters.get("records_bad", 0), counters.get("records_unknown", 0)
     _log.info(
-        "%d records read, %d were changes: %s, %d expected%s%s; %d still open",
-        counters.get("records_read", 0),
+        "%s read, %d were changes: %s, %d expected%s%s; %d still open%s",
+        counted(counters.get("records_read", 0), "record"),
         counters.get("records_relevant", 0),
         kinds,
         expected,
-        f"; {bad} records could not be read" if bad else "",
-        f"; {unknown} records take too much work, what they touch is told without values" if unknown else "",
+        f"; {counted(bad, 'record')} could not be read" if bad else "",
+        f"; {counted(unknown, 'record')} with too much work, what they touch is told without values" if unknown else "",
         still_open,
+        chosen_of,
     )

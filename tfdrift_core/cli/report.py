@@ -19,6 +19,8 @@ from tfdrift_core.output.alert import Alert, AlertError, parse, priority_of
 from tfdrift_core.report.about import About
 from tfdrift_core.report.render import FORMATS, SUFFIXES
 from tfdrift_core.report.rows import rows
+from tfdrift_core.report.sarif import unplaced
+from tfdrift_core.text import counted
 
 logger = logging.getLogger("tfdrift.report")
 
@@ -27,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("alerts", nargs="*", metavar="FILE", help="files with JSON lines (default: stdin)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
-    parser.add_argument("-f", "--format", choices=FORMATS, help="default: what the output file's name says, else html")
+    parser.add_argument(
+        "-f", "--format", choices=(*FORMATS, "md"), help="default: what the output file's name says, else html"
+    )
     parser.add_argument("--priority", default="debug", help="leave out what is less severe", metavar="PRIORITY")
     parser.add_argument(
         "--root",
@@ -45,7 +49,7 @@ class _ArgumentsError(ValueError):
 def run(args: argparse.Namespace) -> int:
     errors: list[AlertError] = []
     try:
-        render = FORMATS[_format(args)]
+        form = _format(args)
         if args.output and args.output.is_file() and not args.force:
             raise _ArgumentsError(f"{args.output} is there already; give another name, or --force to replace it")
         least = Alert("", priority_of(args.priority), "", "", {}).rank
@@ -53,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         sources = ("standard input" if name == "-" else name for name in args.alerts or ["-"])
         about = About(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), tuple(sources), str(args.root.absolute()))
         # JSON can spell half a surrogate pair, UTF-8 cannot.
-        text = render(rows(alerts), about).encode("utf-8", "replace").decode()
+        found = rows(alerts)
+        text = FORMATS[form](found, about).encode("utf-8", "replace").decode()
         if args.output:
             args.output.write_text(text, encoding="utf-8")
         else:
@@ -61,17 +66,22 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, AlertError, _ArgumentsError) as error:
         logger.error("%s", error)
         return 1
+    if form == "sarif" and (missing := len(unplaced(found))):
+        logger.warning(
+            "%s left out: no file declares what they change; replay with --config, or name config in falco.yaml",
+            counted(missing, "open change"),
+        )
     if errors:
-        logger.error("left out %d lines; the first is %s", len(errors), errors[0])
+        logger.error("left out %s; the first is %s", counted(len(errors), "line"), errors[0])
     if args.output:
-        logger.info("%d alerts in %s", len(alerts), args.output)
+        logger.info("%s in %s", counted(len(alerts), "alert"), args.output)
     return 1 if errors else 0
 
 
 def _format(args: argparse.Namespace) -> str:
     """The format asked for, or what the output file's name says; a name that says nothing needs ``--format``."""
     if args.format or not args.output:
-        return str(args.format or "html")
+        return "markdown" if args.format == "md" else str(args.format or "html")
     known = SUFFIXES.get(args.output.suffix.lower())
     if known is None:
         names = ", ".join(SUFFIXES)

@@ -18,7 +18,7 @@ from tfdrift_core.cli import settings
 from tfdrift_core.config import ConfigError
 from tfdrift_core.terraform.index import StateInstance
 from tfdrift_core.terraform.store import StateStore, Status
-from tfdrift_core.text import one_line
+from tfdrift_core.text import counted, one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +52,10 @@ def run(args: argparse.Namespace) -> int:
         store.close()
 
 
+_WIDEST = 72
+"""Characters of a column; what is longer stands out of it."""
+
+
 def _instances(status: Status, types: Sequence[str] | None, summary: bool) -> Sequence[StateInstance]:
     if status.state is None or summary:
         return ()
@@ -65,14 +69,16 @@ def _as_text(listed: Sequence[tuple[Status, Sequence[StateInstance]]]) -> Iterat
             yield f"  {_summary(status)}"
         if status.error:
             yield f"  error: {status.error}"
-        width = max((len(i.address) for i in instances), default=0)
-        for instance in instances:
-            place = f"{_relative(instance.file)}:{instance.line}" if instance.file else "-"
-            yield f"    {instance.address:<{width}}  {instance.id or '-'}  {place}"
+        rows = [(i.address, i.id or "-", f"{_relative(i.file)}:{i.line}" if i.file else "no file") for i in instances]
+        # One long id would push the files of all others out of sight.
+        widths = [min(max((len(row[column]) for row in rows), default=0), _WIDEST) for column in (0, 1)]
+        for address, id, place in rows:
+            yield f"    {address:<{widths[0]}}  {id:<{widths[1]}}  {place}"
     states = [status.state for status, _ in listed if status.state]
     total = sum(len(state.instances) for state in states)
     failing = sum(1 for status, _ in listed if status.error)
-    yield f"{len(states)} states, {total} resource instances" + (f", {failing} failing" if failing else "")
+    found = f"{counted(len(states), 'state')}, {counted(total, 'resource instance')}"
+    yield found + (f", {failing} failing" if failing else "")
 
 
 def _summary(status: Status) -> str:
@@ -80,7 +86,8 @@ def _summary(status: Status) -> str:
     assert state is not None
     return (
         f"workspace {status.workspace}, serial {state.serial}, lineage {state.lineage or '-'}, "
-        f"Terraform {state.terraform_version or '-'}, {state.resources} resources, {len(state.instances)} instances, "
+        f"Terraform {state.terraform_version or '-'}, {counted(state.resources, 'resource')}, "
+        f"{counted(len(state.instances), 'instance')}, "
         f"checked {_age(status)} s ago"
     )
 

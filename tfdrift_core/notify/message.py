@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tfdrift_core.output.alert import PRIORITIES, Alert
 from tfdrift_core.output.markdown import code, plain
+from tfdrift_core.text import counted
 
 MAX_ALERTS = 20
 """Alerts of a burst that a message spells out, the most severe first."""
@@ -46,8 +47,9 @@ def _count(alerts: Sequence[Alert]) -> str:
     kinds = Counter(alert.kind if alert.kind in _APART else "new" for alert in alerts)
     counts = Counter(alert.priority for alert in alerts if alert.kind not in _APART)
     priorities = ", ".join(f"{counts[name]} {name}" for name in PRIORITIES if counts[name])
-    texts = {"new": f"changes outside Terraform ({priorities})", **_APART}
-    return ", ".join(f"{kinds[kind]} {text}" for kind, text in texts.items() if kinds[kind])
+    texts = {"new": f"{counted(kinds['new'], 'change')} outside Terraform ({priorities})"}
+    texts |= {kind: f"{kinds[kind]} {text}" for kind, text in _APART.items()}
+    return ", ".join(text for kind, text in texts.items() if kinds[kind])
 
 
 _APART = {"open": "still open", "attempted": "denied", "resolved": "ended"}

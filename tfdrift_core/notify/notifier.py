@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tfdrift_core.notify.spool import Spool
 from tfdrift_core.notify.targets import Target, keys
 from tfdrift_core.output.alert import Alert
+from tfdrift_core.text import counted
 
 logger = logging.getLogger("tfdrift.notify")
 
@@ -44,5 +45,7 @@ class Notifier:
                     continue
                 self.failed += len(alerts) - sent
                 wait = self.spool.failed(target.key, now) - now
-                logger.error("%s did not take %d alerts; kept, again in %d s", target.name, len(alerts) - sent, wait)
+                logger.error(
+                    "%s did not take %s; kept, again in %d s", target.name, counted(len(alerts) - sent, "alert"), wait
+                )
                 break

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from tfdrift_core import __version__
 from tfdrift_core.report.about import UNKNOWN, About
 from tfdrift_core.report.rows import Row, Status
-from tfdrift_core.text import one_line
+from tfdrift_core.text import counted, one_line
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -24,8 +24,7 @@ _SCORES = {"Emergency": "10.0", "Alert": "9.5", "Critical": "9.0", "Error": "7.0
 
 def to_sarif(rows: Sequence[Row], about: About = UNKNOWN) -> str:
     """One result for each open drift whose resource has a file and a line; the others are counted in a notification."""
-    still_open = [row for row in rows if row.status is Status.OPEN]
-    placed = [row for row in still_open if _place(row) is not None]
+    placed = [row for row in rows if row.status is Status.OPEN and _place(row) is not None]
     by_rule = {row.rule: row for row in reversed(placed)}
     names = sorted(by_rule)
     document = {
@@ -41,7 +40,7 @@ def to_sarif(rows: Sequence[Row], about: About = UNKNOWN) -> str:
                     }
                 },
                 "columnKind": "unicodeCodePoints",
-                "invocations": [_invocation(len(still_open) - len(placed), about)],
+                "invocations": [_invocation(len(unplaced(rows)), about)],
                 "results": [_result(row, names, about) for row in placed],
             }
         ],
@@ -49,14 +48,18 @@ def to_sarif(rows: Sequence[Row], about: About = UNKNOWN) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
-def _invocation(unplaced: int, about: About) -> dict[str, Any]:
+def unplaced(rows: Sequence[Row]) -> Sequence[Row]:
+    """What is open and has no place in a file, so that code scanning cannot show it."""
+    return [row for row in rows if row.status is Status.OPEN and _place(row) is None]
+
+
+def _invocation(missing: int, about: About) -> dict[str, Any]:
     invocation: dict[str, Any] = {"executionSuccessful": True}
     if about.generated:
         invocation["endTimeUtc"] = about.generated
-    if unplaced:
-        text = (
-            f"{unplaced} changes are left out: no file declares their resource. tfdrift report -f markdown shows them."
-        )
+    if missing:
+        left_out = f"{counted(missing, 'change')} left out: no file declares the resource"
+        text = f"{left_out}. tfdrift report -f markdown shows all."
         invocation["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": text}}]
     return invocation
 

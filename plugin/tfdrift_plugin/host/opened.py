@@ -24,6 +24,7 @@ from rich.text import Text
 
 from tfdrift_core import __version__
 from tfdrift_core.cli import settings
+from tfdrift_core.cli.progress import Reading
 from tfdrift_core.config import ConfigError, duration, load
 from tfdrift_core.delivery.drifts import Acknowledgement, Key, OpenDrift, OpenStore, StoreError
 from tfdrift_core.delivery.shared import SharedStore
@@ -118,7 +119,22 @@ def _show(store: OpenStore, args: argparse.Namespace) -> int:
     else:
         console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED)
         console.print(_table(shown, bool(ruleset)) if shown else "Nothing is open.")
+        if not shown and (files := _files_read_once(args)):
+            _log.warning(
+                "%s: files are read from their beginning each time, so nothing is kept of them; tfdrift replay --open "
+                "shows what they leave open",
+                ", ".join(files),
+            )
     return 2 if args.exit_code and shown else 0
+
+
+def _files_read_once(args: argparse.Namespace) -> Sequence[str]:
+    """The configured sources, where they are of a kind that leaves nothing behind."""
+    if args.data_dir or not args.config:
+        return ()
+    file = argparse.Namespace(config=[args.config])
+    reading = Reading.of(settings.open_params(file), load(settings.file_text(Path(args.config))))
+    return reading.files if reading.keeps_nothing else ()
 
 
 def _seen(store: OpenStore) -> Mapping[Key, Finding]:
