@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tfdrift_plugin import build
 
 import tfdrift_core
 from tests.plugin.conftest import library
@@ -133,3 +134,16 @@ def test_the_release_takes_the_version_from_one_place() -> None:
     command = ["sed", "-n", expression[1], REPO / "tfdrift_core" / "__init__.py"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"{VERSION}\n"
     assert VERSION not in workflow
+
+
+def test_the_registry_entries_are_of_our_plugins() -> None:
+    source, enrich = yaml.safe_load((REPO / "deploy" / "falcoctl" / "registry.yaml").read_text(encoding="utf-8"))
+    assert source["name"] == build.NAME
+    assert source["capabilities"]["sourcing"]["source"] == "tfdrift"
+    assert enrich["capabilities"]["extraction"]["sources"] == ["aws_cloudtrail"]
+    assert "sourcing" not in enrich["capabilities"]
+
+
+def test_no_address_is_made_up() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (REPO / "deploy" / "falcoctl").glob("*.yaml")]
+    assert not [text for text in texts if re.search(r"@[\w.-]*example\b|\.example\b", text)]
