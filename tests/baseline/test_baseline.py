@@ -120,6 +120,17 @@ def test_what_records_told_is_confirmed_and_then_ended(falco: Falco) -> None:
     assert (end.opening.id, str(end.resolution)) == (opened.id, "gone")
 
 
+def test_what_a_plan_marks_as_sensitive_is_told_and_kept_nowhere(falco: Falco) -> None:
+    document = plan({"policy": "correct-horse-battery"})
+    document["resource_drift"][0]["change"]["after_sensitive"] = {"policy": True}
+    falco.put(document)
+    (event,) = falco.play(None)
+    assert (event.path, str(event.new_value), event.confidence.value) == ("policy", "(sensitive)", "verified")
+    assert not any(b"correct-horse" in path.read_bytes() for path in falco.data.iterdir())
+    falco.put({**document, "timestamp": "2026-12-01T02:00:00Z"})
+    assert falco.play(None) == []
+
+
 def test_a_revert_after_the_plan_ends_it(falco: Falco) -> None:
     falco.put(plan({TIMEOUT: 60}))
     assert told(falco.play(None)) == NEW

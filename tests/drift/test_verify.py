@@ -1,17 +1,20 @@
 """What a plan says of a resource, beside what is remembered of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.drift.test_engine import URL, ended, engine, index, record, timeout
+from tests.indexes import index_of
 from tfdrift_core.drift.change import catalog
 from tfdrift_core.drift.classify.expectations import Expectations
 from tfdrift_core.drift.engine import Engine
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind
 from tfdrift_core.drift.finding import Answer, Finding, from_bytes, of_plan, to_bytes, verified
 from tfdrift_core.drift.memory import Memory
+from tfdrift_core.terraform.index import Index
 
 LATER = 2_000_000_000_000_000_000
 SALT = b"salt"
@@ -166,6 +169,52 @@ def test_no_secret_is_in_what_the_store_keeps() -> None:
     request = {"queueUrl": URL, "attributes": {"Policy": policy}}
     assert of.process(index(), [record("SetQueueAttributes", request)]).events
     assert of.verify(index(), [from_bytes(KEY, data, SALT)], LATER).events == (), "it is known to be the same"
+
+
+def function(password: str, **more: Any) -> dict[str, Any]:
+    variables = {"DB_PASSWORD": password, "LOG": "info"}
+    return {"id": "f", "function_name": "f", "memory_size": 128, "environment": [{"variables": variables}], **more}
+
+
+def functions(**attributes: Any) -> Index:
+    resource = {
+        "mode": "managed",
+        "type": "aws_lambda_function",
+        "name": "f",
+        "provider": 'provider["registry.terraform.io/hashicorp/aws"]',
+        "instances": [{"schema_version": 0, "attributes": attributes, "sensitive_attributes": []}],
+    }
+    return index_of({"version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "t", "resources": [resource]})
+
+
+def test_environments_are_sealed_as_a_whole() -> None:
+    states = functions(**function("correct-horse-1"))
+    (instance,) = states.all()
+    key = (instance.state, instance.address)
+
+    def kept(after: dict[str, Any], **answers: tuple[Answer, str | None]) -> Finding:
+        finding = of_plan(key, LATER, "p", instance.attributes, after, True)
+        data = to_bytes(replace(finding, answers=answers), instance, SALT)
+        assert b"correct-horse" not in data
+        return from_bytes(key, data, SALT)
+
+    of = made()
+    assert told(of.verify(states, [kept(function("correct-horse-1"))], LATER).events) == []
+    finding = kept(function("correct-horse-2"))
+    (event,) = of.verify(states, [finding], LATER).events
+    assert (event.path, event.new_value) == ("environment", "(sensitive)")
+    assert of.verify(states, [finding], LATER).events == ()
+    (end,) = of.verify(states, [kept(function("correct-horse-1"))], LATER).events
+    assert (end.path, str(end.resolution)) == ("environment", "gone")
+
+    request = {"functionName": "f", "environment": {}}
+    call = record("UpdateFunctionConfiguration20150331v2", request, eventSource="lambda.amazonaws.com")
+    of = made()
+    events = of.process(states, [call]).events
+    assert events
+    assert of.verify(states, [kept(function("correct-horse-2"))], LATER).events == ()
+    assert {o.confidence for o in of.memory.openings(key)} == {Confidence.VERIFIED}
+    assert {o.new_value for o in of.memory.openings(key)} == {"(sensitive)"}
 
 
 def test_answers_for_whoever_has_no_state() -> None:

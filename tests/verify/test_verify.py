@@ -14,6 +14,7 @@ from tests.test_pipeline import Reader, Script, configured, run
 from tests.verify.conftest import A, Account, B, Command
 from tfdrift_core.cli import main
 from tfdrift_core.delivery.drifts import OpenDrift
+from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.memory import openings_of
 
@@ -175,6 +176,28 @@ def test_what_keeps_terraform_from_looking(
     assert code == 1
     assert out == ""
     assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_nothing_is_open(plain: Path, tmp_path: Path, command: Command) -> None:
+    Ledger(str(tmp_path / "data")).close()
+    file = tmp_path / "init_config.yaml"
+    file.write_text(json.dumps({"data_dir": str(tmp_path / "data"), "config": [str(plain)]}))
+    assert command("-c", str(file), "--open", "--detailed-exitcode")[:2] == (0, "Nothing is open.\n")
+
+
+def test_what_has_no_directory_keeps_nothing_else_from_being_verified(
+    plain: Path, tmp_path: Path, command: Command
+) -> None:
+    file, other = tmp_path / "init_config.yaml", tmp_path / "other.tfstate"
+    other.write_text((plain / "terraform.tfstate").read_text())
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "main.tf").write_text("")
+    directories = [str(plain), str(tmp_path / "more")]
+    file.write_text(json.dumps({"state": [str(other)], "config": directories}))
+    code, out, err = command("-c", str(file), "terraform_data.one")
+    assert (code, out) == (1, "")
+    assert f"{other}: which directory is its configuration in?" in err
     assert len(err.splitlines()) == 1
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from tfdrift_core.baseline.look import Look, Plans
 from tfdrift_core.delivery.drifts import Key
 from tfdrift_core.delivery.tracked import Tracked
-from tfdrift_core.drift.finding import Finding, from_bytes, of_plan
+from tfdrift_core.drift.finding import Finding, from_bytes, of_plan, to_bytes
 from tfdrift_core.drift.memory import Memory
 from tfdrift_core.terraform.model import StateIndex
 
@@ -117,7 +117,9 @@ def _findings(look: Look, memory: Memory, index: StateIndex) -> Iterator[Finding
         key = place.state, address
         drifted.add(key)
         finding = of_plan(key, look.moment, origin, one.before, one.after, look.whole)
-        yield replace(finding, causes=look.causes.get(address, {}))
+        # What the plan marks as sensitive is sealed by what the plan says, whatever state knew when it was written.
+        sealed = from_bytes(key, to_bytes(finding, one.instance, memory.salt), memory.salt)
+        yield replace(sealed, causes=look.causes.get(address, {}))
     if not look.whole:
         return
     for key in memory.drifted():

@@ -12,7 +12,7 @@ import argparse
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,13 +82,16 @@ def run(args: argparse.Namespace) -> int:
         terraform = find(args.program, duration(args.timeout))
         store = _store(config)
         known = _known(config, store, args.config)
-        targets = list(_targets(args, config, known, store))
-        sides = [_verify(terraform, target, known) for target in targets]
+        targets, problems = _targets(args, config, known, store)
+        sides = [*problems, *(_verify(terraform, target, known) for target in targets)]
         if store is not None:
             store.verify({key: data for side in sides for key, data in side.findings.items() if key[0]})
     except (ConfigError, StoreError, TerraformError) as error:
         print(f"tfdrift: error: {error}", file=sys.stderr)
         return 1
+    if not sides and not args.json:
+        print("Nothing is open.")
+        return 0
     return _tell(sides, args, kept=store is not None)
 
 
@@ -111,7 +114,7 @@ def _known(config: Config, store: OpenStore | None, given: Sequence[str]) -> Kno
     found: dict[str, dict[str, Instance]] = {}
     for instance in states.index.all():
         found.setdefault(instance.state, {})[instance.address] = instance
-    directories = {origin: states.directory(origin) for origin in found}
+    directories = {status.origin: states.directory(status.origin) for status in states.statuses}
     states.close()
     return Known(memory, found, directories)
 
@@ -121,7 +124,10 @@ def _has_file(given: Sequence[str]) -> bool:
     return not all(Path(path).is_dir() for path in given)
 
 
-def _targets(args: argparse.Namespace, config: Config, known: Known, store: OpenStore | None) -> Iterator[Target]:
+def _targets(
+    args: argparse.Namespace, config: Config, known: Known, store: OpenStore | None
+) -> tuple[Sequence[Target], Sequence[Sides]]:
+    """What is to be looked at, and why something that is asked for cannot be."""
     if args.open:
         if store is None:
             raise ConfigError("what is open is kept in data_dir, or store: name the configuration that has one with -c")
@@ -129,14 +135,17 @@ def _targets(args: argparse.Namespace, config: Config, known: Known, store: Open
     elif _has_file(args.config):
         wanted = _by_state(args.addresses, known)
     else:
-        yield Target(_directory(config), args.workspace, "", tuple(args.addresses))
-        return
+        return [Target(_directory(config), args.workspace, "", tuple(args.addresses))], ()
+    targets, problems = [], []
     for (state, workspace), addresses in wanted.items():
         if args.workspace and args.workspace != workspace:
             continue
-        if not known.directories.get(state):
-            raise ConfigError(f"{state}: which directory is its configuration in? Name it under config in init_config")
-        yield Target(Path(known.directories[state]), workspace, state, tuple(dict.fromkeys(addresses)))
+        if directory := known.directories.get(state):
+            targets.append(Target(Path(directory), workspace, state, tuple(dict.fromkeys(addresses))))
+        else:
+            problem = f"{state}: which directory is its configuration in? Name it under config in init_config"
+            problems.append(Sides(problems=[problem]))
+    return targets, problems
 
 
 def _directory(config: Config) -> Path:

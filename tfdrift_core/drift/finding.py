@@ -10,7 +10,8 @@ import orjson
 
 from tfdrift_core.drift.compare.diff import PRIVATE, Difference, Owner, Path, diff, related
 from tfdrift_core.drift.compare.patch import patched
-from tfdrift_core.drift.compare.sealed import seal, unseal
+from tfdrift_core.drift.compare.schema import Node, schema_for
+from tfdrift_core.drift.compare.sealed import Sealed, seal, unseal
 from tfdrift_core.drift.compare.values import SENSITIVE, UNKNOWN, as_json, member, same
 from tfdrift_core.drift.event import Confidence, Kind, Opening
 from tfdrift_core.drift.memory import Key
@@ -120,15 +121,21 @@ def compare(
             continue
         difference = next((d for d in here if d.path == opening.steps), None)
         if difference is None:
-            steps = opening.steps or here[0].path
-            difference = Difference(steps, member(baseline, steps), member(there, steps))
+            steps, sealed = opening.steps or here[0].path, here[0].new
+            new = sealed if isinstance(sealed, Sealed) else member(there, steps)
+            difference = Difference(steps, member(baseline, steps), new)
+        sealed_whole = isinstance(difference.new, Sealed)
         answer = _answer(
             opening,
             member(start, opening.steps),
             printed(difference),
-            told=_any(opening.steps, left),
+            # Of a list that is sealed as a whole nothing is known but that it differs.
+            told=_any(opening.steps, left) and not sealed_whole,
             differs=_any(opening.steps, [d.path for d in news]),
         )
+        if sealed_whole and answer is not Answer.CONFIRMED:
+            # Whoever sealed it has seen it.
+            answer = finding.answers.get(opening.id, (answer, None))[0]
         if answer is not Answer.MORE:
             quiet.append(opening)
             compared.append(Compared(answer, opening, difference, printed(difference)))
@@ -153,6 +160,8 @@ def _differences(
     """What a plan shows, and the paths of which it began with another version of the state, so that it says nothing."""
     block = known.block
     wanted = {name: baseline.get(name) for name in finding.before.keys() | (finding.after or {}).keys()}
+    # A sealed list equals the list that it was made of, and nothing that is compared by its elements.
+    wanted |= {name: value for name, value in finding.before.items() if value == wanted[name]}
     outdated = [difference.path for difference in diff(wanted, finding.before, block, owner)]
     shown = diff(finding.before, finding.after or {}, block, owner)
     return [difference for difference in shown if not _any(difference.path, outdated)], outdated
@@ -207,8 +216,9 @@ def to_bytes(finding: Finding, instance: Instance | None, salt: bytes) -> bytes:
             return None
         if instance is None:
             return {}
-        shown = masked(instance, attributes)
-        return {name: seal(value, shown[name], salt) for name, value in attributes.items()}
+        shown, block = masked(instance, attributes), schema_for(instance.type)
+        nodes = block.attributes if block is not None else {}
+        return {name: _sealed(value, shown[name], nodes.get(name), salt) for name, value in attributes.items()}
 
     return orjson.dumps(
         {
@@ -221,6 +231,18 @@ def to_bytes(finding: Finding, instance: Instance | None, salt: bytes) -> bytes:
         },
         default=str,
     )
+
+
+def _sealed(value: Any, shown: Any, node: Node | None, salt: bytes) -> Any:
+    """``value`` with what may not be shown as digests; of a list of blocks, inside of its elements."""
+    nested = node.nested.attributes if node is not None and node.nested is not None else {}
+    if isinstance(value, dict) and isinstance(shown, dict) and value.keys() == shown.keys() and nested:
+        return {name: _sealed(member, shown[name], nested.get(name), salt) for name, member in value.items()}
+    # The elements of a set are found by what they hold.
+    blocks = nested and node is not None and not node.is_set
+    if blocks and isinstance(value, list) and isinstance(shown, list) and len(value) == len(shown):
+        return [_sealed(element, other, node, salt) for element, other in zip(value, shown, strict=True)]
+    return seal(value, shown, salt)
 
 
 def from_bytes(key: Key, data: bytes, salt: bytes) -> Finding:

@@ -139,8 +139,10 @@ def _files_read_once(args: argparse.Namespace) -> Sequence[str]:
 
 def _seen(store: OpenStore) -> Mapping[Key, Finding]:
     """What ``tfdrift verify`` found and the running plugin has not taken over yet."""
-    found, salt = {}, store.salt
-    for key, data in store.verified():
+    found: dict[Key, Finding] = {}
+    rows = store.verified()
+    salt = store.salt if rows else b""
+    for key, data in rows:
         try:
             found[key] = from_bytes(key, data, salt)
         except (KeyError, TypeError, ValueError) as error:
