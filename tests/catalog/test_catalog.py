@@ -129,7 +129,7 @@ def test_types_and_attributes_exist(file: Path, source: str, event: Event) -> No
             )
         for logged, attribute in effect.rename.items():
             # Effects share renames: one of the types that the event touches has the attribute.
-            assert attribute is None or "." in logged or any(_exists(name, attribute) for name in touched), (
+            assert attribute in (None, ".") or "." in logged or any(_exists(name, attribute) for name in touched), (
                 f"{event.name}: {' and '.join(touched)} has no {attribute}"
             )
         for match in effect.matches:

@@ -45,10 +45,13 @@ class Line:
 def derive(source: Path) -> str:
     """The text of the file: a line for each event source, which it begins with, then a tab and JSON."""
     services: dict[str, provider.Service] = {}
+    lines: dict[str, Line] = {}
     for service in provider.read(source):
         if service.model in models.services():
             services[service.model] = service
-    lines: dict[str, Line] = {}
+        elif service.model:
+            # botocore has no model of it any more: what its calls name is looked for among its types.
+            lines[f"{service.model}.amazonaws.com"] = Line(types=set(service.types))
     for model in sorted(models.services()):
         operations = models.operations(model)
         known = services.get(model)

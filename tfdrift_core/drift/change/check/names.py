@@ -90,7 +90,7 @@ class _Provider:
                 step = index if isinstance(names, list) else name
                 yield from self._attribute(types, name, Place((*at, member, step), name=True))
         for logged, name in (effect.get("rename") or {}).items():
-            if name is not None and "." not in logged:
+            if name not in (None, ".") and "." not in logged:
                 yield from self._attribute(touched, name, Place((*at, "rename", logged)))
         yield from self._matches(types, effect.get("match"), (*at, "match"))
         for member in ("parent", "other"):
