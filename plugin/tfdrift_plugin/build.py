@@ -219,6 +219,8 @@ def _field_json(field: Field) -> dict[str, object]:
         entry["isList"] = True
     if field.path or field.key:
         entry["arg"] = {"isRequired": field.key, "isKey": True}
+    if field.index:
+        entry["arg"] = {"isRequired": False, "isIndex": True}
     return entry
 
 
@@ -248,7 +250,8 @@ def header(python: Python, library: Library = TFDRIFT) -> str:
         "AHEAD": AHEAD,
     }
     rows = ", ".join(
-        f"{{{f.number}, {_C_TYPES[f.type]}, {int(f.is_list)}, {int(f.path)}, {int(f.key)}, {_c_string(f.name)}}}"
+        f"{{{f.number}, {_C_TYPES[f.type]}, {int(f.is_list)}, {int(f.path)}, {int(f.key)}, {int(f.index)}, "
+        f"{_c_string(f.name)}}}"
         for f in library.fields
     )
     lines = [

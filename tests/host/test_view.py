@@ -137,3 +137,15 @@ def test_many_files_have_a_bar_below_the_alerts(library: Path, tmp_path: Path) -
     seen = on_a_terminal("--library", library, "-s", STATES, tmp_path)
     assert "reading" in seen
     assert "files" in seen
+
+
+def test_an_index_takes_one_value_of_a_list(library: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    output = "%ec2.imageids %ec2.imageids[0] %ec2.imageids[1] %ec2.imageid"
+    rule = {"rule": "image", "desc": "d", "condition": "ec2.imageids[0] exists", "output": output, "priority": "INFO"}
+    rules.write_text(json.dumps([{**rule, "source": "tfdrift"}]))
+    done = tfdrift("--library", library, "-r", rules, "-s", STATES, TRAIL)
+    assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    images, first, second, alone = line.split()[-4:]
+    assert (images, second, alone) == (first, "<NA>", first.strip("()"))

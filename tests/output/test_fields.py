@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from tests.events import RECORD, drift_event, events
 from tfdrift_core.drift.event import DriftEvent, Kind, Resource
 from tfdrift_core.output import fields
 from tfdrift_core.output.fields import BY_NAME, FIELDS, PATH_ROOTS, Type, values
+from tfdrift_core.records.record import Record
 
 PAGE = Path(__file__).parents[2] / "docs" / "fields.md"
 
@@ -37,6 +39,82 @@ def test_values_have_their_types(event: DriftEvent) -> None:
         field = BY_NAME[name]
         for item in value if field.is_list and isinstance(value, tuple) else (value,):
             assert type(item) is kinds.get(field.type, int), name
+
+
+SERVICES: list[tuple[dict[str, Any], dict[str, object]]] = [
+    (
+        {
+            "eventName": "PutObject",
+            "requestParameters": {"bucketName": "b", "key": "k/1"},
+            "additionalEventData": {"bytesTransferredIn": 33.0, "bytesTransferredOut": 4},
+        },
+        {
+            "s3.uri": "s3://b/k/1",
+            "s3.bucket": "b",
+            "s3.key": "k/1",
+            "s3.bytes": 37,
+            "s3.bytes.in": 33,
+            "s3.bytes.out": 4,
+            "s3.cnt.put": 1,
+        },
+    ),
+    (
+        {
+            "eventName": "RunInstances",
+            "requestParameters": {
+                "tagSpecificationSet": {
+                    "items": [
+                        {"resourceType": "volume", "tags": [{"key": "Name", "value": "disk"}]},
+                        {
+                            "resourceType": "instance",
+                            "tags": [{"key": "Team", "value": "a"}, {"key": "Name", "value": "w"}],
+                        },
+                    ]
+                }
+            },
+            "responseElements": {"instancesSet": {"items": [{"imageId": "ami-1"}, {}, {"imageId": "ami-2"}]}},
+        },
+        {"ec2.name": "w", "ec2.imageid": "ami-1", "ec2.imageids": ("ami-1", "ami-2"), "s3.cnt.other": 1},
+    ),
+    (
+        {"eventName": "RequestSpotInstances", "requestParameters": {"launchSpecification": {"imageId": "ami-3"}}},
+        {"ec2.imageid": "ami-3", "ec2.imageids": ("ami-3",), "s3.cnt.other": 1},
+    ),
+    (
+        {"eventName": "PutImage", "requestParameters": {"repositoryName": "r", "imageTag": "1"}},
+        {"ecr.repository": "r", "ecr.imagetag": "1", "s3.cnt.other": 1},
+    ),
+    (
+        {"eventName": "PutRolePolicy", "requestParameters": {"roleName": "r", "policyName": "p"}},
+        {"iam.role": "r", "iam.policy": "p", "s3.cnt.other": 1},
+    ),
+    (
+        {
+            "eventName": "GetObject",
+            "requestParameters": {"bucketName": 1, "key": ["k"], "tagSpecificationSet": {"items": [1, {"tags": 2}]}},
+            "responseElements": {"instancesSet": {"items": [1, "x", {"imageId": {}}]}},
+            "additionalEventData": {"bytesTransferredIn": "33", "bytesTransferredOut": float("inf")},
+        },
+        {"s3.cnt.get": 1},
+    ),
+    (
+        {
+            "eventName": "GetObject",
+            "additionalEventData": {"bytesTransferredIn": 1e308, "bytesTransferredOut": 10**400},
+        },
+        {"s3.bytes": int(1e308) + 10**400, "s3.bytes.in": int(1e308), "s3.bytes.out": 10**400, "s3.cnt.get": 1},
+    ),
+]
+
+
+@pytest.mark.parametrize(("record", "expected"), SERVICES)
+def test_the_fields_of_services_are_those_of_the_cloudtrail_plugin(
+    record: dict[str, Any], expected: dict[str, object]
+) -> None:
+    event = drift_event()
+    raw = {**event.record.raw, "responseElements": None, **record}
+    found = values(replace(event, record=Record(raw)))
+    assert {name: value for name, value in found.items() if re.match(r"(s3|ec2|ecr|iam)\.", name)} == expected
 
 
 def test_a_change_shows_all_that_a_responder_needs() -> None:

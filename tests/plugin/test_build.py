@@ -46,7 +46,12 @@ def test_a_compiler_error_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_falco_is_told_the_field_table() -> None:
     told = json.loads(build.fields_json())
     assert [entry["name"] for entry in told] == [field.name for field in FIELDS]
-    assert {entry["name"] for entry in told if "arg" in entry} == {"ct.request", "ct.response", "tf.tags"}
+    assert {entry["name"] for entry in told if "arg" in entry} == {
+        "ct.request",
+        "ct.response",
+        "ec2.imageids",
+        "tf.tags",
+    }
     assert all(entry["desc"] and "`" not in entry["desc"] for entry in told)
 
 

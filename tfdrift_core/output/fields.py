@@ -19,6 +19,7 @@ from tfdrift_core.drift.classify.identity import Identity, identities
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.present import change, imports
 from tfdrift_core.drift.present.redact import Redactor
+from tfdrift_core.output import services
 from tfdrift_core.records.record import Record, is_true
 
 Value = str | int | bool | Sequence[str] | None
@@ -43,8 +44,9 @@ class Field:
     events only.
 
     ``path`` marks a field whose optional argument selects a value inside it (``ct.request[a.b]``), ``key`` one that is
-    texts made by ``with_key``, of which its argument selects one (``tf.tags[Team]``).  Times are nanoseconds since the
-    epoch, durations nanoseconds.
+    texts made by ``with_key``, of which its argument selects one (``tf.tags[Team]``).  ``index`` marks a list, of
+    which an optional argument selects one (``ec2.imageids[0]``).  Times are nanoseconds since the epoch, durations
+    nanoseconds.
     """
 
     number: int
@@ -55,6 +57,7 @@ class Field:
     is_list: bool = False
     path: bool = False
     key: bool = False
+    index: bool = False
 
 
 def to_json(value: object) -> str:
@@ -524,6 +527,40 @@ _CT = _numbered(
     ),
 )
 
+# The cloudtrail plugin's fields of single services, with its meanings.
+_SERVICES = (
+    Field(200, "s3.uri", _S, "The object's URI, `s3://bucket/key`.", services.s3_uri),
+    Field(201, "s3.bucket", _S, "The bucket in the request.", services.text_at("requestParameters", "bucketName")),
+    Field(202, "s3.key", _S, "The object's key in the request.", services.text_at("requestParameters", "key")),
+    Field(
+        203,
+        "s3.bytes",
+        _N,
+        "Bytes of an upload or download.",
+        services.transferred("bytesTransferredIn", "bytesTransferredOut"),
+    ),
+    Field(204, "s3.bytes.in", _N, "Bytes of an upload.", services.transferred("bytesTransferredIn")),
+    Field(205, "s3.bytes.out", _N, "Bytes of a download.", services.transferred("bytesTransferredOut")),
+    Field(206, "s3.cnt.get", _N, "1 for `GetObject`.", services.one_of("get")),
+    Field(207, "s3.cnt.put", _N, "1 for `PutObject`.", services.one_of("put")),
+    Field(208, "s3.cnt.other", _N, "1 for every other call, of any service.", services.one_of("other")),
+    Field(209, "ec2.name", _S, "The tag `Name` that the request gives an instance.", services.instance_name),
+    Field(210, "ec2.imageid", _S, "The first of `ec2.imageids`.", lambda e: next(iter(services.images(e)), None)),
+    Field(211, "ec2.imageids", _S, "The images of the instances.", services.images, is_list=True, index=True),
+    Field(
+        212,
+        "ecr.repository",
+        _S,
+        "The repository in the request.",
+        services.text_at("requestParameters", "repositoryName"),
+    ),
+    Field(
+        213, "ecr.imagetag", _S, "The image's tag in the request.", services.text_at("requestParameters", "imageTag")
+    ),
+    Field(214, "iam.role", _S, "The role in the request.", services.text_at("requestParameters", "roleName")),
+    Field(215, "iam.policy", _S, "The policy in the request.", services.text_at("requestParameters", "policyName")),
+)
+
 PATH_ROOTS = {"ct.request": "requestParameters", "ct.response": "responseElements"}
 """Fields that take a path, and the record's member that the path starts in."""
 
@@ -532,7 +569,7 @@ _DOTLESS = "The same as `{}`; in outputs only, up to Falco 0.43."
 
 
 def _table() -> tuple[Field, ...]:
-    fields = tuple(replace(f, path=f.name in PATH_ROOTS) for f in (*_DRIFT, *_TF, *_CLOUD, *_CT))
+    fields = tuple(replace(f, path=f.name in PATH_ROOTS) for f in (*_DRIFT, *_TF, *_CLOUD, *_CT, *_SERVICES))
     by_name = {f.name: f for f in fields}
     return (
         *fields,
@@ -583,8 +620,8 @@ def values(event: DriftEvent) -> dict[str, Value]:
 
 _INTRODUCTION = """# Fields
 
-Fields that start with `ct.` have the names and meanings of Falco's own cloudtrail plugin, so that conditions written
-for it move over. `ct.request[a.b.c]` and `ct.response[a.b.c]` give one value inside.
+Fields that start with `ct.`, `s3.`, `ec2.`, `ecr.` or `iam.` have the names and meanings of Falco's own cloudtrail
+plugin, so that conditions written for it move over. `ct.request[a.b.c]` and `ct.response[a.b.c]` give one value inside.
 """
 
 
@@ -593,7 +630,7 @@ def markdown() -> str:
     rows = [_INTRODUCTION, "| field | type | argument | meaning |", "|---|---|---|---|"]
     for f in FIELDS:
         kind = f"{f.type} list" if f.is_list else str(f.type)
-        argument = "path" if f.path else "key, required" if f.key else ""
+        argument = "path" if f.path else "key, required" if f.key else "index" if f.index else ""
         rows.append(f"| `{f.name}` | {kind} | {argument} | {f.desc} |")
     return "\n".join(rows) + "\n"
 

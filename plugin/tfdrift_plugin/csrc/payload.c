@@ -201,6 +201,12 @@ void tfd_extract_field(tfd_entries entries, const tfd_field *field, tfd_slot *sl
     }
     wanted->result_count = tfd_extract(entries, field, slot);
     wanted->result.strings = slot->values.strings;
+    if (field->has_index && wanted->has_argument) {
+        /* Such fields hold texts. */
+        bool within = wanted->index < wanted->result_count;
+        wanted->result.strings = within ? slot->values.strings + wanted->index : NULL;
+        wanted->result_count = within;
+    }
 }
 
 const char *tfd_raw_record(tfd_entries entries, size_t *size) {

@@ -15,6 +15,7 @@ typedef struct {
     bool is_list;
     bool has_path;
     bool has_key; /* its texts are `key=value`, and an argument selects one */
+    bool has_index; /* an argument selects one of its values */
     const char *name;
 } tfd_field;
 

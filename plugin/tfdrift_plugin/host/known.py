@@ -14,7 +14,15 @@ def catalogue() -> Catalogue:
     """The plugin's fields, as the shared library lists them."""
     return Catalogue(
         [
-            Spec(field.name, field.type, number, is_list=field.is_list, key=field.path or field.key, required=field.key)
+            Spec(
+                field.name,
+                field.type,
+                number,
+                is_list=field.is_list,
+                key=field.path or field.key,
+                index=field.index,
+                required=field.key,
+            )
             for number, field in enumerate(FIELDS)
         ]
     )
@@ -33,6 +41,8 @@ class KnownEvent:
         elif field.spec.required and field.arg is not None and not isinstance(value, (int, NoneType)):
             found = keyed(value, field.arg)
             return None if found is None else (found.encode("utf-8", "replace"),)
+        if field.spec.index and field.arg is not None and not isinstance(value, (str, int, NoneType)):
+            value = value[int(field.arg) : int(field.arg) + 1]
         if value is None or value == "" or (not isinstance(value, (str, int)) and not value):
             return None
         many = (value,) if isinstance(value, (str, int)) else value
