@@ -33,8 +33,7 @@ class _Kept:
 class VersionStore(StateStore):
     """States of which ``go_to`` chooses the versions; before that the index is empty.
 
-    Each version is read when its time comes and let go of with the next.  What a version cannot be read for stays in
-    ``errors``.
+    Each version is read when its time comes and let go of with the next.  Why one cannot be read stays in ``errors``.
     """
 
     def __init__(self, config: Config, *, metrics: Metrics | None = None) -> None:
@@ -95,19 +94,21 @@ class VersionStore(StateStore):
         return kept.place.statuses.get(ref.origin) or Status(ref.origin, ref.workspace)
 
     def _read(self, kept: _Kept, version: Version | None) -> Status:
+        """A state as it was; where a version cannot be read the one before it stays, for nothing has been removed."""
         ref = kept.history.ref
-        nothing = Status(ref.origin, ref.workspace, version=_key(version))
         if version is None or not version.key:
-            return nothing
+            return Status(ref.origin, ref.workspace, version=_key(version))
+        before = replace(self._known(kept), version=version.key, error="", fault="")
         try:
             backend = kept.place.backend
             assert isinstance(backend, Versioned)
             content = Content(backend.read_version(ref, version), version.key)
         except StateError as error:
-            return replace(nothing, error=str(error))
+            return replace(before, error=f"{version.key}: {error}")
         except Exception as error:  # noqa: BLE001 - see unforeseen
-            return replace(nothing, error=unforeseen(error))
-        return self._loaded(kept.place, ref, content, nothing, version.moment)
+            return replace(before, error=f"{version.key}: {unforeseen(error)}")
+        found = self._loaded(kept.place, ref, content, before, version.moment)
+        return replace(found, error=f"{version.key}: {found.error}") if found.error else found
 
 
 def _key(version: Version | None) -> str:
