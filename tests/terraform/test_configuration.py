@@ -170,6 +170,21 @@ class TestBlocks:
         assert found["z"] == IgnoredTags(frozenset({"j"}))
         assert [m.partition(": ")[2].partition(" of")[0] for m in caplog.messages] == ["keys", "key_prefixes"]
 
+    def test_tags_that_a_provider_ignores_by_a_local_value(self, tmp_path):
+        (tmp_path / "main.tf").write_text('provider "aws" {\n ignore_tags { keys = local.k }\n}\n')
+        (tmp_path / "z.tf").write_text('locals {\n k = ["a"]\n}\n')
+        assert Configuration(str(tmp_path)).provider("").ignored_tags == IgnoredTags(frozenset({"a"}))
+
+    def test_tags_that_the_provider_of_a_module_ignores(self, tmp_path):
+        (tmp_path / "main.tf").write_text('module "m" {\n source = "./m"\n}\n')
+        (tmp_path / "m").mkdir()
+        blocks = 'provider "aws" {\n ignore_tags { keys = ["a"] }\n}\nprovider "aws" {\n alias = "x"\n}\n'
+        (tmp_path / "m" / "main.tf").write_text(blocks)
+        configuration = Configuration(str(tmp_path))
+        assert configuration.provider("module.m.").ignored_tags == IgnoredTags(frozenset({"a"}))
+        others = ("module.m.x", "module.n.", 'module.m["a"].x', "module.m.y")
+        assert {configuration.provider(alias).ignored_tags for alias in others} == {IgnoredTags()}
+
     def test_json_syntax(self, tmp_path):
         document = {
             "provider": {"aws": [{"region": "us-east-1"}, {"alias": "x", "region": "${var.r}"}]},

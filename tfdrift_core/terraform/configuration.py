@@ -133,8 +133,12 @@ class Configuration:
         return self._module(directory).resources.get((type, name), NO_BLOCK)
 
     def provider(self, alias: str) -> Provider:
-        """The root's provider configuration of this alias."""
-        return self.root.providers.get(alias, NO_PROVIDER)
+        """The provider configuration of this alias, in the root or in the module that is written in front of it."""
+        if not alias.startswith("module."):
+            return self.root.providers.get(alias, NO_PROVIDER)
+        module, _, own = alias.rpartition(".")
+        directory = self._directory(module_path(module))
+        return self._module(directory).providers.get(own, NO_PROVIDER) if directory is not None else NO_PROVIDER
 
     def _directory(self, path: str) -> Path | None:
         if path in self._installed:
@@ -211,12 +215,9 @@ def read_module(directory: Path, warn: Callable[[str], None]) -> Module:
     calls: dict[str, str] = {}
     providers: dict[str, Provider] = {}
     backend = None
-    for path in module_files(directory, warn):
-        try:
-            body = hcl.read(path)
-        except HclError as error:
-            warn(f"{path}: {error}; its resources have no file, line and ignore_changes")
-            continue
+    bodies = list(_bodies(directory, warn))
+    names = {f"local.{n}": v for _, body in bodies for b in body.all("locals") for n, v in b.body.attributes.items()}
+    for path, body in bodies:
         for block in body.all("resource"):
             if len(block.labels) == 2:
                 key = (block.labels[0], block.labels[1])
@@ -228,7 +229,7 @@ def read_module(directory: Path, warn: Callable[[str], None]) -> Module:
                 calls[block.labels[0]] = source.literal
         for block in body.all("provider", "aws"):
             alias = block.body.literals().get("alias", "")
-            providers[str(alias)] = _provider(block.body, f"{path}:{block.line}", warn)
+            providers[str(alias)] = _provider(block.body, names, f"{path}:{block.line}", warn)
         for block in body.all("terraform"):
             for inner in block.body.blocks:
                 if inner.type == "backend" and inner.labels:
@@ -236,6 +237,14 @@ def read_module(directory: Path, warn: Callable[[str], None]) -> Module:
                 elif inner.type == "cloud":
                     backend = ("cloud", inner.body)
     return Module(resources, calls, providers, backend)
+
+
+def _bodies(directory: Path, warn: Callable[[str], None]) -> Iterator[tuple[Path, Body]]:
+    for path in module_files(directory, warn):
+        try:
+            yield path, hcl.read(path)
+        except HclError as error:
+            warn(f"{path}: {error}; its resources have no file, line and ignore_changes")
 
 
 def _resource(block: hcl.Block, file: str) -> Block:
@@ -276,7 +285,7 @@ def _overridden(base: Block, other: Block) -> Block:
     return replace(base, ignore_changes=other.ignore_changes or base.ignore_changes)
 
 
-def _provider(body: Body, place: str, warn: Callable[[str], None]) -> Provider:
+def _provider(body: Body, names: Mapping[str, hcl.Value], place: str, warn: Callable[[str], None]) -> Provider:
     literals = body.literals()
     region = literals.get("region")
     allowed = literals.get("allowed_account_ids")
@@ -290,16 +299,19 @@ def _provider(body: Body, place: str, warn: Callable[[str], None]) -> Provider:
             account = account or match[1]
     ignored = NO_TAGS
     for block in body.all("ignore_tags"):
-        ignored |= _ignored_tags(block, place, warn)
+        ignored |= _ignored_tags(block, names, place, warn)
     return Provider(str(account or ""), region if isinstance(region, str) else "", ignored)
 
 
-def _ignored_tags(block: hcl.Block, place: str, warn: Callable[[str], None]) -> IgnoredTags:
+def _ignored_tags(
+    block: hcl.Block, names: Mapping[str, hcl.Value], place: str, warn: Callable[[str], None]
+) -> IgnoredTags:
     found: dict[str, list[str]] = {}
     for name in ("keys", "key_prefixes"):
         value = block.body.attributes.get(name)
         if value is None:
             continue
+        value = names.get(value.text.strip(), value)
         listed = value.literal if isinstance(value.literal, list) else [_quoted(item) for item in value.items]
         found[name] = [text for text in listed if isinstance(text, str)]
         if not isinstance(value.literal, list):
