@@ -388,7 +388,7 @@ class Batch:
         told = [*self._openings.get(track.instance, ()), *(() if track.as_expected else self._tell(track))]
         if not told and not track.moved:
             return
-        over = self._over(track)
+        over = self._over(track) if track.openings else ()
         for end in over:
             assert end.touch is not None
             self._teller.end(end, end.touch.record, track.secrets(end.touch))

@@ -94,7 +94,7 @@ def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parameter(value: Any) -> Any:
     """A parameter of the request's path is logged percent-encoded; of names that cannot be told from real ones."""
-    return names.plain(value) if isinstance(value, str) and names.is_encoded_arn(value) else value
+    return names.plain(value) if isinstance(value, str) and "%" in value and names.is_encoded_arn(value) else value
 
 
 def _plain_value(value: Any, depth: int) -> Any:
