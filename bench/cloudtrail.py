@@ -2,6 +2,8 @@
 
     python -m bench.cloudtrail                                   TFDrift alone
     python -m bench.cloudtrail --peer path/to/libcloudtrail.so   and the peer, in the same run
+    python -m bench.cloudtrail --other path/to/another/checkout  and another version, which is built there
+    python -m bench.cloudtrail --no-ends                         of a trail in which no drift ends
 
 The host is sysdig, that is libsinsp, in a Debian root of its own; both plugins run in it, in turn, with a filter on
 event names, once on all cores and once pinned to one.  The host's start is part of every number.
@@ -52,6 +54,8 @@ class Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", type=Path, help="libcloudtrail.so of falcosecurity/plugins")
+    parser.add_argument("--other", type=Path, help="another checkout, with its .venv and its library")
+    parser.add_argument("--no-ends", action="store_true", help="make a trail in which nobody ends a drift")
     parser.add_argument("--library", type=Path, default=LIBRARY)
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--records", type=int, default=1000, help="in each file")
@@ -75,7 +79,7 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace, folder: Path) -> None:
     if not (folder / "state.tfstate").exists():
-        size = trail.write(folder / "trail", arguments.files, arguments.records)
+        size = trail.write(folder / "trail", arguments.files, arguments.records, not arguments.no_ends)
         (folder / "state.tfstate").write_bytes(trail.state())
         print(f"{arguments.files} files of {arguments.records} records of {size} bytes")
     print(f"{_cpu()}, {os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}\n")
@@ -83,13 +87,15 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     print("|---|---|---|---|---|---|---|")
     cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
     runs = [("tfdrift", cores), ("tfdrift", cores.split(",")[0])]
+    if arguments.other:
+        runs += [("other", cores), ("other", cores.split(",")[0])]
     if arguments.peer:
         runs += [("peer", cores), ("peer", cores.split(",")[0])]
     best: dict[tuple[str, str], Measured] = {}
     # In turn, so that what else the machine does meets them alike.
     for _ in range(arguments.repeat):
         for name, where in runs:
-            found = _in_process_of_its_own(name, where, folder)
+            found = _in_process_of_its_own(arguments, name, where, folder)
             known = best.get((name, where))
             best[name, where] = found if known is None or found.seconds < known.seconds else known
     for found in best.values():
@@ -101,12 +107,22 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
         )
 
 
-def _in_process_of_its_own(name: str, cores: str, folder: Path) -> Measured:
-    command = [sys.executable, "-m", "bench.cloudtrail", *sys.argv[1:], "--folder", str(folder), "--one", name, cores]
-    done = subprocess.run(command, cwd=REPO, check=False, capture_output=True, text=True, timeout=SECONDS)
+def _in_process_of_its_own(arguments: argparse.Namespace, name: str, cores: str, folder: Path) -> Measured:
+    command = ["-m", "bench.cloudtrail", "--folder", str(folder.resolve()), "--one", name, cores]
+    command += ["--files", str(arguments.files), "--records", str(arguments.records)]
+    python, where = sys.executable, REPO
+    if name == "other":
+        where = arguments.other.resolve()
+        python, command[command.index(name)] = str(where / ".venv" / "bin" / "python"), "tfdrift"
+    elif name == "peer":
+        command += ["--peer", str(arguments.peer.resolve())]
+    else:
+        command += ["--library", str(arguments.library.resolve())]
+    done = subprocess.run([python, *command], cwd=where, check=False, capture_output=True, text=True, timeout=SECONDS)
     if done.returncode:
         raise SystemExit(done.stderr)
-    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+    found = Measured(**json.loads(done.stdout.splitlines()[-1]))
+    return replace(found, what=f"{name}, {len(cores.split(','))}")
 
 
 def measure(arguments: argparse.Namespace, name: str, cores: str) -> Measured:

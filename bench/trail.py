@@ -13,6 +13,7 @@ READS = 93
 """Of a hundred records."""
 
 INSTANCES = 500
+HALF = INSTANCES // 2
 TERRAFORM = (
     "APN/1.0 HashiCorp/1.0 Terraform/1.11.0 (+https://www.terraform.io) terraform-provider-aws/5.98.0 "
     "(+https://registry.terraform.io/providers/hashicorp/aws) aws-sdk-go-v2/1.36.3 ua/2.1 os/linux lang/go#1.24"
@@ -43,11 +44,12 @@ OTHER_CALLS = (
 )
 
 
-def record(number: int, chance: random.Random) -> dict[str, Any]:
+def record(number: int, chance: random.Random, ends: bool = True) -> dict[str, Any]:
     """Number ``number`` of the trail.
 
     Of a hundred that are no reads, 40 change nothing that Terraform knows, 35 are Terraform's own, 15 Auto Scaling's,
-    5 a person's on instances that are not in state and 5 a person's on instances that are: these are drift.
+    5 a person's on instances that are not in state and 5 a person's on instances that are: these are drift, which
+    others of these calls end, or, without ``ends``, none.
     """
     read = chance.randrange(100) < READS
     agent, identity = PERSON, person(chance)
@@ -63,6 +65,11 @@ def record(number: int, chance: random.Random) -> dict[str, Any]:
         elif kind < 90:
             agent, identity = SCALING, {"type": "AWSService", "invokedBy": SCALING}
         request = {"instanceId": target, "instanceType": {"value": chance.choice(("t3.small", "m5.large"))}}
+        if not ends and kind >= 95:
+            # Another type each time, on instances that Terraform leaves alone.
+            request = {"instanceId": instance(HALF + number % HALF), "instanceType": {"value": f"m{number}.large"}}
+        elif not ends and kind < 75:
+            request["instanceId"] = instance(number % HALF)
     made: dict[str, Any] = {
         "eventVersion": "1.11",
         "userIdentity": identity,
@@ -119,21 +126,21 @@ def person(chance: random.Random) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, files: int, records: int) -> int:
+def write(folder: Path, files: int, records: int, ends: bool = True) -> int:
     """Writes ``files`` compressed files of ``records`` each, as CloudTrail names them; gives a record's mean bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     size = 0
-    for number, document in enumerate(documents(files, records)):
+    for number, document in enumerate(documents(files, records, ends=ends)):
         name = f"{ACCOUNT}_CloudTrail_{REGION}_20260102T{number // 60:02}{number % 60:02}Z_{number:016}.json.gz"
         (folder / name).write_bytes(gzip.compress(document, 6))
         size += len(document)
     return size // (files * records)
 
 
-def documents(files: int, records: int, seed: int = 1) -> Iterator[bytes]:
+def documents(files: int, records: int, seed: int = 1, ends: bool = True) -> Iterator[bytes]:
     chance = random.Random(seed)
     for file in range(files):
-        made = [record(file * records + number, chance) for number in range(records)]
+        made = [record(file * records + number, chance, ends) for number in range(records)]
         yield json.dumps({"Records": made}, separators=(",", ":")).encode()
 
 
