@@ -37,7 +37,7 @@ def plan(after: dict[str, Any] | None = None, *, gone: bool = False, stamp: str 
         "provider_name": "registry.terraform.io/hashicorp/aws",
         "change": change,
     }
-    held = [{"address": "aws_sqs_queue.orders", "mode": "managed", "type": "aws_sqs_queue", "values": {"id": URL}}]
+    held = [{name: drift[name] for name in drift if name != "change"} | {"values": {"id": URL}}]
     return {
         "format_version": "1.2",
         "terraform_version": "1.11.4",

@@ -75,16 +75,25 @@ def _files(entry: Baseline, config: Config) -> Iterator[Found]:
     for file in files:
         status = file.stat()
         version = f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
-        yield Found(str(file), version, status.st_mtime_ns, lambda file=file: _file(file))  # type: ignore[misc]
+        yield Found(str(file), version, status.st_mtime_ns, lambda file=file: _file(file, _limit(config)))  # type: ignore[misc]
 
 
-def _file(file: Path) -> bytes:
+def _limit(config: Config) -> int:
+    """Bytes of a plan, which is held in memory as a state is."""
+    return min(MAX_BYTES, config.max_state_size)
+
+
+def _large(origin: str, limit: int) -> PlanError:
+    return PlanError(f"{origin}: has more than {limit:,} bytes; raise max_state_size, or make several plans")
+
+
+def _file(file: Path, limit: int) -> bytes:
     if not file.is_file():
         raise PlanError(f"{file}: is no regular file")
     with file.open("rb") as opened:
-        data = opened.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise PlanError(f"{file}: is larger than {MAX_BYTES >> 20} MB")
+        data = opened.read(limit + 1)
+    if len(data) > limit:
+        raise _large(str(file), limit)
     return data
 
 
@@ -96,7 +105,7 @@ def access(entry: Baseline, config: Config) -> Aws:
 
 def _objects(entry: Baseline, config: Config) -> Iterator[Found]:
     bucket, _, prefix = entry.url.removeprefix("s3://").partition("/")
-    reach = access(entry, config)
+    reach, limit = access(entry, config), _limit(config)
     s3 = aws.client(reach, "s3", s3={"addressing_style": "path"} if reach.endpoint_url else {})
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     for item in islice((item for page in pages for item in page.get("Contents", ())), _MAX_ENTRIES):
@@ -106,8 +115,8 @@ def _objects(entry: Baseline, config: Config) -> Iterator[Found]:
         origin, moment = f"s3://{bucket}/{key}", int(item["LastModified"].timestamp() * 1e9)
 
         def read(origin: str = origin, key: str = key, size: int = size) -> bytes:
-            if size > MAX_BYTES:
-                raise PlanError(f"{origin}: is larger than {MAX_BYTES >> 20} MB")
+            if size > limit:
+                raise _large(origin, limit)
             data: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             return data
 
@@ -116,7 +125,7 @@ def _objects(entry: Baseline, config: Config) -> Iterator[Found]:
 
 def _assessments(entry: Baseline, config: Config) -> Iterator[Found]:
     given = {name: value for name, value in entry.options.items() if name not in _AWS}
-    backend = backends.create({"url": entry.url, **given}, Context(config.aws, MAX_BYTES))
+    backend = backends.create({"url": entry.url, **given}, Context(config.aws, _limit(config)))
     if not isinstance(backend, Hcp):
         raise ConfigError("is not of HCP Terraform")
     for made in backend.assessments():

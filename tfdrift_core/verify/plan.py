@@ -1,17 +1,17 @@
 """What a plan says beside its drift: of which resources it speaks, of when it is, and whether it is complete."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from tfdrift_core.blame import plan as plans
 from tfdrift_core.blame.plan import Plan, PlanError
+from tfdrift_core.terraform.scan import Reader, StateError
 
-_MAX_DEPTH: Final = 64
+_SMALL: Final = frozenset({b"timestamp", b"complete", b"errored"})
 
 
 @dataclass(frozen=True)
@@ -31,54 +31,54 @@ class Seen:
 
 
 def load(path: Path) -> Seen:
-    """:raises PlanError: when the file cannot be read, or is not a plan as JSON."""
+    """A plan in a file that nobody else writes: it is mapped into memory.
+
+    :raises PlanError: when the file cannot be read, or is not a plan as JSON.
+    """
     try:
-        if path.stat().st_size > plans.MAX_BYTES:
-            raise PlanError(f"{path}: is larger than {plans.MAX_BYTES >> 20} MB")
-        data = path.read_bytes()
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            return parse(data, str(path))
+    except ValueError as error:  # an empty file
+        raise PlanError(f"{path}: is empty") from error
     except OSError as error:
         raise PlanError(f"{path}: {error.strerror}") from error
-    return parse(data, str(path))
 
 
-def parse(data: bytes, origin: str) -> Seen:
+def parse(data: bytes | mmap, origin: str) -> Seen:
     """:raises PlanError: when it is not a plan as JSON."""
     plan = plans.parse(data, origin)
-    document = orjson.loads(data)
-    if document.get("errored") is True:
+    try:
+        header, planned, prior = _header(Reader(data, "plan"))
+    except StateError as error:
+        raise PlanError(f"{origin}: {error}") from error
+    if header.get(b"errored") is True:
         raise PlanError(f"{origin}: the plan ended with an error, so it is not whole")
-    held = {drifted.instance.address: str(drifted.instance.attributes.get("id") or "") for drifted in plan.drifted}
-    held |= dict(_resources(_at(document, "prior_state", "values", "root_module")))
-    complete = document.get("complete")
-    if _at(document, "prior_state", "values") is None:
+    held = {instance.address: str(instance.attributes.get("id") or "") for instance in plan.index.all()}
+    complete = header.get(b"complete")
+    if not prior:
+        # Of what was not looked at it says nothing.
         complete = False
-    complete = complete if isinstance(complete, bool) else None
-    return Seen(plan, held, moment_of(document.get("timestamp")), complete, _changes(document.get("resource_changes")))
+    return Seen(
+        plan, held, moment_of(header.get(b"timestamp")), complete if isinstance(complete, bool) else None, planned > 0
+    )
 
 
-def _changes(changes: Any) -> bool:
-    """Whether any managed resource is planned: of a refresh-only plan none is, not even one that stays as it is."""
-    return isinstance(changes, list) and any(_at(change, "mode") == "managed" for change in changes)
+def _header(reader: Reader) -> tuple[Mapping[bytes, Any], int, bool]:
+    """The small members, how many managed resources are planned, and whether the state before it is there.
 
-
-def _at(value: Any, *names: str) -> Any:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _resources(root: Any) -> Iterator[tuple[str, str]]:
-    """The managed resources of a module and of those below it."""
-    left = [(root, 0)]
-    while left:
-        module, depth = left.pop()
-        if not isinstance(module, dict) or depth > _MAX_DEPTH:
-            continue
-        resources, children = module.get("resources"), module.get("child_modules")
-        for resource in resources if isinstance(resources, list) else ():
-            if isinstance(resource, dict) and resource.get("mode") == "managed":
-                yield str(resource.get("address")), str(_at(resource, "values", "id") or "")
-        left += [(child, depth + 1) for child in (children if isinstance(children, list) else ())]
+    Of a refresh-only plan none is planned, not even one that stays as it is.
+    """
+    header: dict[bytes, Any] = {}
+    planned, prior = 0, False
+    for name in reader.members():
+        if name in _SMALL:
+            header[name] = reader.value()
+        elif name == b"resource_changes":
+            planned = sum(change.get("mode") == "managed" for change in reader.objects())
+        else:
+            prior = prior or (name == b"prior_state" and reader.opening == b"{")
+            reader.skip()
+    return header, planned, prior
 
 
 def moment_of(text: Any) -> int:
