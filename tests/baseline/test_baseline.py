@@ -66,13 +66,15 @@ class Falco:
         text = document if isinstance(document, str) else json.dumps(document)
         (self.plans / name).write_text(text)
 
-    def play(self, *steps: Any, now: int = LATER) -> list[DriftEvent]:
+    def play(
+        self, *steps: Any, now: int = LATER, reader: Reader | None = None, stop: threading.Event | None = None
+    ) -> list[DriftEvent]:
         clock = itertools.count(now, 2_000_000_000)
         config = configured(self.state, data_dir=str(self.data), baseline=self.baseline, **self.settings)
         self.pipeline = Pipeline(config, clock=lambda: next(clock), baseline=True)
-        sink, source = Reader(), Script(list(steps))
+        sink, source = reader or Reader(), Script(list(steps))
         self.pipeline._source = Tracked(lambda: source, Ledger(config.data_dir))
-        self.pipeline.run(sink, threading.Event())
+        self.pipeline.run(sink, stop or threading.Event())
         self.pipeline.close()
         return sink.events
 
@@ -266,3 +268,47 @@ def test_what_reads_old_records_again_reads_no_plans(falco: Falco) -> None:
     pipeline.run(sink, threading.Event())
     pipeline.close()
     assert sink.events == []
+
+
+def test_what_was_not_handed_over_is_told_again_under_the_same_id(falco: Falco) -> None:
+    """As after a crash between the event and its settling."""
+    falco.put(plan({TIMEOUT: 60}))
+    stop = threading.Event()
+    first = falco.play(None, reader=Stopping(stop), stop=stop)
+    again = falco.play(None)
+    assert [event.id for event in again] == [event.id for event in first]
+    assert told(again) == NEW
+    assert falco.play(None) == []
+
+
+class Stopping(Reader):
+    """A reader that ends with the first event, which it has not finished with."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__(lambda count: 0)
+        self._stop = stop
+
+    def put(self, event: DriftEvent) -> bool:
+        self._stop.set()
+        return super().put(event)
+
+
+def test_after_a_failure_the_plan_comes_again(falco: Falco, monkeypatch: pytest.MonkeyPatch) -> None:
+    falco.put(plan({TIMEOUT: 60}))
+    deliver, failed = Pipeline._deliver, []
+
+    def failing(self: Pipeline, *arguments: Any) -> bool:
+        if not failed:
+            failed.append(True)
+            raise OSError("a defect")
+        return deliver(self, *arguments)
+
+    monkeypatch.setattr(Pipeline, "_deliver", failing)
+    config = configured(falco.state, data_dir=str(falco.data), baseline=falco.baseline, refresh_interval="10s")
+    pipeline, sink = Pipeline(config, baseline=True), Reader()
+    pipeline._source = Tracked(lambda: Script([None]), Ledger(config.data_dir))
+    with pytest.raises(OSError, match="a defect"):
+        pipeline.run(sink, threading.Event())
+    pipeline.close()
+    assert sink.events == []
+    assert told(falco.play(None)) == NEW
