@@ -298,7 +298,7 @@ class Deriver:
 
     def _is_made_for(self, child: Type, parent: Type) -> bool:
         """Whether what makes the child has to be told the id that the parent got from its service."""
-        if parent.create is None or child.create is None or not self._answered(parent, parent.create):
+        if parent.create is None or child.create is None or not parent.identity:
             return False
         given = {normal(member, child.noun) for member in required(child.create)}
         own = {normal(member, parent.noun) for member in members(parent.create.input_shape)}
@@ -682,7 +682,9 @@ class Deriver:
         if unknown:
             result["unknown"] = unknown
         if tags and "tags" in type.attributes:
-            result["tags"] = {"replace" if made else "put": f"request.{logged(tags[0])}"}
+            text = f"request.{logged(tags[0])}"
+            # What is made without tags has none, whatever there was under its name.
+            result["tags"] = {"replace": f"{text} || `[]`"} if made else {"put": text}
         if set(result) == {"tags"} and not made:
             return result
         return result
