@@ -76,6 +76,16 @@ def test_text(given: tuple[str | Path, ...]) -> None:
     ]
 
 
+def test_from_0_45_on_falco_escapes_what_a_terminal_would_obey(tmp_path: Path, given: tuple[str | Path, ...]) -> None:
+    hostile = 'a\x1b[2J\n"b\\c\x7fé'
+    events = standin.write(tmp_path / "hostile", [{"t.s": hostile, "t.n": 1}])
+    for version, printed in (("0.44", hostile), ("0.45", 'a\\u001b[2J\\n\\"b\\\\c\x7fé')):
+        done = tfdrift(*given[:4], events, "--falco-version", version)
+        assert done.stdout.startswith(f"00:00:01.000000005: Critical First (s={printed} l=<NA> n=1 "), version
+    said = json.loads(tfdrift(*given[:4], events, "--falco-version", "0.45", "--json").stdout)
+    assert said["output_fields"]["t.s"] == hostile
+
+
 def test_json(given: tuple[str | Path, ...]) -> None:
     done = tfdrift("--json", *given)
     first, second = map(json.loads, done.stdout.splitlines())

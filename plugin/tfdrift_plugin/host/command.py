@@ -39,6 +39,9 @@ from tfdrift_plugin.host.rules import Extra, Rule
 from tfdrift_plugin.host.rules_file import RulesError
 from tfdrift_plugin.places import LIBRARY, RULES
 
+_VERSIONS = ("0.43", "0.44", "0.45")
+_NEWEST = "0.44"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -52,6 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-s", "--state", action="append", metavar="STATE", help="Terraform state: a file or s3://bucket/key")
     add("-c", "--config", type=Path, metavar="FILE", help="a falco.yaml, or a YAML file with the plugin's init_config")
     add("--format", choices=("readable", "falco"), help="default: readable on a terminal, else falco")
+    add(
+        "--falco-version",
+        choices=_VERSIONS,
+        default=_NEWEST,
+        help="print alerts as this Falco does; from 0.45 on control characters, quotes and backslashes are escaped in"
+        " lines (default: %(default)s, the newest release known)",
+    )
     add("--json", action="store_true", help="print alerts as JSON, one a line (Falco's json_output)")
     add("--all", action="store_true", help="every rule that matches, not only the first (Falco's rule_matching: all)")
     add("--validate", action="store_true", help="only load the plugin and the rules, and report what is wrong")
@@ -133,6 +143,8 @@ def _run(config: FalcoConfig, args: argparse.Namespace, choice: Choice) -> int:
             all_rules=config.all_rules,
             json_members=config.json_members,
             takes=_takes(choice, library.catalogue),
+            # Conditions see a plugin's texts as they are in all of these (plugin_filtercheck.cpp of falco's libs).
+            escapes=_VERSIONS.index(args.falco_version) >= _VERSIONS.index("0.45"),
         )
         out = view.Out(library.catalogue, _for_people(args))
         reading = Reading.of(config.open_params, settings)
