@@ -85,7 +85,7 @@ class Falco:
 
 
 @pytest.fixture
-def falco(tmp_path: Path) -> Falco:
+def plugin(tmp_path: Path) -> Falco:
     return Falco(tmp_path)
 
 
@@ -96,53 +96,53 @@ def told(events: list[DriftEvent]) -> list[tuple[str, str, str | None, str | Non
 NEW = [("modified", TIMEOUT, "30", "60", "verified")]
 
 
-def test_drift_from_before_the_start_is_told_once(falco: Falco) -> None:
-    falco.put(plan({TIMEOUT: 60}))
-    (event,) = falco.play(None)
+def test_drift_from_before_the_start_is_told_once(plugin: Falco) -> None:
+    plugin.put(plan({TIMEOUT: 60}))
+    (event,) = plugin.play(None)
     assert told([event]) == NEW
-    assert event.reason == f"plan {falco.plans}/plan.json (2026-11-30 02:00:00 UTC) shows it; no record told of it"
-    assert falco.counters["baseline_plans"] == 1
-    assert falco.play(None) == [], "not again after a restart"
-    assert falco.counters["baseline_plans"] == 0
-    falco.put(plan({TIMEOUT: 60}, stamp="2026-12-01T02:00:00Z"))
-    assert falco.play(None) == [], "nor by the next plan that shows it"
-    falco.put(plan(stamp="2026-12-02T02:00:00Z"))
-    (end,) = falco.play(None)
+    assert event.reason == f"plan {plugin.plans}/plan.json (2026-11-30 02:00:00 UTC) shows it; no record told of it"
+    assert plugin.counters["baseline_plans"] == 1
+    assert plugin.play(None) == [], "not again after a restart"
+    assert plugin.counters["baseline_plans"] == 0
+    plugin.put(plan({TIMEOUT: 60}, stamp="2026-12-01T02:00:00Z"))
+    assert plugin.play(None) == [], "nor by the next plan that shows it"
+    plugin.put(plan(stamp="2026-12-02T02:00:00Z"))
+    (end,) = plugin.play(None)
     assert told([end]) == [("resolved", TIMEOUT, "30", "60", "gone")]
     assert "plan.json" in end.reason
 
 
-def test_what_records_told_is_confirmed_and_then_ended(falco: Falco) -> None:
-    (opened,) = falco.play([timeout(60)])
-    falco.put(plan({TIMEOUT: 60}))
-    assert falco.play(None) == []
-    falco.put(plan(stamp="2026-12-02T02:00:00Z"))
-    (end,) = falco.play(None)
+def test_what_records_told_is_confirmed_and_then_ended(plugin: Falco) -> None:
+    (opened,) = plugin.play([timeout(60)])
+    plugin.put(plan({TIMEOUT: 60}))
+    assert plugin.play(None) == []
+    plugin.put(plan(stamp="2026-12-02T02:00:00Z"))
+    (end,) = plugin.play(None)
     assert end.opening is not None
     assert (end.opening.id, str(end.resolution)) == (opened.id, "gone")
 
 
-def test_what_a_plan_marks_as_sensitive_is_told_and_kept_nowhere(falco: Falco) -> None:
+def test_what_a_plan_marks_as_sensitive_is_told_and_kept_nowhere(plugin: Falco) -> None:
     document = plan({"policy": "correct-horse-battery"})
     document["resource_drift"][0]["change"]["after_sensitive"] = {"policy": True}
-    falco.put(document)
-    (event,) = falco.play(None)
+    plugin.put(document)
+    (event,) = plugin.play(None)
     assert (event.path, str(event.new_value), event.confidence.value) == ("policy", "(sensitive)", "verified")
-    assert not any(b"correct-horse" in path.read_bytes() for path in falco.data.iterdir())
-    falco.put({**document, "timestamp": "2026-12-01T02:00:00Z"})
-    assert falco.play(None) == []
+    assert not any(b"correct-horse" in path.read_bytes() for path in plugin.data.iterdir())
+    plugin.put({**document, "timestamp": "2026-12-01T02:00:00Z"})
+    assert plugin.play(None) == []
 
 
-def test_a_revert_after_the_plan_ends_it(falco: Falco) -> None:
-    falco.put(plan({TIMEOUT: 60}))
-    assert told(falco.play(None)) == NEW
-    assert told(falco.play([timeout(30)])) == [("resolved", TIMEOUT, "30", "60", "reverted")]
-    assert falco.play(None) == [], "the plan that was taken over brings nothing back"
+def test_a_revert_after_the_plan_ends_it(plugin: Falco) -> None:
+    plugin.put(plan({TIMEOUT: 60}))
+    assert told(plugin.play(None)) == NEW
+    assert told(plugin.play([timeout(30)])) == [("resolved", TIMEOUT, "30", "60", "reverted")]
+    assert plugin.play(None) == [], "the plan that was taken over brings nothing back"
 
 
-def test_a_deleted_resource(falco: Falco) -> None:
-    falco.put(plan(gone=True))
-    assert told(falco.play(None)) == [("deleted", "", None, None, "verified")]
+def test_a_deleted_resource(plugin: Falco) -> None:
+    plugin.put(plan(gone=True))
+    assert told(plugin.play(None)) == [("deleted", "", None, None, "verified")]
 
 
 @pytest.mark.parametrize(
@@ -157,20 +157,20 @@ def test_a_deleted_resource(falco: Falco) -> None:
     ],
 )
 def test_only_a_plan_that_looked_at_everything_ends_drift(
-    falco: Falco, made: dict[str, Any], option: dict[str, Any], ends: bool
+    plugin: Falco, made: dict[str, Any], option: dict[str, Any], ends: bool
 ) -> None:
-    falco.play([timeout(60)])
-    falco.baseline[0] |= option
-    falco.put(plan(**made))
-    assert [e.kind.value for e in falco.play(None)] == (["resolved"] if ends else [])
+    plugin.play([timeout(60)])
+    plugin.baseline[0] |= option
+    plugin.put(plan(**made))
+    assert [e.kind.value for e in plugin.play(None)] == (["resolved"] if ends else [])
 
 
-def test_of_many_plans_the_newest_counts(falco: Falco) -> None:
+def test_of_many_plans_the_newest_counts(plugin: Falco) -> None:
     for day, seconds in ((1, 40), (3, 60), (2, 50)):
-        falco.put(plan({TIMEOUT: seconds}, stamp=f"2026-11-0{day}T02:00:00Z"), f"{day}.json")
-        os.utime(falco.plans / f"{day}.json", (day, day))
-    assert told(falco.play(None)) == NEW
-    assert falco.play(None) == []
+        plugin.put(plan({TIMEOUT: seconds}, stamp=f"2026-11-0{day}T02:00:00Z"), f"{day}.json")
+        os.utime(plugin.plans / f"{day}.json", (day, day))
+    assert told(plugin.play(None)) == NEW
+    assert plugin.play(None) == []
 
 
 @pytest.mark.parametrize(
@@ -184,85 +184,85 @@ def test_of_many_plans_the_newest_counts(falco: Falco) -> None:
     ],
 )
 def test_what_is_no_plan_is_said_once_and_stops_nothing(
-    falco: Falco, document: Any, said: str, caplog: pytest.LogCaptureFixture
+    plugin: Falco, document: Any, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    falco.put(document, "broken.json")
-    falco.put(plan({TIMEOUT: 60}), "whole.json")
-    assert told(falco.play(None)) == NEW
+    plugin.put(document, "broken.json")
+    plugin.put(plan({TIMEOUT: 60}), "whole.json")
+    assert told(plugin.play(None)) == NEW
     assert [said in message for message in caplog.messages].count(True) == 1
-    assert falco.counters["baseline_errors"] == 1
+    assert plugin.counters["baseline_errors"] == 1
 
 
-def test_a_place_that_is_not_there_stops_nothing(falco: Falco, caplog: pytest.LogCaptureFixture) -> None:
-    falco.baseline = ["/no/such/place", {"url": str(falco.plans), "history": 0}]
-    falco.put(plan({TIMEOUT: 60}))
-    assert told(falco.play(None)) == NEW
+def test_a_place_that_is_not_there_stops_nothing(plugin: Falco, caplog: pytest.LogCaptureFixture) -> None:
+    plugin.baseline = ["/no/such/place", {"url": str(plugin.plans), "history": 0}]
+    plugin.put(plan({TIMEOUT: 60}))
+    assert told(plugin.play(None)) == NEW
     assert "/no/such/place: No such file or directory" in caplog.text
 
 
-def test_a_plan_of_another_state_is_said(falco: Falco, caplog: pytest.LogCaptureFixture) -> None:
-    write(falco.state, id="another", url="another")
-    falco.put(plan({TIMEOUT: 60}))
-    assert falco.play(None) == []
+def test_a_plan_of_another_state_is_said(plugin: Falco, caplog: pytest.LogCaptureFixture) -> None:
+    write(plugin.state, id="another", url="another")
+    plugin.put(plan({TIMEOUT: 60}))
+    assert plugin.play(None) == []
     assert "none of what has drifted there is in a state that is read" in caplog.text
-    write(falco.state)
-    assert told(falco.play(None)) == NEW, "it is tried again"
+    write(plugin.state)
+    assert told(plugin.play(None)) == NEW, "it is tried again"
 
 
-def test_whose_call_it_was(falco: Falco, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+def test_whose_call_it_was(plugin: Falco, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("credentials")
     call = {**timeout(60).raw, "resources": [{"ARN": URL, "type": "AWS::SQS::Queue"}]}
     with LookupServer({"eu-central-1": [call]}) as server:
-        falco.baseline = [{"url": str(falco.plans), "history": "10000d"}]
-        falco.settings = {"aws": {"endpoint_url": server.url, "region": "eu-central-1"}}
-        falco.put(plan({TIMEOUT: 60}))
-        (event,) = falco.play(None)
+        plugin.baseline = [{"url": str(plugin.plans), "history": "10000d"}]
+        plugin.settings = {"aws": {"endpoint_url": server.url, "region": "eu-central-1"}}
+        plugin.put(plan({TIMEOUT: 60}))
+        (event,) = plugin.play(None)
     assert told([event]) == NEW
     assert (event.record.event_name, event.record.id) == ("SetQueueAttributes", call["eventID"])
     assert event.reason.endswith("CloudTrail's history tells whose call it was")
 
 
 def test_a_history_that_may_not_be_asked(
-    falco: Falco, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+    plugin: Falco, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
     request.getfixturevalue("credentials")
-    falco.baseline = [str(falco.plans)]
-    falco.settings = {"aws": {"endpoint_url": "http://127.0.0.1:9", "region": "eu-central-1", "max_attempts": 1}}
-    falco.put(plan({TIMEOUT: 60}))
-    (event,) = falco.play(None)
+    plugin.baseline = [str(plugin.plans)]
+    plugin.settings = {"aws": {"endpoint_url": "http://127.0.0.1:9", "region": "eu-central-1", "max_attempts": 1}}
+    plugin.put(plan({TIMEOUT: 60}))
+    (event,) = plugin.play(None)
     assert told([event]) == NEW
     assert event.reason.endswith("no record told of it")
     assert "CloudTrail's history cannot be asked" in caplog.text
 
 
-def test_a_bucket(falco: Falco, moto_url: str, credentials: None) -> None:  # noqa: F811 - a fixture
+def test_a_bucket(plugin: Falco, moto_url: str, credentials: None) -> None:  # noqa: F811 - a fixture
     s3 = aws.client(Aws(endpoint_url=moto_url, region="us-east-1"), "s3", s3={"addressing_style": "path"})
     s3.create_bucket(Bucket="plans")
     s3.put_object(Bucket="plans", Key="nightly/app.json", Body=json.dumps(plan({TIMEOUT: 60})).encode())
     s3.put_object(Bucket="plans", Key="nightly/readme.txt", Body=b"no plan")
     s3.put_object(Bucket="plans", Key="other/app.json", Body=b"{")
-    falco.baseline = [
+    plugin.baseline = [
         {"url": "s3://plans/nightly/", "endpoint_url": moto_url, "region": "us-east-1", "history": 0},
     ]
-    (event,) = falco.play(None)
+    (event,) = plugin.play(None)
     assert told([event]) == NEW
     assert "plan s3://plans/nightly/app.json (" in event.reason
-    assert falco.counters["baseline_errors"] == 0
-    assert falco.play(None) == []
-    falco.baseline[0]["url"] = "s3://nobody/nightly/"
-    assert falco.play(None) == []
-    assert falco.counters["baseline_errors"] == 1
+    assert plugin.counters["baseline_errors"] == 0
+    assert plugin.play(None) == []
+    plugin.baseline[0]["url"] = "s3://nobody/nightly/"
+    assert plugin.play(None) == []
+    assert plugin.counters["baseline_errors"] == 1
 
 
 @pytest.mark.parametrize("url", ["gs://x", "s3://", "", "hcp://app.terraform.io", "hcp://a/b/c/d"])
-def test_what_names_no_place_is_a_fault_of_the_configuration(falco: Falco, url: str) -> None:
+def test_what_names_no_place_is_a_fault_of_the_configuration(plugin: Falco, url: str) -> None:
     with pytest.raises(ConfigError, match=r"init_config\.baseline"):
-        Pipeline(configured(falco.state, baseline=[url]))
+        Pipeline(configured(plugin.state, baseline=[url]))
 
 
-def test_what_reads_old_records_again_reads_no_plans(falco: Falco) -> None:
-    falco.put(plan({TIMEOUT: 60}))
-    pipeline = Pipeline(configured(falco.state, baseline=falco.baseline))
+def test_what_reads_old_records_again_reads_no_plans(plugin: Falco) -> None:
+    plugin.put(plan({TIMEOUT: 60}))
+    pipeline = Pipeline(configured(plugin.state, baseline=plugin.baseline))
     pipeline._source = Tracked(lambda: Script([None]), Ledger())
     sink = Reader()
     pipeline.run(sink, threading.Event())
@@ -270,15 +270,15 @@ def test_what_reads_old_records_again_reads_no_plans(falco: Falco) -> None:
     assert sink.events == []
 
 
-def test_what_was_not_handed_over_is_told_again_under_the_same_id(falco: Falco) -> None:
+def test_what_was_not_handed_over_is_told_again_under_the_same_id(plugin: Falco) -> None:
     """As after a crash between the event and its settling."""
-    falco.put(plan({TIMEOUT: 60}))
+    plugin.put(plan({TIMEOUT: 60}))
     stop = threading.Event()
-    first = falco.play(None, reader=Stopping(stop), stop=stop)
-    again = falco.play(None)
+    first = plugin.play(None, reader=Stopping(stop), stop=stop)
+    again = plugin.play(None)
     assert [event.id for event in again] == [event.id for event in first]
     assert told(again) == NEW
-    assert falco.play(None) == []
+    assert plugin.play(None) == []
 
 
 class Stopping(Reader):
@@ -293,8 +293,8 @@ class Stopping(Reader):
         return super().put(event)
 
 
-def test_after_a_failure_the_plan_comes_again(falco: Falco, monkeypatch: pytest.MonkeyPatch) -> None:
-    falco.put(plan({TIMEOUT: 60}))
+def test_after_a_failure_the_plan_comes_again(plugin: Falco, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin.put(plan({TIMEOUT: 60}))
     deliver, failed = Pipeline._deliver, []
 
     def failing(self: Pipeline, *arguments: Any) -> bool:
@@ -304,11 +304,11 @@ def test_after_a_failure_the_plan_comes_again(falco: Falco, monkeypatch: pytest.
         return deliver(self, *arguments)
 
     monkeypatch.setattr(Pipeline, "_deliver", failing)
-    config = configured(falco.state, data_dir=str(falco.data), baseline=falco.baseline, refresh_interval="10s")
+    config = configured(plugin.state, data_dir=str(plugin.data), baseline=plugin.baseline, refresh_interval="10s")
     pipeline, sink = Pipeline(config, baseline=True), Reader()
     pipeline._source = Tracked(lambda: Script([None]), Ledger(config.data_dir))
     with pytest.raises(OSError, match="a defect"):
         pipeline.run(sink, threading.Event())
     pipeline.close()
     assert sink.events == []
-    assert told(falco.play(None)) == NEW
+    assert told(plugin.play(None)) == NEW

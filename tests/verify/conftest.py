@@ -1,6 +1,8 @@
 """A configuration that real Terraform applied to moto, for its drift to be verified."""
 
 import json
+import os
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +10,11 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 
 from tests.drift.test_engine import record
 from tests.judge import moto, terraform
+from tfdrift_core.cli import main
 from tfdrift_core.records.record import Record
 
 CONFIGURATION = """
@@ -70,12 +74,23 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def account(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
-    import requests
+def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Terraform under its own name on PATH, whatever it is here."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    shim = programs / "terraform"
+    shim.write_text(f'#!/bin/sh\nexec {shlex.join(terraform.command())} "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(terraform.REPO))
 
+
+@pytest.fixture
+def account(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Account:
     requests.post(f"{endpoint}/moto-api/reset", timeout=60)
     for name, value in terraform._environment(terraform.EARLY).items():
         monkeypatch.setenv(name, value)
+    request.getfixturevalue("on_path")
     directory = tmp_path / "infra" / "app"
     directory.mkdir(parents=True)
     (directory / "main.tf").write_text(terraform.provider_block(endpoint) + CONFIGURATION)
@@ -88,8 +103,6 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    from tfdrift_core.cli import main
-
     def run(*arguments: str) -> tuple[int, str, str]:
         code = main(["verify", *arguments])
         printed = capsys.readouterr()

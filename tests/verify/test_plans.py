@@ -15,6 +15,8 @@ from tfdrift_core.delivery.tracked import Tracked
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 
 def play(account: Account, plan: Path, tmp_path: Path) -> list[DriftEvent]:
     baseline = [{"url": str(plan), "history": 0}]

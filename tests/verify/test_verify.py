@@ -18,6 +18,8 @@ from tfdrift_core.delivery.ledger import Ledger
 from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.memory import openings_of
 
+pytestmark = pytest.mark.slow
+
 
 def rows(out: str) -> list[tuple[str, str, str, str | None, str | None]]:
     found = [json.loads(line) for line in out.splitlines()]
@@ -110,6 +112,14 @@ def test_what_is_open_is_confirmed_gone_and_more(
     assert OpenDrift(str(plugin.data)).verified() == []
     assert plugin.play(None) == [], "once"
 
+    other = sqs.get_queue_url(QueueName="orders-bc")["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=other, Attributes={"DelaySeconds": "9"})
+    assert rows(command("-c", str(plugin.file), B, "--json")[1]) == [("more", B, "delay_seconds", "0", "9")]
+    file = account.directory / "main.tf"
+    ignoring = "lifecycle { ignore_changes = [delay_seconds] }\n  visibility_timeout_seconds"
+    file.write_text(file.read_text().replace("visibility_timeout_seconds", ignoring, 1))
+    code, out, _ = command("-c", str(plugin.file), B, "--json")
+    assert (code, out) == (0, ""), "what others may change is no drift"
     code, out, _ = command("-c", str(plugin.file), "--open", "--json")
     assert {line[0] for line in rows(out)} == {"confirmed"}
     assert plugin.play(None) == []
@@ -119,7 +129,7 @@ def test_what_is_open_is_confirmed_gone_and_more(
 
 
 @pytest.fixture
-def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_path: None) -> Path:
     """An applied directory with one resource."""
     monkeypatch.setenv("TF_CLI_CONFIG_FILE", os.devnull)
     directory = tmp_path / "plain"

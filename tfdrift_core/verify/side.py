@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfdrift_core.drift.compare.diff import path_text
+from tfdrift_core.drift.compare.ignore import ignored
 from tfdrift_core.drift.compare.schema import schema_of
 from tfdrift_core.drift.event import Kind, Opening
 from tfdrift_core.drift.finding import Answer, Compared, Finding, compare, of_plan, summary, to_bytes
@@ -145,4 +146,10 @@ def _compared(instance: Instance | None, memory: Memory, finding: Finding) -> Se
     attributes = instance.attributes
     overlay = memory.recall(finding.key, attributes).overlay
     known = Known(finding.key, instance, attributes, schema_of(instance.type, attributes))
-    return compare(known, overlay.baseline, overlay.current, openings, finding).compared
+    compared = compare(known, overlay.baseline, overlay.current, openings, finding).compared
+    return [one for one in compared if one.answer is not Answer.MORE or not _is_ignored(instance, one)]
+
+
+def _is_ignored(instance: Instance, compared: Compared) -> bool:
+    """Whether the configuration lets others own the attribute."""
+    return compared.difference is not None and ignored(instance.ignore_changes, compared.difference.path)
