@@ -5,8 +5,9 @@ The naming convention lives here: a logged member whose snake_case name is an at
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from tfdrift_core.drift.compare import forms
@@ -47,13 +48,19 @@ def is_placeholder(value: Any) -> bool:
 
 
 def convert(
-    node: Node | None, logged: Any, current: Any = None, renames: Renames | None = None, *, alternative: bool = False
+    node: Node | None,
+    logged: Any,
+    current: Any = None,
+    renames: Renames | None = None,
+    *,
+    alternative: bool = False,
+    former: Any = None,
 ) -> Any:
     """``logged`` as a value of the attribute ``node`` describes.
 
     Members that an object does not name keep their ``current`` value; elements of lists and sets are made anew, with
-    what the provider writes for members that are not given.  An ``alternative`` is a block that says something by being
-    there, even when nothing is in it.
+    what the provider writes for members that are not given, or what AWS chose for them in the ``former`` element.  An
+    ``alternative`` is a block that says something by being there, even when nothing is in it.
     """
     if is_placeholder(logged):
         return UNKNOWN
@@ -78,7 +85,7 @@ def convert(
         case "object" | "block_single":
             return merge(node.block, logged, current, renames) if isinstance(logged, dict) else current
         case "block_list" | "block_set":
-            return _blocks(node, logged, current, renames, alternative)
+            return _blocks(node, logged, current, renames, alternative, former)
         case _:
             return logged
 
@@ -132,18 +139,30 @@ def _by_example(logged: Any, current: Any) -> Any:
     return logged
 
 
-def _blocks(node: Node, logged: Any, current: Any, renames: Renames | None, alternative: bool) -> Any:
+def _blocks(
+    node: Node, logged: Any, current: Any, renames: Renames | None, alternative: bool, former: Any = None
+) -> Any:
     if isinstance(logged, dict) and node.kind == "block_list" and isinstance(current, list) and len(current) == 1:
         return [merge(node.block, logged, current[0], renames)] if logged else current
     if isinstance(logged, dict) and (key := (renames or {}).get(KEY)):
         logged = [{**value, key: name} for name, value in logged.items() if isinstance(value, dict)]
     if logged == {} and alternative and node.block is not None:
         return [blank(node.block)]
+    elements = [element for element in as_list(logged) if isinstance(element, dict)]
+    block, held = like(node.block, current or former), as_list(current or former)
     return [
-        merge(like(node.block, current), element, None, renames)
-        for element in as_list(logged)
-        if isinstance(element, dict)
+        merge(block, element, None, renames, _former(held, place, len(elements), element))
+        for place, element in enumerate(elements)
     ]
+
+
+def _former(held: Sequence[Any], place: int, count: int, element: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The block that an element of a list takes the place of: the one of its name, or at its place among as many."""
+    blocks = [block for block in held if isinstance(block, dict)]
+    name = element.get("name", element.get("Name"))
+    if isinstance(name, str):
+        return next((block for block in blocks if block.get("name") == name), {})
+    return blocks[place] if len(blocks) == count else {}
 
 
 def like(block: Block | None, current: Any) -> Block | None:
@@ -160,10 +179,18 @@ def blank(block: Block) -> dict[str, Any]:
 
 
 def merge(
-    block: Block | None, logged: Mapping[str, Any], current: Any, renames: Renames | None = None
+    block: Block | None,
+    logged: Mapping[str, Any],
+    current: Any,
+    renames: Renames | None = None,
+    former: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The members of ``logged`` laid over a block's ``current`` attributes, or over an unset block."""
+    """The members of ``logged`` laid over a block's ``current`` attributes, or over an unset block.
+
+    What AWS chooses where nobody says it stays what it was in the ``former`` block.
+    """
     result = dict(current) if isinstance(current, dict) else blank(block) if block else {}
+    said: set[str] = set()
     alternatives = block is not None and _is_choice(block)
     if alternatives and logged:
         result |= {name: [] for name in result}
@@ -178,7 +205,18 @@ def merge(
         node = block.attributes.get(attribute) if block else None
         if node is None and (block is not None or attribute not in result):
             continue
-        result[attribute] = convert(node, value, result.get(attribute), below(renames, name), alternative=alternatives)
+        said.add(attribute)
+        result[attribute] = convert(
+            node,
+            value,
+            result.get(attribute),
+            below(renames, name),
+            alternative=alternatives,
+            former=former.get(attribute),
+        )
+    for name, node in block.attributes.items() if block and former else ():
+        if node.computed and not node.nested and name not in said and former.get(name) is not None:
+            result[name] = former[name]
     return result
 
 
