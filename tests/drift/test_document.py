@@ -7,7 +7,7 @@ from hypothesis import given
 
 from tests.events import WEB, drift_event, events
 from tfdrift_core.drift import document
-from tfdrift_core.drift.event import Context, DriftEvent, Resolution
+from tfdrift_core.drift.event import Context, DriftEvent, Kind, Resolution
 from tfdrift_core.drift.opening import opened, reminder, resolved
 from tfdrift_core.output import payload
 
@@ -20,12 +20,13 @@ OPENING = opened(EVENT, ("root_block_device", 0, "volume_size"))
     [
         EVENT,
         drift_event(old_value=None, new_value=""),
+        drift_event(kind=Kind.UNMANAGED, import_id="x", import_identity=(("account_id", "1"), ("name", "x"))),
         drift_event(context=Context(("aws_eip.e",), 1), resource=replace(WEB, tags=(("Team", "web"), ("a=b", "")))),
         drift_event(record={"requestParameters": {"x": "\ud800", "y": 1 << 70, "z": [None]}}),
         resolved(OPENING, Resolution.ADOPTED, None, 7),
         reminder(OPENING, 7),
     ],
-    ids=["plain", "absent", "context", "hardly JSON", "resolved", "reminder"],
+    ids=["plain", "absent", "import", "context", "hardly JSON", "resolved", "reminder"],
 )
 def test_an_event_says_the_same_when_it_is_read_back(event: DriftEvent) -> None:
     assert payload.encode(document.from_bytes(document.to_bytes(event))) == payload.encode(event)

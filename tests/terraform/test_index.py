@@ -133,6 +133,19 @@ def test_opentofu_may_have_a_provider_for_each_instance():
     assert [i.tool for i in index.all("aws_route")] == ["tofu", "terraform"]
 
 
+def test_the_form_of_an_identity_is_seen_in_resources_of_the_type():
+    identity = {"account_id": A, "name": "r"}
+    index = index_of(
+        state(
+            resource("aws_iam_role", "old", {"id": "o"}),
+            resource("aws_iam_role", "r", instance({"id": "r"}, identity=identity, identity_schema_version=0)),
+            resource("aws_vpc", "v", instance({"id": "v"}, identity=None)),
+        )
+    )
+    assert index.identity("aws_iam_role") == ("account_id", "name")
+    assert index.identity("aws_vpc") == index.identity("aws_eip") == ()
+
+
 def test_a_provider_whose_resources_disagree_tells_nothing():
     index = index_of(
         state(

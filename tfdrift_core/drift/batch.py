@@ -25,6 +25,7 @@ from tfdrift_core.drift.ends import End, by_call, ends
 from tfdrift_core.drift.event import Confidence, DriftEvent, Opening, Resource
 from tfdrift_core.drift.memory import Key, Memory, Overlay, Remembered, outside
 from tfdrift_core.drift.opening import moved, opened
+from tfdrift_core.drift.present.imports import import_of
 from tfdrift_core.drift.resolve import Resolver, within
 from tfdrift_core.drift.tell import Teller
 from tfdrift_core.drift.track import Known, Net, Touch, Track
@@ -346,8 +347,17 @@ class Batch:
             tool="tofu" if self._view.index.tool == "tofu" else "",
         )
         self._memory.remember_created(resource.id, {**scope.request, **scope.response})
-        attributes = anew.attributes(effect, scope)
-        self._made(self._teller.unmanaged(call.record, call.verdict, resource, confidence, attributes))
+        members = self._view.index.identity(resource.type)
+        taken = import_of(resource, call.record.request, self._said(call, effect, scope), members)
+        self._made(self._teller.unmanaged(call.record, call.verdict, resource, confidence, taken))
+
+    def _said(self, call: Call, effect: Effect, scope: Scope) -> Attributes:
+        """What a call says of the attributes of what it makes; nothing where finding out would take too much work."""
+        try:
+            call.budget.spend(call.budget.size)
+        except TooMuchWorkError:
+            return {}
+        return anew.attributes(effect, scope)
 
     def _made(self, event: DriftEvent | None) -> None:
         """Remember what was made outside Terraform as long as it is there."""

@@ -16,6 +16,7 @@ from tfdrift_core.drift.event import DriftEvent
 from tfdrift_core.drift.finding import Finding
 from tfdrift_core.drift.memory import Documents, Key, Memory
 from tfdrift_core.drift.opening import reminder, resolved
+from tfdrift_core.drift.present.imports import templates
 from tfdrift_core.drift.verify import verify
 from tfdrift_core.records.record import Record
 from tfdrift_core.terraform.model import Instance, StateIndex
@@ -61,6 +62,8 @@ class Engine:
     ) -> None:
         """``memory`` is what an earlier engine left."""
         self._emit_attempts = emit_attempts
+        # Now, not at the first record: an update of TFDrift may replace the files of a plugin that runs.
+        templates()
         self._settings = Settings(catalog, expectations, emit_expected)
         self._coalesce = coalesce
         self.memory = memory or Memory()

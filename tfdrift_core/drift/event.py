@@ -122,7 +122,8 @@ class DriftEvent:
     however often they are replayed.  ``time`` is when TFDrift made the event, in nanoseconds since the epoch.  An event
     that tells of the end of a drift, or reminds of it, has its ``opening``, and at its end the ``resolution``.
     ``import_id`` is what ``terraform import`` calls a resource that was made outside Terraform, "" where that is not
-    sure.  ``repeated`` events were given to the reader before, shortly before a restart.
+    sure; ``import_identity`` are the members of its identity, where states have those of its type.  ``repeated``
+    events were given to the reader before, shortly before a restart.
     """
 
     record: Record
@@ -140,6 +141,7 @@ class DriftEvent:
     reason: str = ""
     hint: str = ""
     import_id: str = ""
+    import_identity: tuple[tuple[str, str], ...] = ()
     redacted: frozenset[str] = field(default=frozenset(), repr=False)
     time: int = 0
     opening: Opening | None = None

@@ -13,11 +13,11 @@ from tfdrift_core.drift.ends import End
 from tfdrift_core.drift.event import Confidence, DriftEvent, Kind, Resource
 from tfdrift_core.drift.opening import resolved
 from tfdrift_core.drift.present.hint import hint
-from tfdrift_core.drift.present.imports import import_id
+from tfdrift_core.drift.present.imports import Import
 from tfdrift_core.drift.present.present import present
 from tfdrift_core.drift.track import Net, Touch, Track
 from tfdrift_core.records.record import Record
-from tfdrift_core.terraform.model import Attributes, Instance
+from tfdrift_core.terraform.model import Instance
 
 
 @dataclass
@@ -84,9 +84,9 @@ class Teller:
                 self._emit(self._event(track, net, Kind.EXPECTED, reason or net.touch.reason))
 
     def unmanaged(
-        self, record: Record, verdict: Verdict, resource: Resource, confidence: Confidence, attributes: Attributes
+        self, record: Record, verdict: Verdict, resource: Resource, confidence: Confidence, taken: Import
     ) -> DriftEvent | None:
-        """What was made beside Terraform, with what is known of its attributes; ``None`` where that was expected."""
+        """What was made beside Terraform, and how it is taken over; ``None`` where that was expected."""
         expected = verdict.outcome is Outcome.EXPECTED or expected_change(record, Change(resource), self.expectations)
         if expected and not self.emit_expected:
             return None
@@ -98,7 +98,8 @@ class Teller:
                 id=_event_id(record, resource.type, resource.id, ""),
                 confidence=confidence,
                 reason=verdict.reason or f"{record.operation} created it outside Terraform",
-                import_id=import_id(resource, record.request, attributes),
+                import_id=taken.id,
+                import_identity=taken.identity,
                 time=self.now,
             )
         )

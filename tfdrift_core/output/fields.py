@@ -313,7 +313,7 @@ _DRIFT = (
         "drift.import",
         _S,
         "An `import` block that takes over what was created outside Terraform; absent where its form is not sure.",
-        lambda e: imports.block(e.resource, e.import_id) if e.import_id else None,
+        lambda e: imports.block(e.resource, imports.Import(e.import_id, e.import_identity)),
     ),
     Field(
         30,

@@ -40,6 +40,7 @@ _TOFU = 'provider["registry.opentofu.org/'
 
 _COMPARED = 16  # an id that more instances share names none of them
 _SHOWN = 1000  # resources that are asked for the default tags of their provider
+_SHOWN_IDENTITIES = 20  # resources of a type that are asked for the form of its identity
 _PARSED = 512  # parsed instances that a state keeps: the few that the records of a batch touch
 
 Scopes = Callable[[str, str], tuple[str, str]]
@@ -246,7 +247,7 @@ class State:
         return Graph(nodes())
 
     def _dependencies(self, instance: StateInstance) -> Sequence[str]:
-        found = self._document(instance.span).get("dependencies")
+        found = self.document(instance.span).get("dependencies")
         return [text for text in found if isinstance(text, str)] if isinstance(found, list) else ()
 
     def _add(self, spans: ResourceSpans, regions: dict[StateInstance, str]) -> None:
@@ -262,7 +263,7 @@ class State:
         others: dict[str, ResourceData] = {}
         self.resources += 1
         for span in spans.spans:
-            document = self._document(span)
+            document = self.document(span)
             if document.get("deposed"):
                 continue  # replaced already; Terraform only still has to destroy it
             attributes = _attributes(document)
@@ -305,7 +306,7 @@ class State:
             if not instance.region and instance in unknown_region and not _GLOBAL.match(resource.type):
                 instance.region = region or _only(regions.get(resource.provider))
 
-    def _document(self, span: tuple[int, int]) -> dict[str, Any]:
+    def document(self, span: tuple[int, int]) -> dict[str, Any]:
         try:
             document = orjson.loads(self.raw[span[0] : span[1]])
         except orjson.JSONDecodeError as error:
@@ -315,7 +316,7 @@ class State:
         return document if isinstance(document, dict) else {}
 
     def _parse(self, span: tuple[int, int]) -> tuple[Attributes, tuple[tuple[str | int, ...], ...]]:
-        document = self._document(span)
+        document = self.document(span)
         marks = document.get("sensitive_attributes")
         paths = (_path(steps) for steps in (marks if isinstance(marks, list) else ()))
         return _attributes(document), tuple(path for path in paths if path)
@@ -382,6 +383,7 @@ class Index:
         self._arns: Table = {}
         self._types: dict[str, int] = {}
         self._tables: dict[tuple[str, str], Table] = {}
+        self._identities: dict[str, Sequence[str]] = {}
         for state in self.states:
             for instance in state.instances:
                 if first := self._twin(instance):
@@ -430,6 +432,14 @@ class Index:
     def tool(self) -> str:
         firsts = [state.instances[0] for state in self.states if state.instances]
         return "tofu" if firsts and all(first.tool == "tofu" for first in firsts) else "terraform"
+
+    def identity(self, type: str) -> Sequence[str]:
+        known = self._identities.get(type)
+        if known is None:
+            documents = (i.resource.state.document(i.span) for i in islice(self.all(type), _SHOWN_IDENTITIES))
+            found = (document.get("identity") for document in documents)
+            known = self._identities[type] = next((tuple(one) for one in found if isinstance(one, dict) and one), ())
+        return known
 
     @property
     def versions(self) -> Mapping[str, State]:

@@ -99,6 +99,10 @@ class StateIndex(Protocol):
         """The command that manages all of them: ``terraform``, or ``tofu``."""
         ...
 
+    def identity(self, type: str) -> Sequence[str]:
+        """The members of the identity of a type, where Terraform 1.12 or newer has written one of a resource."""
+        ...
+
     def at(self, state: str, addresses: Collection[str]) -> Mapping[str, Instance]:
         """The instances of one state that have these addresses."""
         ...

@@ -11,7 +11,7 @@ import pytest
 from tests.terraform.states import terraform
 from tfdrift_core.drift.event import DriftEvent, Kind, Resource
 from tfdrift_core.drift.present.hint import INVERSE, hint
-from tfdrift_core.drift.present.imports import IMPORT_IDS, block, import_id, templates
+from tfdrift_core.drift.present.imports import IMPORT_IDS, Import, block, import_id, import_of, templates
 from tfdrift_core.records.record import Record
 
 APP = Resource(
@@ -138,10 +138,22 @@ def test_opentofu_has_a_command_of_its_own() -> None:
     assert "then tofu import aws_vpc.vpc_1 vpc-1" in hint(unmanaged(Resource(type="aws_vpc", id="vpc-1", tool="tofu")))
 
 
+def test_the_identity_where_states_have_those_of_the_type() -> None:
+    role = Resource(type="aws_iam_role", id="app", name="app", account="111122223333", region="eu-west-1")
+    taken = import_of(role, {}, {}, ("account_id", "name"))
+    assert taken.identity == (("account_id", "111122223333"), ("name", "app"))
+    assert block(role, taken) == (
+        'import {\n  to = aws_iam_role.app\n  identity = {\n    account_id = "111122223333"\n    name = "app"\n  }\n}'
+    )
+    # A member is not known: the id has to do.
+    assert import_of(role, {}, {}, ("account_id", "path")) == Import("app")
+    assert block(role, Import()) == ""
+
+
 def test_real_terraform_takes_the_block(tmp_path: Path) -> None:
     """It reads it, and would import what it names."""
     id = 'a"${b}\\é\n%{c}'
-    text = block(Resource(type="terraform_data", id="x"), id)
+    text = block(Resource(type="terraform_data", id="x"), Import(id))
     (tmp_path / "main.tf").write_text(f'resource "terraform_data" "x" {{}}\n{text}\n')
     terraform(tmp_path, "init", "-input=false")
     assert "1 to import" in terraform(tmp_path, "plan", "-no-color")

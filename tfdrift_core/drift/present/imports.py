@@ -1,7 +1,8 @@
 """How a resource that was made outside Terraform is taken over: its name for ``terraform import``, and a block."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -56,21 +57,32 @@ def templates() -> Mapping[str, str]:
     return dict(line.split("\t") for line in text.splitlines())
 
 
-def import_id(resource: Resource, request: Mapping[str, Any], attributes: Attributes) -> str:
-    """What ``terraform import`` calls a resource, "" where that is not sure.
+@dataclass(frozen=True, slots=True)
+class Import:
+    """How a resource is taken over: by its import id, and by its identity; both are empty where they are not sure."""
 
-    ``attributes`` are those that are known of it from the call that made it.
-    """
-    own = _texts({"id": resource.id, "arn": resource.arn, "name": resource.name})
+    id: str = ""
+    identity: tuple[tuple[str, str], ...] = ()
+
+
+def import_of(
+    resource: Resource, request: Mapping[str, Any], attributes: Attributes, members: Sequence[str] = ()
+) -> Import:
+    """``attributes`` are those that are known from the call that made it, ``members`` those of the type's identity."""
+    known = _known(resource, attributes) | {"account_id": resource.account}
+    # An identity says all of it, or names another resource.
+    identity = tuple((name, known.get(name, "")) for name in members)
+    return Import(import_id(resource, request, attributes), identity if all(value for _, value in identity) else ())
+
+
+def import_id(resource: Resource, request: Mapping[str, Any], attributes: Attributes) -> str:
+    """What ``terraform import`` calls a resource, "" where that is not sure."""
+    own = {"id": resource.id, "arn": resource.arn, "name": resource.name}
     template = IMPORT_IDS.get(resource.type)
-    if template is not None and (found := _filled(template, {**own, **_texts(request)})):
+    if template is not None and (found := _filled(template, {**_texts(own), **_texts(request)})):
         return found
     template = templates().get(resource.type, "")
-    # What has no catalog of its own is in that of the account.
-    scope = dict.fromkeys(("account_id", "aws_account_id", "catalog_id"), resource.account) | {
-        "region": resource.region
-    }
-    known = {**_texts(scope), **own, **_texts(attributes)}
+    known = _known(resource, attributes)
     names = _PLACEHOLDER.findall(template)
     if len(names) == 1 and template == f"{{{names[0]}}}":
         # The provider's id is just that attribute.
@@ -80,15 +92,35 @@ def import_id(resource: Resource, request: Mapping[str, Any], attributes: Attrib
     return _filled(template, known)
 
 
+def _known(resource: Resource, attributes: Attributes) -> dict[str, str]:
+    """What is known of a resource by the names of attributes."""
+    # What has no catalog of its own is in that of the account.
+    scope = dict.fromkeys(("account_id", "aws_account_id", "catalog_id"), resource.account) | {
+        "region": resource.region
+    }
+    own = {"id": resource.id, "arn": resource.arn, "name": resource.name}
+    return {**_texts(scope), **_texts(own), **_texts(attributes)}
+
+
 def address_of(resource: Resource) -> str:
     """An address for a resource that has none, by its name or id."""
     name = re.sub(r"\W+", "_", resource.name or resource.id.rpartition("/")[2], flags=re.ASCII).strip("_").lower()
     return f"{resource.type}.{name if name[:1].isalpha() else f'imported_{name}'}"
 
 
-def block(resource: Resource, id: str) -> str:
-    """An ``import`` block, which Terraform 1.5 and OpenTofu 1.5 and newer read."""
-    return f"import {{\n  to = {address_of(resource)}\n  id = {key_text(id)}\n}}"
+def block(resource: Resource, taken: Import) -> str:
+    """An ``import`` block, "" where nothing is sure.
+
+    That with an id is for Terraform 1.5 and OpenTofu 1.5 and newer, that with an identity for Terraform 1.12 and newer.
+    """
+    if taken.identity:
+        members = "".join(f"\n    {name} = {key_text(value)}" for name, value in taken.identity)
+        what = f"identity = {{{members}\n  }}"
+    elif taken.id:
+        what = f"id = {key_text(taken.id)}"
+    else:
+        return ""
+    return f"import {{\n  to = {address_of(resource)}\n  {what}\n}}"
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -154,6 +154,7 @@ class Redactor:
             reason=self.scrub(event.reason),
             hint=self.scrub(event.hint),
             import_id=self.scrub(event.import_id),
+            import_identity=tuple((name, self.scrub(value)) for name, value in event.import_identity),
             redacted=frozenset(),
         )
 
