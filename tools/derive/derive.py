@@ -205,7 +205,7 @@ class Deriver:
             for resource in self._service.resources
             for call in (*resource.creates, *resource.updates, *resource.deletes)
         }
-        changing = CREATES | DELETES | {"Modify", "Edit", "Change", "Set"} - {"Start", "Run"}
+        changing = (CREATES | DELETES | {"Modify", "Edit", "Change", "Set"}) - {"Start", "Run"}
         return {name for name in self._operations if verb(name) in changing and (name in used or noun(name) in nouns)}
 
     def _all(self) -> Iterator[tuple[str, Entry]]:
