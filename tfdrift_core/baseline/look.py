@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from tfdrift_core.blame.plan import Drifted
 from tfdrift_core.records.record import Record
+
+if TYPE_CHECKING:  # what reads plans takes long to load, and not everybody has plans
+    from tfdrift_core.blame.plan import Drifted
 
 Causes = Mapping[str, Mapping[str, Record]]
 """Records by address, then by the name of the attribute; "" is the resource as a whole."""
@@ -22,7 +24,7 @@ class Look:
     version: str
     moment: int
     whole: bool
-    drifted: tuple[Drifted, ...] = ()
+    drifted: tuple["Drifted", ...] = ()
     held: Mapping[str, str] = field(default_factory=dict)
     causes: Causes = field(default_factory=dict)
 

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import orjson
 
-from tfdrift_core import aws
 from tfdrift_core.config import Aws
 from tfdrift_core.terraform import hcl
 from tfdrift_core.terraform.scan import StateError
@@ -46,6 +45,9 @@ def decrypted(raw: bytes, access: Aws, environment: Mapping[str, str] = os.envir
             "the state is encrypted by OpenTofu, and cryptography, which decrypts it, is missing: "
             "pip install 'tfdrift-falco[encryption]'"
         ) from None
+    # boto3 takes long to load, and few states are encrypted.
+    from tfdrift_core import aws
+
     problems: dict[str, None] = {}
     for made_from in _metas(document):
         for source, key in _keys(made_from, access, environment, problems):
@@ -104,6 +106,8 @@ def _keys(
 
 
 def _from_kms(made_from: Mapping[str, Any], access: Aws, environment: Mapping[str, str]) -> bytes:
+    from tfdrift_core import aws
+
     regions = [text for block in _providers(environment, "aws_kms") if isinstance(text := block.get("region"), str)]
     reach = replace(access, region=regions[0]) if regions and not access.region else access
     blob = _bytes(made_from["ciphertext_blob"])
