@@ -1,10 +1,11 @@
 """Moto's server, in this process, so that a fork of the process is a copy of the whole AWS account."""
 
+import importlib
 import json
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +44,43 @@ def seed() -> None:
     mock_random.seed(20260105)
     _complete_iam()
     _complete_reads()
+    _complete_answers()
+
+
+ANSWERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "moto.budgets.responses:BudgetsResponse": {"list_tags_for_resource": {"ResourceTags": []}},
+    "moto.codecommit.responses:CodeCommitResponse": {"list_tags_for_resource": {"tags": {}}},
+    "moto.datasync.responses:DataSyncResponse": {"list_tags_for_resource": {"Tags": []}},
+    "moto.emr.responses:ElasticMapReduceResponse": {"get_auto_termination_policy": {}},
+    "moto.iot.responses:IoTResponse": {"list_tags_for_resource": {"tags": []}},
+    "moto.ssoadmin.responses:SSOAdminResponse": {
+        "list_tags_for_resource": {"Tags": []},
+        "describe_permission_set_provisioning_status": {"PermissionSetProvisioningStatus": {"Status": "SUCCEEDED"}},
+    },
+    "moto.securityhub.responses:SecurityHubResponse": {"update_security_hub_configuration": {}},
+    "moto.stepfunctions.responses:StepFunctionResponse": {
+        "validate_state_machine_definition": {"result": "OK", "diagnostics": [], "truncated": False},
+        "list_state_machine_versions": {"stateMachineVersions": []},
+    },
+    "moto.ram.responses:ResourceAccessManagerResponse": {"list_resource_share_permissions": {"permissions": []}},
+}
+"""What moto answers to calls that it lacks and that a recent provider makes with every read: nothing is there."""
+
+
+def _complete_answers() -> None:
+    """Adds the ``ANSWERS``, so that the provider can read the resources of these services at all."""
+    from moto.core.responses import TYPE_RESPONSE
+    from moto.ram import urls
+    from moto.ram.responses import ResourceAccessManagerResponse
+
+    def answering(body: Mapping[str, Any]) -> Callable[..., TYPE_RESPONSE]:
+        return lambda *_: (200, {}, json.dumps(body))
+
+    for place, calls in ANSWERS.items():
+        module, _, name = place.partition(":")
+        for call, body in calls.items():
+            setattr(getattr(importlib.import_module(module), name), call, answering(body))
+    urls.url_paths["{0}/listresourcesharepermissions$"] = ResourceAccessManagerResponse.dispatch
 
 
 def _complete_iam() -> None:
@@ -94,29 +132,10 @@ def _complete_iam() -> None:
 
 
 def _complete_reads() -> None:
-    """Adds reads of the recent provider that moto 5.2.5 lacks; of what it does not keep they answer nothing.
-
-    Moments are a number in JSON, which is all that the recent provider reads; moto writes some as text.
-    """
-    from moto.budgets.responses import BudgetsResponse
+    """Answers moments as numbers, which alone the recent provider reads in JSON; moto 5.2.5 writes some as text."""
     from moto.codecommit.models import CodeCommit
-    from moto.codecommit.responses import CodeCommitResponse
     from moto.codepipeline.models import CodePipeline
-    from moto.datasync.responses import DataSyncResponse
     from moto.dms.models import FakeReplicationInstance
-    from moto.emr.responses import ElasticMapReduceResponse
-
-    def list_budget_tags(self: Any) -> str:
-        return json.dumps({"ResourceTags": []})
-
-    def list_sync_tags(self: Any) -> str:
-        return json.dumps({"Tags": []})
-
-    def list_repository_tags(self: Any) -> str:
-        return json.dumps({"tags": {}})
-
-    def get_auto_termination_policy(self: Any) -> str:
-        return json.dumps({})
 
     described = FakeReplicationInstance.to_dict
 
@@ -134,10 +153,6 @@ def _complete_reads() -> None:
         moment = datetime.now(UTC).timestamp()
         self.repository_metadata |= {"creationDate": moment, "lastModifiedDate": moment}
 
-    BudgetsResponse.list_tags_for_resource = list_budget_tags
-    DataSyncResponse.list_tags_for_resource = list_sync_tags
-    ElasticMapReduceResponse.get_auto_termination_policy = get_auto_termination_policy
     FakeReplicationInstance.to_dict = to_dict
     CodePipeline.metadata = property(metadata)
     CodeCommit.__init__ = make
-    CodeCommitResponse.list_tags_for_resource = list_repository_tags

@@ -22,7 +22,7 @@ HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 EC2_XML = "http://ec2.amazonaws.com/doc/2016-11-15/"
 S3_XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-SOURCES = {"api.ecr": "ecr", "application-autoscaling": "autoscaling", "states": "states"}
+SOURCES = {"application-autoscaling": "autoscaling", "memory-db": "memorydb", "mq": "amazonmq"}
 GLOBAL = frozenset({"iam", "cloudfront", "route53"})
 """Services that log to us-east-1 alone."""
 
@@ -254,7 +254,8 @@ def record(
     ``number`` make the ids and pick the caller, so that the same call gives the same record.
     """
     model = operation(service, name)
-    source = SOURCES.get(_model(service).endpoint_prefix, _model(service).endpoint_prefix)
+    prefix = _model(service).endpoint_prefix.removeprefix("api.")
+    source = SOURCES.get(prefix, prefix)
     digest = hashlib.sha256(f"{scenario}/{number}".encode()).hexdigest()
     identity, address, agent = CALLERS[int(digest[0], 16) % len(CALLERS)]
     event = EVENT_NAMES.get((service, name), name)

@@ -129,7 +129,9 @@ def _value(result: Comparison, item: Item, event: DriftEvent, masks: bool) -> No
     ]
     if "added" in item and not any(text in MASKS for text in (event.old_value, event.new_value)):
         for name, elements in (("added", event.added), ("removed", event.removed)):
-            unlike = _unlike([_parse(element) for element in elements], item[name], masks)
+            # A text that is a number in digits is a text all the same.
+            texts = all(isinstance(element, str) for element in item[name])
+            unlike = _unlike(elements if texts else [_parse(element) for element in elements], item[name], masks)
             if unlike:
                 differing.append(f"{name}: {unlike}")
     if differing:
@@ -220,7 +222,11 @@ def owed(item: Item, logged: str) -> bool:
         return False
     node = node_at(item["type"], steps(item["attribute"] or ""))
     filled = node is not None and node.computed and node.kind in ("string", "number")
-    return not (filled and isinstance(item["after"], str) and item["after"] and item["after"] not in logged)
+    after = item["after"]
+    if not (filled and isinstance(after, str) and after):
+        return True
+    # The digits of a short number are part of much that is logged.
+    return (json.dumps(after) if after.isdigit() else after) in logged
 
 
 def hidden(item: Item, logged: str) -> bool:

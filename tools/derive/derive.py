@@ -44,6 +44,8 @@ _SWITCHED: Final = ("enabled", "enable", "is_enabled")
 _TOKEN: Final = re.compile(
     r"(?i)(token|etag|ifmatch|ifnonematch|currentversion|currentdeliverystreamversionid|revisionid|requestid|dryrun)$"
 )
+_EDITED: Final = re.compile(r"To(Add|Associate|Attach|Delete|Detach|Disassociate|Remove)$")
+_REMOVED: Final = re.compile(r"To(Delete|Detach|Disassociate|Remove)$")
 _NEW: Final = ("new_", "target_", "updated_")
 _OWN: Final = ("name", "id", "arn", "identifier")
 _MAX_DEPTH: Final = 6
@@ -478,7 +480,8 @@ class Deriver:
                 if node.kind in ("list", "set") and inner.type_name == "string":
                     return {"add" if action in ADDS else "remove": {name: f"request.{logged(member)}"}}
                 if node.kind in ("block_list", "block_set") and node.max_items != 1:
-                    return {"unknown": {name: f"request.{logged(member)}"}}
+                    given = f"request.{logged(member)}" if member in required(operation) else "`true`"
+                    return {"unknown": {name: given}}
         return {}
 
     # --- which one
@@ -501,8 +504,6 @@ class Deriver:
         each = ""
         main = max(named, key=lambda entry: self._rank(type, entry[0]))
         member, expression, shape = main
-        if isinstance(shape, StructureShape):
-            return self._inner_match(type, operation, expression, shape)
         if isinstance(shape, ListShape):
             each, expression = expression, "item"
             if isinstance(shape.member, StructureShape):
@@ -514,6 +515,8 @@ class Deriver:
             names = [n for n in self.candidates(type, operation, other) if n not in ("id", "arn")]
             if names:
                 others[names[0]] = text
+        if isinstance(shape, StructureShape):
+            return self._inner_match(type, operation, expression, shape, others, member)
         alternatives = []
         whole = len(others) == len(named) - 1
         names = self.candidates(type, operation, member, main=True)
@@ -537,9 +540,24 @@ class Deriver:
         return result
 
     def _inner_match(
-        self, type: Type, operation: OperationModel, expression: str, shape: StructureShape
+        self,
+        type: Type,
+        operation: OperationModel,
+        expression: str,
+        shape: StructureShape,
+        others: Mapping[str, str],
+        name: str,
     ) -> Entry | None:
-        """A name that is an object, of which one member or another is given."""
+        """A name that is an object: a block of the resource, or one of whose members one or another is given."""
+        block = type.attributes.get(snake_case(name))
+        if others and block is not None and block.nested is not None and block.max_items == 1:
+            inner = {
+                f"{snake_case(name)}[0].{snake_case(member)}": f"{expression}.{logged(member)}"
+                for member in shape.required_members
+                if snake_case(member) in block.nested.attributes
+            }
+            if inner:
+                return {"match": {**others, **inner}}
         alternatives = []
         for member, below in members(shape).items():
             if below.type_name == "string" and normal(member, type.noun).startswith(type.noun.lower()):
@@ -569,8 +587,10 @@ class Deriver:
         for member, shape in shapes.items():
             if isinstance(shape, StructureShape):
                 for inner, below in members(shape).items():
-                    key = normal(inner, type.noun)
-                    if key in type.identity and below.type_name == "string":
+                    # ``name`` in ``rule`` is what other calls have as ``ruleName``.
+                    names = (normal(inner, type.noun), normal(inner, member))
+                    key = next((name for name in names if name in type.identity), "")
+                    if key and below.type_name == "string":
                         text = f"request.{logged(member)}.{logged(inner)}"
                         if key not in found:
                             found[key] = inner, text, below
@@ -666,6 +686,11 @@ class Deriver:
                     decoded[plain] = f"from_base64(request.{logged(member)})"
                     renames[member] = None
         decoded |= self._operations_by_path(type, shape)
+        edits: dict[str, dict[str, str]] = {}
+        for member, name in self._edited(type, shapes, renames):
+            renames[member] = None
+            count -= member in mapping.found
+            edits.setdefault("remove" if _REMOVED.search(member) else "add", {})[name] = f"request.{logged(member)}"
         unknown = {}
         for member in required(operation):
             name = renames.get(member, snake_case(member))
@@ -679,6 +704,7 @@ class Deriver:
                 result["rename"] = {".".join(map(logged, key.split("."))): value for key, value in renames.items()}
         if decoded:
             result["set"] = decoded
+        result |= edits
         if unknown:
             result["unknown"] = unknown
         if tags and "tags" in type.attributes:
@@ -688,6 +714,20 @@ class Deriver:
         if set(result) == {"tags"} and not made:
             return result
         return result
+
+    def _edited(
+        self, type: Type, shapes: Mapping[str, Shape], renames: Mapping[str, str | None]
+    ) -> Iterator[tuple[str, str]]:
+        """The members that list what a call adds to an attribute or takes from it, with the attribute."""
+        for member, shape in shapes.items():
+            stem = _EDITED.sub("", member)
+            if stem == member or not isinstance(shape, ListShape) or shape.member.type_name != "string":
+                continue
+            for name in (renames.get(member), *_forms(snake_case(stem))):
+                node = type.attributes.get(name) if name else None
+                if name and node is not None and node.kind in ("list", "set") and not node.computed_only:
+                    yield member, name
+                    break
 
     def _operations_by_path(self, type: Type, shape: Shape) -> dict[str, str]:
         """Attributes that a call sets by a list of path and value."""

@@ -80,10 +80,11 @@ def _convention(renames: Renames | None, logged: Any, result: dict[str, Any], bl
 def _elements(node: Node | None, values: Any, current: Any, effect: Effect, name: str) -> list[Any]:
     """Logged elements of a list or set as elements of the attribute."""
     renames = below(effect.rename, name)
+    block = like(node.block, current) if node is not None else None
     made = []
     for value in as_list(values):
-        if node is not None and node.block is not None and isinstance(value, dict):
-            made.append(merge(like(node.block, current), value, None, renames))
+        if block is not None and isinstance(value, dict):
+            made.append(merge(block, value, None, renames))
         else:
             made.append(convert(node.element if node else None, value, None, renames))
     return made

@@ -6,12 +6,13 @@ The naming convention lives here: a logged member whose snake_case name is an at
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
 from tfdrift_core.drift.compare import forms
-from tfdrift_core.drift.compare.schema import Block, Node, default
+from tfdrift_core.drift.compare.schema import Block, Kind, Node, default
 from tfdrift_core.drift.compare.values import UNKNOWN, as_bool, as_list, as_number, render
 
 INSIDE: Final = "."
@@ -19,6 +20,10 @@ INSIDE: Final = "."
 
 KEY: Final = "@key"
 """Stands for the keys of a map whose values are blocks; its name is the attribute that they are there."""
+
+_BLOCKS: Final = ("block_list", "block_set")
+_KINDS: Final[Mapping[type, Kind]] = {str: "string", bool: "bool", int: "number", float: "number", dict: "map"}
+"""Kinds of attributes by their values, a truth before the numbers."""
 
 Renames = Mapping[str, str | None]
 """Logged name (or dotted path of logged names below an attribute) to attribute name; ``None``: not an attribute."""
@@ -166,11 +171,29 @@ def _former(held: Sequence[Any], place: int, count: int, element: Mapping[str, A
 
 
 def like(block: Block | None, current: Any) -> Block | None:
-    """The schema of a block with no more attributes than the blocks have that state holds already."""
-    sample = current[0] if isinstance(current, list) and current else None
-    if block is None or not isinstance(sample, dict):
+    """The schema of a block with the attributes that the blocks have which state holds already.
+
+    A newer provider may have more of them than the schema: of what kind they are their values tell.
+    """
+    held = [element for element in current if isinstance(element, dict)] if isinstance(current, list) else []
+    if block is None or not held:
         return block
-    return Block({name: node for name, node in block.attributes.items() if name in sample})
+    nodes = {name: node for name, node in block.attributes.items() if name in held[0]}
+    for name, node in nodes.items():
+        if node.block is not None and node.kind in _BLOCKS:
+            below = [inner for element in held for inner in as_list(element.get(name))]
+            nodes[name] = replace(node, block=like(node.block, below))
+    return Block(nodes | {name: _kind(value) for name, value in held[0].items() if name not in nodes})
+
+
+def _kind(value: Any) -> Node:
+    """What the value of an attribute tells of it."""
+    if isinstance(value, list) and any(isinstance(element, dict) for element in value):
+        members = {
+            name: _kind(member) for element in value if isinstance(element, dict) for name, member in element.items()
+        }
+        return Node("block_list", block=Block(members))
+    return Node(next((kind for known, kind in _KINDS.items() if isinstance(value, known)), "dynamic"))
 
 
 def blank(block: Block) -> dict[str, Any]:
@@ -191,7 +214,7 @@ def merge(
     """
     result = dict(current) if isinstance(current, dict) else blank(block) if block else {}
     said: set[str] = set()
-    alternatives = block is not None and _is_choice(block)
+    alternatives = block is not None and _is_choice(block) and sum(map(bool, result.values())) < 2
     if alternatives and logged:
         result |= {name: [] for name in result}
     for name, value in logged.items():
