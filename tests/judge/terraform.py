@@ -131,7 +131,7 @@ LATE = Release("recent", recent_provider, ("s3_use_path_style = true",))
 
 
 @cache
-def _environment(release: Release) -> dict[str, str]:
+def _settings(release: Release) -> dict[str, str]:
     CACHE.mkdir(parents=True, exist_ok=True)
     rc = CACHE / f"terraformrc-{release.name}"
     override = f'dev_overrides {{ "hashicorp/aws" = "{release.folder()}" }}'
@@ -139,7 +139,6 @@ def _environment(release: Release) -> dict[str, str]:
     if not rc.is_file() or rc.read_text() != text:
         rc.write_text(text)
     return {
-        **os.environ,
         "TF_CLI_CONFIG_FILE": str(rc),
         "CHECKPOINT_DISABLE": "1",
         "TF_IN_AUTOMATION": "1",
@@ -148,15 +147,20 @@ def _environment(release: Release) -> dict[str, str]:
     }
 
 
+def environment(release: Release) -> dict[str, str]:
+    """What a Terraform command runs with: this process's variables as they are now, and the provider's place."""
+    return {**os.environ, **_settings(release)}
+
+
 def run(directory: Path, *arguments: str, release: Release = EARLY, endpoint: str | None = None) -> str:
     """What a Terraform command prints; TerraformError where it fails."""
-    environment = _environment(release)
+    variables = environment(release)
     if endpoint and not release.endpoints:
-        environment = {**environment, "AWS_ENDPOINT_URL": endpoint}
+        variables["AWS_ENDPOINT_URL"] = endpoint
     done = subprocess.run(
         [*command(), *arguments],
         cwd=directory,
-        env=environment,
+        env=variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
