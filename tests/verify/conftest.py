@@ -88,7 +88,7 @@ def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def account(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Account:
     requests.post(f"{endpoint}/moto-api/reset", timeout=60)
-    for name, value in terraform._environment(terraform.EARLY).items():
+    for name, value in terraform.environment(terraform.EARLY).items():
         monkeypatch.setenv(name, value)
     request.getfixturevalue("on_path")
     directory = tmp_path / "infra" / "app"
