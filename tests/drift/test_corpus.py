@@ -15,7 +15,7 @@ import yaml
 
 from tests.drift.replayed import state
 from tests.indexes import index_of
-from tests.shared import corpus, least
+from tests.shared import corpus, least, names_elsewhere
 from tfdrift_core.drift.change.catalog import Catalog, load
 from tfdrift_core.drift.change.effect import Effect, Event
 from tfdrift_core.drift.change.expression import evaluate
@@ -101,6 +101,8 @@ def _cases(records: list[dict[str, Any]], catalog: Catalog) -> Iterator[Case]:
         record = Record(raw)
         event = catalog.event(record)
         if event is None or event.ignored or classify(record, Expectations()).outcome is Outcome.NOT_A_CHANGE:
+            continue
+        if names_elsewhere(record):
             continue
         case = Case(raw, record, event)
         scope = {

@@ -14,7 +14,7 @@ import pytest
 
 from tests.indexes import index_of
 from tests.oracle import score
-from tests.shared import corpus
+from tests.shared import corpus, names_elsewhere
 from tfdrift_core.drift.change.effect import Effect
 from tfdrift_core.drift.change.expression import evaluate
 from tfdrift_core.drift.change.shape import canonical_request, canonical_response
@@ -59,7 +59,7 @@ def _changes() -> Iterator[tuple[Record, Effect, dict[str, Any]]]:
     for raw in _records():
         record = Record(raw)
         event = score.catalog().event(record)
-        if record.error_code or raw.get("readOnly") or event is None or not record.request:
+        if record.error_code or raw.get("readOnly") or event is None or not record.request or names_elsewhere(record):
             continue
         scope = {"request": canonical_request(record), "response": canonical_response(record), "record": raw}
         for effect in event.effects:
