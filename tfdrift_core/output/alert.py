@@ -35,7 +35,7 @@ def rank(priority: str) -> int:
 
 
 class AlertError(ValueError):
-    """A line that is not an alert; the message says why."""
+    """A line is not an alert.  The message says why."""
 
 
 def priority_of(text: str) -> str:

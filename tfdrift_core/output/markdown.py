@@ -1,11 +1,11 @@
-"""Text of others inside our Markdown, where it must not mean anything."""
+"""Escapes text of others for our Markdown, so that it has no effect there."""
 
 import re
 
 from tfdrift_core.text import one_line
 
 MAX_VALUE = 300
-"""Characters of a value that a message shows."""
+"""How many characters of a value a message shows."""
 
 _MARKUP = re.compile(r"[<>`*|~\[\]]|&(?=#?\w+;)")
 _IN_CODE = re.compile(r"[<>`]|&(?=#?\w+;)")
@@ -14,7 +14,7 @@ _MENTION = re.compile(r"(?<!\w)@(?=\w)")
 
 
 def plain(text: str) -> str:
-    """Text of others between ours: no mark-up, links or mentions, in Markdown, Slack's dialect or HTML."""
+    """Text of others, escaped: it makes no mark-up, link or mention in Markdown, Slack's dialect or HTML."""
     return _MENTION.sub("@ ", _MARKUP.sub("'", _cut(text, MAX_VALUE)))
 
 

@@ -15,7 +15,7 @@ from tfdrift_core.output.fields import FIELDS, LISTS, Type, Value, shown, to_jso
 VERSION = 1
 MAGIC = b"TFD" + bytes((VERSION,))
 RAW = 0xFFFF
-"""The raw record's number, the highest there is."""
+"""The number of the raw record, the highest possible."""
 
 _ENTRY = struct.Struct("<HHI")
 _NUMBER = struct.Struct("<Q")
@@ -29,7 +29,7 @@ class PayloadError(ValueError):
 
 
 def text_bytes(value: str) -> bytes:
-    """UTF-8 that is always valid and holds no NUL: Falco exits on the one and cuts at the other."""
+    """Valid UTF-8 without NUL.  Falco exits on invalid UTF-8, and cuts a text at a NUL."""
     return value.encode("utf-8", "replace").replace(b"\0", b"?")
 
 

@@ -8,7 +8,7 @@ from tfdrift_core.drift.event import DriftEvent
 
 
 def text_at(*steps: str) -> Callable[[DriftEvent], str | None]:
-    """A member of the record where it is a text: the cloudtrail plugin gives nothing else for these."""
+    """A member of the record if it is a text.  The cloudtrail plugin gives only texts for these fields."""
 
     def get(event: DriftEvent) -> str | None:
         value = _at(event.record.raw, steps)

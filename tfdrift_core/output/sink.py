@@ -1,4 +1,4 @@
-"""Where the pipeline puts its events."""
+"""The interface through which the pipeline hands out its events."""
 
 from typing import Protocol
 
