@@ -237,6 +237,17 @@ def test_nobody_waits_for_what_hangs(checkout: Checkout) -> None:
         pipe.write(b"ref: refs/heads/main\n")
 
 
+def test_where_nobody_may_look_nothing_is_known(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    checkout.commit(*BLOCK)
+    checkouts, stat = Checkouts(patience=600.0), os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **more: denied() if ".git" in str(path) else stat(path, **more))
+    assert checkouts.author(str(checkout.file), 1) is None
+    assert checkouts.owners(str(checkout.file)) == ()
+
+
 def test_too_much_is_not_looked_through(checkout: Checkout) -> None:
     checkout.commit(*BLOCK)
     with pytest.raises(TooLongError):

@@ -118,7 +118,8 @@ class Checkouts:
 
     def _look(self, key: tuple[str, int, int]) -> Sequence[Author | None] | None:
         file = Path(os.path.realpath(key[0]))
-        root = next((folder for folder in file.parents if (folder / ".git").exists()), None)
+        # Unlike Path's, these do not raise where Falco's user may not look.
+        root = next((folder for folder in file.parents if os.path.exists(folder / ".git")), None)  # noqa: PTH110
         if root is None:
             return None
         # Only here: whoever asks for no author does not wait for the library at the start.

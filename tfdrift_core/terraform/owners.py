@@ -5,6 +5,7 @@ The first file of ``PLACES`` counts, within it the last pattern that matches.  A
 nothing.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,8 @@ def owners(given: Sequence[Rule], path: str) -> tuple[str, ...]:
 def repository(file: Path) -> Path | None:
     """The directory that a file's CODEOWNERS speaks of: its checkout, else the closest that has such a file."""
     for folder in file.parents[:_MAX_LEVELS]:
-        if (folder / ".git").exists() or _given(folder) is not None:
+        # Unlike Path's, these do not raise where Falco's user may not look.
+        if os.path.exists(folder / ".git") or _given(folder) is not None:  # noqa: PTH110
             return folder
     return None
 
@@ -68,7 +70,7 @@ def read(root: Path) -> Sequence[Rule]:
 
 
 def _given(root: Path) -> Path | None:
-    return next((path for place in PLACES if (path := root / place).is_file()), None)
+    return next((path for place in PLACES if os.path.isfile(path := root / place)), None)  # noqa: PTH113
 
 
 def _rules(text: str) -> Iterator[Rule]:
