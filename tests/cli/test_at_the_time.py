@@ -17,9 +17,10 @@ from tests.judge import terraform
 from tfdrift_core.cli import main
 
 SECOND = 1_000_000_000
+BUCKET = "applied-states"
 QUEUE = """
 resource "aws_sqs_queue" "orders" {
-  name                       = "orders"
+  name                       = "applied-orders"
   visibility_timeout_seconds = %d
 }
 """
@@ -222,7 +223,7 @@ def test_a_place_without_versions_is_refused(replayed: Replayed, moto_url: str) 
 
 
 def versions(client: Any) -> Sequence[Any]:
-    found = client.list_object_versions(Bucket="states", Prefix="app.tfstate").get("Versions", [])
+    found = client.list_object_versions(Bucket=BUCKET, Prefix="app.tfstate").get("Versions", [])
     return sorted(found, key=lambda version: version["LastModified"])
 
 
@@ -231,13 +232,13 @@ def test_three_applies_to_a_versioned_bucket(moto_url: str, replayed: Replayed) 
     """Real Terraform writes its state to moto; people change the queue in between."""
     terraform.provider()
     s3, sqs = (boto3.client(name, endpoint_url=moto_url) for name in ("s3", "sqs"))
-    s3.create_bucket(Bucket="states")
-    s3.put_bucket_versioning(Bucket="states", VersioningConfiguration={"Status": "Enabled"})
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     work = Path("work")
     work.mkdir()
     backend = f"""terraform {{
   backend "s3" {{
-    bucket                      = "states"
+    bucket                      = "{BUCKET}"
     key                         = "app.tfstate"
     region                      = "us-east-1"
     endpoints                   = {{ s3 = "{moto_url}" }}
@@ -263,7 +264,7 @@ def test_three_applies_to_a_versioned_bucket(moto_url: str, replayed: Replayed) 
         return moment
 
     one = apply(30)
-    url = sqs.get_queue_url(QueueName="orders")["QueueUrl"]
+    url = sqs.get_queue_url(QueueName="applied-orders")["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "60"})
     two = apply(45)
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "90"})
@@ -275,7 +276,7 @@ def test_three_applies_to_a_versioned_bucket(moto_url: str, replayed: Replayed) 
         call(two + 1, url, 90),
         call(three + 1, url, 20),
     )
-    place = {"backend": "s3", "bucket": "states", "key": "app.tfstate", "endpoint_url": moto_url}
+    place = {"backend": "s3", "bucket": BUCKET, "key": "app.tfstate", "endpoint_url": moto_url}
     Path("init.yaml").write_text(json.dumps({"state": [place], "coalesce": False}))
     said, err, code = replayed("-c", "init.yaml", file)
     assert code == 0, err

@@ -270,6 +270,9 @@ def _verdict(part: Part, item: Item, mine: frozenset[str], makers: frozenset[str
         return ""
     if cause in mine and part.reason in (trace.MASKED, trace.BESIDE) and (masks or not owed(item, logged)):
         return part.reason
+    # What no record of the scenario owes: the trail around it may hold an earlier call, and the reason says so.
+    if cause and part.reason == trace.OTHER and not owed(item, logged):
+        return part.reason
     if not cause and part.reason == trace.COMPUTED and item.get("computed_only"):
         return part.reason
     if not cause and part.reason == trace.no_record(SINCE) and not owed(item, logged):
