@@ -41,7 +41,7 @@ _Answer = TypeVar("_Answer")
 
 
 class Left(NamedTuple):
-    """What was left of a resource by records up to ``moment`` (nanoseconds since the epoch), ``None`` for nothing."""
+    """How records up to ``moment`` (nanoseconds since the epoch) left a resource; ``None`` if nothing is to be kept."""
 
     moment: int
     document: bytes | None
@@ -52,7 +52,7 @@ Recall = Callable[[Key], Left | None]
 
 
 class Shared(Protocol):
-    """What replicas that read one queue have to know of each other; ``delivery.shared`` says what each method does."""
+    """What replicas of one queue know of each other; ``delivery.shared`` describes each method."""
 
     @property
     def salt(self) -> bytes: ...
@@ -67,7 +67,7 @@ class Shared(Protocol):
 
 
 class OpenStore(Protocol):
-    """What is open, for people who ask and acknowledge.  Every method raises ``StoreError`` when it cannot be had."""
+    """Shows what is open and takes acknowledgements.  Every method raises ``StoreError`` when it cannot."""
 
     def documents(self) -> list[tuple[Key, bytes]]: ...
     def acknowledgements(self) -> "Mapping[str, Acknowledgement]": ...
@@ -85,7 +85,7 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """Somebody knows of a drift: no reminders, until ``until`` (seconds since the epoch; ``None`` is for good)."""
+    """Somebody knows of a drift: no reminders until ``until`` (seconds since the epoch; ``None`` is for good)."""
 
     id: str
     reason: str
@@ -98,7 +98,7 @@ class Acknowledgement:
 
 
 def salt(database: sqlite3.Connection) -> bytes:
-    """What makes digests of secrets in this directory comparable with each other and with nothing else."""
+    """The salt of digests of secrets: those of this directory can be compared with each other and with no others."""
     with database:
         database.execute("INSERT OR IGNORE INTO secret VALUES ('salt', ?)", (os.urandom(16),))
     (value,) = database.execute("SELECT value FROM secret WHERE name = 'salt'").fetchone()
@@ -106,7 +106,7 @@ def salt(database: sqlite3.Connection) -> bytes:
 
 
 def replica(database: sqlite3.Connection) -> str:
-    """The name of whoever uses this directory, among others that share a store."""
+    """The name of this directory's replica among those that share a store."""
     with database:
         database.execute("INSERT OR IGNORE INTO secret VALUES ('replica', ?)", (os.urandom(16),))
     (value,) = database.execute("SELECT value FROM secret WHERE name = 'replica'").fetchone()
@@ -127,7 +127,7 @@ def write(database: sqlite3.Connection, documents: Documents) -> None:
 
 
 def verified(database: sqlite3.Connection) -> Sequence[tuple[Key, bytes]]:
-    """What ``tfdrift verify`` found of each resource and nobody has taken over yet."""
+    """What ``tfdrift verify`` found of each resource, and the plugin has not taken over yet."""
     rows = database.execute("SELECT state, address, document FROM verified")
     return [((state, address), bytes(document)) for state, address, document in rows]
 
@@ -137,7 +137,7 @@ TAKEN: Final = "DELETE FROM verified WHERE state = ? AND address = ? AND documen
 
 
 def acknowledgements(database: sqlite3.Connection) -> Mapping[str, Acknowledgement]:
-    """Every acknowledgement by the id of its drift, those that have run out as well."""
+    """Every acknowledgement by the id of its drift, expired ones too."""
     rows = database.execute("SELECT id, reason, by, at, until FROM acknowledged")
     return {row[0]: Acknowledgement(*row) for row in rows}
 
@@ -192,14 +192,14 @@ class OpenDrift:
         self._change("INSERT OR REPLACE INTO acknowledged VALUES (?, ?, ?, ?, ?)", [row])
 
     def withdraw(self, id: str) -> bool:
-        """Remind of a drift again; whether it was acknowledged."""
+        """Take an acknowledgement back; whether there was one."""
         known = id in self.acknowledgements()
         self._change("DELETE FROM acknowledged WHERE id = ?", [(id,)])
         return known
 
     @property
     def salt(self) -> bytes:
-        """What digests of secrets in this directory are made with."""
+        """The salt of digests of secrets in this directory."""
 
         def known(database: sqlite3.Connection) -> bytes:
             row = database.execute("SELECT value FROM secret WHERE name = 'salt'").fetchone()
@@ -208,12 +208,12 @@ class OpenDrift:
         return self._ask(known)
 
     def verify(self, findings: Mapping[Key, bytes]) -> None:
-        """Leave what Terraform said of each resource for the process that uses the directory, and for ``open``."""
+        """Store what Terraform said of each resource, for the plugin and for ``tfdrift open``."""
         rows = [(*key, document) for key, document in findings.items()]
         self._change("INSERT OR REPLACE INTO verified VALUES (?, ?, ?)", rows)
 
     def verified(self) -> Sequence[tuple[Key, bytes]]:
-        """Nothing where an older TFDrift uses the directory: it knows of no such thing."""
+        """Findings by resource; none where an older TFDrift uses the directory, which has no such table."""
 
         def known(database: sqlite3.Connection) -> Sequence[tuple[Key, bytes]]:
             there = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'verified'").fetchone()

@@ -1,4 +1,4 @@
-"""What has been handed over already, remembered over restarts: nothing is lost, nothing is reported twice.
+"""Remembers over restarts what was handed over, so that nothing is lost and nothing is reported twice.
 
 Five things are kept in ``data_dir``: digests of records whose batches are done (``seen``), how far each source has
 come (``checkpoint``), what the records left of each resource (``remembered``), a journal of the events of batches that
@@ -83,7 +83,7 @@ class Ledger:
     """
 
     def __init__(self, data_dir: str = "", redeliver: float = 0.0) -> None:
-        """``redeliver``: so many seconds before the end of a process count as uncertain; see ``recent``."""
+        """``redeliver`` is how many seconds before a stop count as uncertain; see ``recent``."""
         self._lock = threading.Lock()
         self._claimed: set[bytes] = set()
         # The older half is forgotten as a whole: taking single keys from a dict's front is ever slower.
@@ -118,7 +118,7 @@ class Ledger:
             raise SourceError(f"data_dir {data_dir}: {error}; give a directory that this process may write") from error
 
     def restart(self) -> None:
-        """Forget what is under way: the sources deliver it again."""
+        """Forget the batches that are not settled: the sources deliver them again."""
         with self._lock:
             self._claimed.clear()
             self._journal.restart()
@@ -138,21 +138,21 @@ class Ledger:
         return Claim(fresh, tuple(keys), batch.durable)
 
     def offer(self, claim: Claim, event_id: str) -> bool:
-        """To be called before an event is given to the reader; False when the reader has had it before a crash."""
+        """Call this before an event is given to the reader.  False if the reader had it before a crash."""
         return self._journal.offer(event_id, claim.durable)
 
     def keep(self, claim: Claim, content: Callable[[], bytes]) -> None:
-        """What to make the event of that was offered last from, after a restart; to be called before it is given."""
+        """Keep the bytes from which the event that was offered last can be made again after a restart."""
         if self._recent is not None and claim.durable:
             self._recent.keep(self._journal.offered, content())
 
     @property
     def recent(self) -> Sequence[bytes]:
-        """What the events were made of that the reader took shortly before the last process ended."""
+        """The bytes of the events that the reader took shortly before the last process ended."""
         return self._recent.events if self._recent is not None else ()
 
     def again(self, count: int) -> None:
-        """So many of the ``recent`` events, and no others, are given to the reader now, before any other event."""
+        """Say how many of the ``recent`` events are given to the reader now, before any other event."""
         if self._recent is not None:
             self._journal.offered += count
             self._recent.again(self._journal.offered)
@@ -195,29 +195,29 @@ class Ledger:
 
     @property
     def salt(self) -> bytes:
-        """See ``drifts.salt``."""
+        """The salt of digests; see ``drifts.salt``."""
         with self._lock:
             return drifts.salt(self._database)
 
     @property
     def replica(self) -> str:
-        """See ``drifts.replica``."""
+        """This replica's name; see ``drifts.replica``."""
         with self._lock:
             return drifts.replica(self._database)
 
     def remembered(self) -> Sequence[tuple[drifts.Key, bytes]]:
-        """What was left of each resource by the batches that were settled."""
+        """How settled batches left each resource."""
         with self._lock:
             return list(drifts.remembered(self._database))
 
     def silenced(self) -> frozenset[str]:
-        """The ids of drift that somebody acknowledged, and that nobody is to be reminded of."""
+        """The ids of acknowledged drift: nobody is reminded of it."""
         now = time.time()
         with self._lock:
             return frozenset(id for id, note in drifts.acknowledgements(self._database).items() if note.holds(now))
 
     def found(self) -> Sequence[tuple[drifts.Key, bytes]]:
-        """What ``tfdrift verify`` found and ``taken`` was not told of."""
+        """What ``tfdrift verify`` found and was not marked as ``taken`` yet."""
         with self._lock:
             try:
                 return drifts.verified(self._database)
@@ -226,12 +226,12 @@ class Ledger:
                 return ()
 
     def taken(self, found: Iterable[tuple[drifts.Key, bytes]]) -> None:
-        """What was found is settled."""
+        """Mark a finding as settled."""
         with self._lock:
             self._write(drifts.TAKEN, [(*key, document) for key, document in found])
 
     def checkpoint(self, name: str) -> Any:
-        """What ``save`` was last given under this name, or None."""
+        """The value last saved under this name, or None."""
         with self._lock:
             row = self._row("SELECT value FROM checkpoint WHERE name = ?", name)
         return None if row is None else json.loads(row[0])
@@ -261,7 +261,7 @@ class Ledger:
         return any(self._row("SELECT 1 FROM seen WHERE key = ?", key) is not None for key in keys)
 
     def _row(self, query: str, *values: Any) -> Any:
-        """The first row, or None, also where the database cannot be read: reporting twice is better than not at all."""
+        """The first row, or None.  None also if the database cannot be read: a duplicate is better than a loss."""
         try:
             return self._database.execute(query, values).fetchone()
         except sqlite3.Error as error:
@@ -291,7 +291,7 @@ class Ledger:
 
 
 class _Trouble:
-    """Tells once that ``what`` in data_dir fails, and that it has stopped to."""
+    """Logs once that ``what`` in data_dir fails, and once that it works again."""
 
     def __init__(self, what: str) -> None:
         self._what, self._failing = what, False
@@ -308,7 +308,7 @@ class _Trouble:
 
 
 def _taken(journal: Path) -> int:
-    """How many events of its own the process that wrote a journal knew to be taken."""
+    """How many of its own events the process that wrote the journal knew to be taken."""
     if not journal.exists():
         return 0
     with journal.open("rb") as file:
@@ -381,7 +381,7 @@ class _Journal:
             _HEADER.pack_into(self.header, 0, count, 0)
 
     def restart(self) -> None:
-        """What was offered in this process is still on its way to the reader."""
+        """Begin a new run; events offered before are still on their way to the reader."""
         self._had |= self._written
 
     def shorten(self) -> None:
@@ -403,9 +403,9 @@ def _digest(text: str) -> bytes:
 
 
 def _keys(record: Record) -> list[bytes]:
-    """What makes two records the same one: all that they say; a record without an id is never a duplicate.
+    """The keys by which a record is recognised: its whole content.  A record without an id is never a duplicate.
 
-    By its id alone a forged record would keep the real one from being read.
+    With the id alone, a forged record could suppress the real one.
     """
     keys = [record.content] if record.id else []
     request = record.raw.get("requestID")
@@ -442,7 +442,7 @@ def _is_full(error: Exception) -> bool:
 
 
 def _exclusive(path: Path) -> int:
-    """Two processes on one directory would each forget what the other has done."""
+    """Lock the directory: two processes would each overwrite what the other has done."""
     descriptor = open_private(path)
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:

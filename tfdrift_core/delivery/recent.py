@@ -1,4 +1,4 @@
-"""The events that the reader took last, kept to be offered again after a restart.
+"""Keeps the events that the reader took last, to offer them again after a restart.
 
 What the reader has taken may still be on its way: Falco puts an alert into a queue, writes it from another thread, and
 tells nobody when.  A crash, and with a slow output an ordinary stop as well, takes what is in that queue.
@@ -46,7 +46,7 @@ class Recent:
     """
 
     def __init__(self, path: Path, seconds: float, count: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """``count`` is how many events of its own the last process knew to be taken."""
+        """``count`` is how many of its own events the last process knew to be taken."""
         self._path, self._seconds, self._clock = path, seconds, clock
         self._under_way: deque[_Kept] = deque()
         self._taken: deque[_Kept] = deque()
@@ -58,12 +58,12 @@ class Recent:
         self._end = _MARK.size + len(entries)
 
     def again(self, number: int) -> None:
-        """All of ``events`` has been given a number by now, this one or a lower one."""
+        """Number the ``events`` that are offered again: this number at most."""
         self._under_way.append(_Kept(number, self._end))
         self.events = ()
 
     def keep(self, number: int, data: bytes) -> None:
-        """To be called before the event is offered."""
+        """Keep an event's bytes.  Call this before the event is offered."""
         entry = _HEAD.pack(number, len(data)) + data
         try:
             if os.write(self._fd, entry) < len(entry):
@@ -97,7 +97,7 @@ class Recent:
         os.close(self._fd)
 
     def _make_room(self) -> None:
-        """Write the file anew, with what still counts of it, and at most half as large as it may be."""
+        """Write the file again with the entries that still count, at most half of its limit."""
         while self._taken and self._end - self._start() > MAX_BYTES // 2:
             _MARK.pack_into(self._mark, 0, self._taken.popleft().end)
             self._tell(f"more than {MAX_BYTES >> 21} MB of alerts within redeliver; the older ones are not repeated")
@@ -125,7 +125,7 @@ class Recent:
 
 
 def _written(path: Path, entries: bytes) -> tuple[int, mmap.mmap]:
-    """A new file in place of the old one: its descriptor, which appends, and its mark, which is before all entries."""
+    """Replace the file; gives its descriptor for appending and its mark, which is before all entries."""
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     descriptor = open_private(fresh, os.O_EXCL | os.O_APPEND)
@@ -141,7 +141,7 @@ def _written(path: Path, entries: bytes) -> tuple[int, mmap.mmap]:
 
 
 def _entries(path: Path) -> Iterator[tuple[int, bytes]]:
-    """What lies behind the mark; an entry that was cut off is none."""
+    """The entries after the mark, without one that was cut off."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

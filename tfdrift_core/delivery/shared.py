@@ -69,9 +69,9 @@ class SharedStore:
 
     @property
     def salt(self) -> bytes:
-        """The same for every replica, so that each sees when a secret is the one that another left.
+        """The salt, the same for every replica: each can see that a secret is the one that another left.
 
-        :raises StoreError: when it cannot be had: without it nothing that others left could be read.
+        :raises StoreError: when the table cannot be read: without the salt nothing that others left can be compared.
         """
         value = os.urandom(16)
         made = {"kind": {"S": "salt"}, "id": {"S": "salt"}, "value": {"B": value}}
@@ -86,7 +86,7 @@ class SharedStore:
         return self._asked(lambda: bytes(self._get("salt", "salt")["value"]["B"]))
 
     def owns(self, event_id: str) -> bool:
-        """Whether this replica is the one that tells an event; waits for one that may have died on the way."""
+        """Whether this replica tells the event.  Waits for a replica that claimed it and may have died."""
         while True:
             holder: dict[str, Any] | None = self._try(partial(self._claim, event_id))
             if holder is None:
@@ -96,12 +96,12 @@ class SharedStore:
             self._wait(_POLL_SECONDS)
 
     def done(self, event_ids: Iterable[str]) -> None:
-        """These events were handed over: no other replica takes them on."""
+        """Mark events as handed over, so that no other replica takes them over."""
         for event_id in event_ids:
             self._try(partial(self._finish, event_id))
 
     def recall(self, key: Key) -> Left | None:
-        """What any replica left of a resource last; ``None`` where nobody did, or nobody can tell."""
+        """How the last replica left a resource; ``None`` if none did or the table cannot be read."""
         with self._lock:
             if key in self._waiting:
                 return self._waiting[key]
@@ -131,7 +131,7 @@ class SharedStore:
         return frozenset(id for id, note in (self._try(self.acknowledgements) or {}).items() if note.holds(now))
 
     def found(self) -> Sequence[tuple[Key, bytes]]:
-        """What ``tfdrift verify`` found and nobody has taken over; the table is asked every half minute."""
+        """What ``tfdrift verify`` found and no replica took over.  Asks the table every half minute."""
         now = self._clock()
         if 0 <= now - self._asked_at < _FOUND_SECONDS:
             return ()
@@ -139,7 +139,7 @@ class SharedStore:
         return self._try(self.verified) or ()
 
     def taken(self, found: Iterable[tuple[Key, bytes]]) -> None:
-        """What was found is settled; what was found since stays."""
+        """Mark a finding as settled.  A newer one stays."""
         for key, document in found:
             self._try(partial(self._take, key, document))
 
@@ -307,7 +307,7 @@ class SharedStore:
             raise self._trouble(error) from error
 
     def _try(self, call: Callable[[], _Answer]) -> _Answer | None:
-        """The table's answer; ``None`` when it has none.  That a trouble begins and ends is said once each."""
+        """The table's answer, or ``None`` without one.  Logs once when trouble begins and once when it ends."""
         try:
             answer = call()
         except (*aws.ERRORS, StoreError) as error:

@@ -23,7 +23,7 @@ class Tracked:
     """
 
     def __init__(self, make: Callable[[], Source], ledger: Ledger, shared: Shared | None = None) -> None:
-        """``make`` makes the source, and another one after each failure; replicas have a store that is ``shared``."""
+        """``make`` makes the source, anew after each failure.  Replicas pass the store that they share."""
         self._make, self._ledger, self._shared = make, ledger, shared
         self._source: Source | None = make()
         self.name, self.finite = self._source.name, self._source.finite
@@ -36,7 +36,7 @@ class Tracked:
         return self._source.batches()
 
     def restart(self) -> None:
-        """Closes the source and forgets what is under way: the next one delivers it again."""
+        """Closes the source and forgets what is not settled: the next source delivers it again."""
         source, self._source = self._source, None
         if source is not None:
             source.close()
@@ -44,14 +44,14 @@ class Tracked:
         self._ledger.restart()
 
     def fresh(self, batch: Batch, records: list[Record]) -> list[Record]:
-        """The records that were not seen before, oldest first."""
+        """The records that are new, oldest first."""
         claim = self._ledger.claim(batch, records)
         # What is under way is known by its keys; the records would be held until the reader has finished with them.
         self._claims[id(batch)] = batch, replace(claim, records=[])
         return claim.records
 
     def offer(self, batch: Batch, event_id: str) -> bool:
-        """False when the reader has had this event before a crash, or another replica tells it."""
+        """Whether to give the event to the reader.  False if it had it before a crash, or another replica tells it."""
         claim = self._claims[id(batch)][1]
         if self._shared is not None and claim.durable:
             if not self._shared.owns(event_id):
@@ -60,16 +60,16 @@ class Tracked:
         return self._ledger.offer(claim, event_id)
 
     def keep(self, batch: Batch, content: Callable[[], bytes]) -> None:
-        """What the event that was just offered can be made from again, before it is given to the reader."""
+        """Keep the bytes of the event that was just offered, before it is given to the reader."""
         self._ledger.keep(self._claims[id(batch)][1], content)
 
     @property
     def recent(self) -> Sequence[bytes]:
-        """What the events were made of that the reader took shortly before the last process ended."""
+        """The bytes of the events that the reader took shortly before the last process ended."""
         return self._ledger.recent
 
     def again(self, count: int) -> None:
-        """So many of the ``recent`` events, and no others, are given to the reader now, before any other event."""
+        """Say how many of the ``recent`` events are given to the reader now, before any other event."""
         self._ledger.again(count)
 
     def advance(self, count: int) -> None:
@@ -82,11 +82,11 @@ class Tracked:
         return self._ledger.progress
 
     def part(self, batch: Batch) -> Batch:
-        """A batch for some of the records of another; its source never hears of it."""
+        """A batch for some of another's records.  It is never acknowledged to the source."""
         return replace(batch, documents=(), token=self)
 
     def interim(self) -> Batch:
-        """A batch of no records, for what time or a newer state gives rise to; its source never hears of it."""
+        """A batch without records, for events that time or a newer state causes; its source never hears of it."""
         batch = Batch("state", (), self)
         self._claims[id(batch)] = batch, self._ledger.claim(batch, ())
         return batch
@@ -101,7 +101,7 @@ class Tracked:
             self._source.acknowledge(batch)
 
     def _share(self, claim: Claim, left: Documents, told: Sequence[str]) -> None:
-        """Let the other replicas know; before the batch is settled, for after a crash it would not be done again."""
+        """Tell the other replicas.  This comes before the batch is settled: after a crash it would never happen."""
         if self._shared is None or not claim.durable:
             return
         if left:
@@ -119,24 +119,24 @@ class Tracked:
             return self._ledger.salt
 
     def remembered(self) -> Sequence[tuple[Key, bytes]]:
-        """What settled batches left of each resource."""
+        """How settled batches left each resource."""
         return (self._shared.remembered() if self._shared is not None else ()) or self._ledger.remembered()
 
     @property
     def recall(self) -> Recall | None:
-        """What any replica left of a resource, where there are several."""
+        """How another replica left a resource, where replicas share a store."""
         return None if self._shared is None else self._shared.recall
 
     def silenced(self) -> frozenset[str]:
-        """The ids of drift that nobody is to be reminded of."""
+        """The ids of drift of which nobody is reminded."""
         return self._ledger.silenced() if self._shared is None else self._shared.silenced()
 
     def found(self) -> Sequence[tuple[Key, bytes]]:
-        """What ``tfdrift verify`` found of resources, for as long as ``taken`` was not told of it."""
+        """What ``tfdrift verify`` found of resources and was not marked as ``taken`` yet."""
         return self._ledger.found() if self._shared is None else self._shared.found()
 
     def taken(self, found: Sequence[tuple[Key, bytes]]) -> None:
-        """What was found is settled, or of no use."""
+        """Mark a finding as settled, or as of no use."""
         (self._ledger if self._shared is None else self._shared).taken(found)
 
     def plan_known(self, origin: str) -> str:
@@ -144,7 +144,7 @@ class Tracked:
         return str(self._ledger.checkpoint(f"plan {origin}") or "")
 
     def plan_taken(self, origin: str, version: str) -> None:
-        """A plan is settled."""
+        """Mark a plan as settled."""
         self._ledger.save(f"plan {origin}", version)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Which open drift is over: after the calls of a batch, and when a newer version of a state comes."""
+"""Finds the open drift that is over: after the calls of a batch, and when a newer version of a state comes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from tfdrift_core.terraform.model import Attributes, Instance, StateIndex
 
 
 class End(NamedTuple):
-    """A drift that is over, how, and by which call; without one, by a version of the state."""
+    """A drift that is over: how it ended, and by which call, or by a version of the state if there is none."""
 
     opening: Opening
     resolution: Resolution
@@ -22,7 +22,7 @@ class End(NamedTuple):
 
 
 def ends(track: Track) -> Iterator[End]:
-    """The drift of a resource that the calls of a batch have ended."""
+    """The open drift of a resource that the calls of a batch ended."""
     if not track.openings:
         return
     gone, differing = track.current is None, track.differing()
@@ -47,7 +47,7 @@ def by_call(verdict: Verdict) -> Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """A resource of which state says something newer than what is remembered, and the drift that is over by that."""
+    """A resource of which state is newer than what is remembered, and the drift that this ended."""
 
     key: Key
     ends: tuple[End, ...]
@@ -56,7 +56,7 @@ class Outdated:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What is remembered of a resource that state has at another address by now."""
+    """What is remembered of a resource that has another address in state now."""
 
     key: Key
     instance: Instance
@@ -64,9 +64,9 @@ class Moved:
 
 
 def outdated(memory: Memory, index: StateIndex, before: Mapping[str, object]) -> Iterator[Outdated]:
-    """What versions of states that are newer than ``before`` make of what is remembered.
+    """Compares what is remembered with the states that are newer than ``before``.
 
-    A state that is not loaded says nothing: that of a restart may only be out of reach.
+    A state that is not loaded proves nothing: after a restart it may only be out of reach.
     """
     versions = index.versions
     by_state: dict[str, list[Key]] = {}
@@ -101,7 +101,7 @@ def _outdated(
 
 
 def _elsewhere(memory: Memory, key: Key, instance: Instance | None, index: StateIndex) -> Instance | None:
-    """The one instance that is the resource of an open drift, where another address or none is that of it by now."""
+    """The one instance that is the resource of an open drift under another address."""
     opening = next(iter(memory.openings(key)), None)
     if opening is None or not opening.resource.id:
         return None
@@ -128,7 +128,7 @@ def _by_state(remembered: Remembered, state: Attributes) -> tuple[End, ...]:
 
 
 def _said(opening: Opening, current: Attributes | None, state: Attributes) -> Resolution:
-    """What a newer version of the state did with a drift: it has what Terraform wanted before, or something else."""
+    """How a newer version of the state ended a drift: it has what Terraform wanted before, or something else."""
     if opening.kind is Kind.DELETED:
         return Resolution.APPLIED
     value = member(state, opening.steps)
@@ -138,7 +138,7 @@ def _said(opening: Opening, current: Attributes | None, state: Attributes) -> Re
 
 
 def _is_managed(index: StateIndex, opening: Opening) -> bool:
-    """Whether a resource that was made outside Terraform is in a state by now."""
+    """Whether a resource that was made outside Terraform is in a state now."""
     resource = opening.resource
     return any(
         index.find(resource.type, attribute, value, account=resource.account, region=resource.region)

@@ -1,4 +1,4 @@
-"""What earlier calls left: the resources that are not, or not only, what state says, and the drift that is open.
+"""Remembers how earlier calls left resources, where that differs from state, and the drift that is open.
 
 What is remembered of a resource has two forms.  In memory it is an ``Overlay`` over the attributes object of state.  On
 disk it is a document of plain data, without any secret, that fits whatever version of state still has the same
@@ -39,7 +39,7 @@ Documents = Mapping[Key, bytes | None]
 
 
 class Left(Protocol):
-    """What somebody left of a resource by records up to ``moment``; no ``document`` is nothing."""
+    """How records up to ``moment`` left a resource; without a ``document`` nothing is remembered."""
 
     @property
     def moment(self) -> int: ...
@@ -61,7 +61,7 @@ class Overlay(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """All that is known of a resource beyond state: how it was left, and its open drift."""
+    """What is known of a resource beyond state: how calls left it, and its open drift."""
 
     overlay: Overlay
     openings: tuple[Opening, ...] = ()
@@ -74,7 +74,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A document that nobody asked for yet."""
+    """A document from disk that was not read yet."""
 
     data: bytes
 
@@ -101,7 +101,7 @@ class Memory:
         self.forgotten = 0
 
     def load(self, documents: Iterable[tuple[Key, bytes]]) -> None:
-        """Begin with what was kept, and with nothing else."""
+        """Begin with what was kept, and forget everything else."""
         self._resources, self._opened, self._outside, self._dropped, self._undo = {}, {}, {}, {}, None
         for key, data in documents:
             self._put(key, _Written(data))
@@ -130,7 +130,7 @@ class Memory:
         return tuple(self._opened)
 
     def due(self, now: int, period: int) -> Sequence[Key]:
-        """Those of them in which a drift has been open for another ``period`` since its last reminder."""
+        """The resources with a drift that has been open for another ``period`` since its last reminder."""
         return [
             key
             for key, drifts in self._opened.items()
@@ -138,16 +138,16 @@ class Memory:
         ]
 
     def dropped(self) -> Sequence[Key]:
-        """What was forgotten for want of room since this was last asked, and is not remembered again.
+        """The resources forgotten for lack of room since the last call, unless they are remembered again.
 
-        Where several share what they know it is only not at hand any more: nothing is to be dropped there.
+        With a shared store nothing is dropped: it is only no longer in memory.
         """
         dropped, self._dropped = self._dropped, {}
         return () if self.shared else [key for key in dropped if key not in self._resources]
 
     @property
     def any_unmanaged(self) -> bool:
-        """Whether anything may be remembered that was made outside Terraform."""
+        """Whether a resource made outside Terraform may be remembered."""
         return bool(self._outside)
 
     def unmanaged(self, type: str) -> Sequence[Key]:
@@ -155,9 +155,9 @@ class Memory:
         return tuple(self._outside.get(type, ()))
 
     def recall(self, key: Key, state: Attributes) -> Remembered:
-        """What is known of a resource that has these attributes in state.
+        """What is known of a resource, if state still has these attributes.
 
-        What does not fit them any more is left to ``outdated``, which whoever brings a newer state asks first.
+        What no longer fits them is left to ``outdated``, which is asked first when a newer state comes.
         """
         self._catch_up(key)
         found = self._resources.get(key)
@@ -191,7 +191,7 @@ class Memory:
         return None if found is None or _fits(found, state) else found
 
     def remember(self, key: Key, remembered: Remembered, moment: int = 0) -> None:
-        """Know something else of a resource from now on; ``moment`` is the time of the newest record behind it."""
+        """Replace what is known of a resource; ``moment`` is the time of the newest record behind it."""
         if remembered.is_nothing:
             self.forget(key, moment)
             return
@@ -205,7 +205,7 @@ class Memory:
             self._dropped[first] = None
 
     def touched(self, key: Key, moment: int) -> None:
-        """A record of that time touched a resource."""
+        """Note that a record of this time touched a resource."""
         self._touched[key] = max(moment, self._touched.pop(key, 0))
         if len(self._touched) > MAX_RESOURCES:
             del self._touched[next(iter(self._touched))]
@@ -215,7 +215,7 @@ class Memory:
         return self._touched.get(key, 0)
 
     def replace_openings(self, key: Key, openings: Iterable[Opening]) -> None:
-        """Other openings of a resource of which everything else stays as it was remembered."""
+        """Replace the openings of a resource, and keep what else is remembered of it."""
         found = self._resources.get(key)
         if found is None:
             return
@@ -233,7 +233,7 @@ class Memory:
             self._put(key, None)
 
     def document(self, key: Key, instance: Instance | None) -> bytes | None:
-        """What is to be kept of a resource, ``None`` for nothing; ``instance`` knows what of it is secret."""
+        """The document to keep of a resource, or ``None``; ``instance`` tells what in it is secret."""
         found = self._resources.get(key)
         if isinstance(found, _Written):
             return found.data
@@ -253,7 +253,7 @@ class Memory:
         return _bytes(document)
 
     def remember_created(self, id: str, parameters: Mapping[str, Any]) -> None:
-        """Keep what is known of a resource outside Terraform, for calls that tie it to a managed one."""
+        """Remember a resource outside Terraform, for calls that tie it to a managed one."""
         self._created[id] = parameters
         if len(self._created) > _MAX_CREATED:
             del self._created[next(iter(self._created))]
@@ -266,19 +266,19 @@ class Memory:
         return {}
 
     def snapshot(self) -> int:
-        """A mark to come back to with ``restore``; ``commit`` makes it void."""
+        """A mark that ``restore`` goes back to, until ``commit``."""
         if self._undo is None:
             self._undo = []
         return len(self._undo)
 
     def restore(self, mark: int) -> None:
-        """Forget what was remembered since the mark."""
+        """Go back to the mark."""
         undo = self._undo or []
         while len(undo) > mark:
             self._put(*undo.pop())
 
     def commit(self) -> None:
-        """Keep what was remembered."""
+        """Make what was remembered final."""
         self._undo = None
 
     def _note(self, key: Key) -> None:
@@ -287,7 +287,7 @@ class Memory:
 
     @property
     def shared(self) -> bool:
-        """Whether others may know of drift that is not remembered here."""
+        """Whether other replicas may know of drift that is not in memory here."""
         return self._recall is not None
 
     def _catch_up(self, key: Key) -> None:
@@ -374,5 +374,5 @@ def _openings(document: Mapping[str, Any]) -> tuple[Opening, ...]:
 
 
 def openings_of(data: bytes) -> tuple[Opening, ...]:
-    """The open drift in a document that was kept."""
+    """The open drift in a document from disk."""
     return _openings(_document(data))

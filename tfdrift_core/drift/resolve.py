@@ -1,4 +1,4 @@
-"""Which instances in state a record touches."""
+"""Finds the instances in state that a record touches."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,12 +21,12 @@ _NAME_IN_ARN: Final = re.compile(r"\b(?:arn_name|arn_part|lambda_name)\(([^()]+?
 
 @lru_cache(maxsize=4096)
 def _shortened(expression: str) -> tuple[str, ...]:
-    """What an expression takes a name out of, which may be the ARN of something elsewhere."""
+    """The expression inside ``arn_name(…)`` and the like, whose value may be the ARN of something elsewhere."""
     return tuple(_NAME_IN_ARN.findall(expression))
 
 
 class Resolver:
-    """Finds instances of one state by what a catalog's ``match`` says of them."""
+    """Finds instances of one version of state by a catalog's ``match``."""
 
     def __init__(self, index: StateIndex) -> None:
         self._index = index
@@ -35,7 +35,7 @@ class Resolver:
     def find(self, type: str, matches: Sequence[Match], scope: Scope, record: Record) -> Sequence[Instance]:
         """The instances that the first match with any result names, within the record's account and region.
 
-        No match at all stands for a setting of the account and region, of which each has one.
+        An effect without ``match`` is about a setting that each account and region has once.
         """
         if not matches:
             return [instance for instance in self._index.all(type) if within(instance, record)]
@@ -61,7 +61,7 @@ class Resolver:
         return list(dict.fromkeys(instance for instances in found for instance in instances))
 
     def _named(self, type: str, name: str, value: str, record: Record) -> Sequence[Instance]:
-        """Those that have the value at an attribute, or a path; as it is written, else however it may be written."""
+        """The instances that have the value at an attribute or path: literally, else in any form of the name."""
         if type == ANY:
             find_any = self._index.find_any
             found = find_any(value, account=record.account, region=record.region)
@@ -79,7 +79,7 @@ class Resolver:
         return [instance for instance in table.get(names.key(type, value), ()) if within(instance, record)]
 
     def _by_arn(self, type: str, name: str, value: str, record: Record) -> Sequence[Instance]:
-        """Those that are meant by an ARN where others write the name."""
+        """The instances whose name an ARN in the record ends in."""
         if name == "arn" or not value.startswith("arn:"):
             return ()
         if name.isidentifier() and (found := self._index.find(type, "arn", value)):
@@ -88,7 +88,7 @@ class Resolver:
         return next((found for part in parts if (found := self._spelled(type, name, part, record))), ())
 
     def _tabulate(self, type: str, path: str) -> Mapping[str, Sequence[Instance]]:
-        """Instances by all that the values may be called that they have at a path inside their attributes."""
+        """An index of instances by every form of the value at a path inside their attributes."""
         table: dict[str, list[Instance]] = {}
         for instance in self._index.all(type):
             attributes = instance.attributes
