@@ -43,7 +43,7 @@ _NOTHING: Final = Scope(request={})
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What decides how every batch is worked on."""
+    """What applies to every batch."""
 
     catalog: Catalog
     expectations: Expectations
@@ -52,10 +52,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a batch gave: events in the order of their records, and counts for the metrics.
+    """The result of a batch: events in the order of their records, and counts for the metrics.
 
-    ``touched`` are the resources of which something else is remembered now, without an instance outside of Terraform.
-    ``unknown`` counts the records that take too much work: what they touch is told without values.
+    ``touched`` are the resources whose memory changed; those outside Terraform have no instance.
+    ``unknown`` counts the records that take too much work: their resources are told without values.
     """
 
     events: tuple[DriftEvent, ...] = ()
@@ -67,7 +67,7 @@ class Result:
 
 
 class View:
-    """One version of state, and what is found out about it as records come."""
+    """One version of state, and what was looked up in it so far."""
 
     def __init__(self, index: StateIndex) -> None:
         self.index = index
@@ -76,7 +76,7 @@ class View:
         self._known: dict[Instance, Known] = {}
 
     def known(self, instance: Instance) -> Known:
-        """What only state decides of an instance: kept, for it takes long to find out."""
+        """What state alone says about an instance; kept, because it takes long to find out."""
         known = self._known.get(instance)
         if known is None:
             if len(self._known) >= _MAX_KNOWN:
@@ -88,7 +88,7 @@ class View:
 
 @dataclass(frozen=True)
 class Call:
-    """One record and its judgement, which is made only once the record is seen to touch something: few do."""
+    """One record and its judgement.  The judgement is made only if the record touches something, which few do."""
 
     record: Record
     expectations: Expectations
@@ -131,7 +131,7 @@ class Batch:
     def run(self, records: Sequence[Record], unknown: str = "") -> Result:
         """Take every record, then tell the net change of every resource and remember what they are now.
 
-        ``unknown`` says why nothing more can be told of the records than what they touch.
+        ``unknown`` says why only the touched resources can be told, without what the records did to them.
         """
         newest = max((record.time for record in records), default=0)
         self._moment = min(newest, self._now) if self._now else newest
@@ -177,7 +177,7 @@ class Batch:
             self._verdicts.append(call.verdict)
 
     def _give_up(self, call: Call, plan: Sequence[Step], reason: str) -> None:
-        """Tell of every resource that the record names that it has changed, and leave out into what."""
+        """Tell that every resource the record names has changed, without values."""
         record = call.record
         parameters = {name: trimmed(getattr(record, part)) for name, part in _PARAMETERS}
         small = Record({**record.raw, **parameters})
@@ -209,7 +209,7 @@ class Batch:
                     return
 
     def _apply(self, call: Call, plan: Sequence[Step], scope: Scope) -> None:
-        """Every effect of a call, until it is seen to be no change."""
+        """Apply each effect of a call, until the call turns out to be no change."""
         handled = answered = False
         for step in plan:
             if step.asked is not None and step.asked.isdisjoint(scope.request):
@@ -228,7 +228,7 @@ class Batch:
         return as_list(evaluate(effect.each, scope)) if effect.each else [None]
 
     def _effect(self, call: Call, step: Step, scope: Scope, told: bool) -> bool:
-        """Apply one effect; whether it found its resource or reported a new one, which it does not if that is told."""
+        """Apply one effect.  Gives whether it found its resource or reported a new one."""
         effect = step.effect
         if effect.other:
             scope = scope.having(other=self._other(call, effect, scope))
@@ -249,7 +249,7 @@ class Batch:
         return True
 
     def _touched(self, call: Call, step: Step, scope: Scope) -> Iterator[tuple[Instance, Scope]]:
-        """The instances that an effect touches, each with what its expressions may ask for."""
+        """The instances that an effect touches, each with the scope of its expressions."""
         for type in step.types:
             instances = self._view.resolver.find(type, step.matches, scope, call.record)
             if type in names.RENAMED:
@@ -262,7 +262,7 @@ class Batch:
     def _called_now(
         self, type: str, step: Step, scope: Scope, record: Record, found: Sequence[Instance]
     ) -> Sequence[Instance]:
-        """The instances that have a name by now, where earlier calls have renamed some."""
+        """The instances that have a name now, after earlier calls renamed some."""
         attribute = names.RENAMED[type]
         texts = (evaluate(match[attribute], scope) for match in step.matches if attribute in match)
         wanted = next((text for text in texts if isinstance(text, str) and text), "")
@@ -297,7 +297,7 @@ class Batch:
         self._teller.withheld(track, track.change(after, touch))
 
     def _other(self, call: Call, effect: Effect, scope: Scope) -> Attributes | None:
-        """The attributes, as they are by now, of the other resource that an effect asks for."""
+        """The present attributes of the other resource that an effect asks for."""
         for type, match in effect.other:
             for instance in self._view.resolver.find(type, (match,), scope, call.record):
                 return self._track(instance).current
@@ -352,7 +352,7 @@ class Batch:
         self._made(self._teller.unmanaged(call.record, call.verdict, resource, confidence, taken))
 
     def _said(self, call: Call, effect: Effect, scope: Scope) -> Attributes:
-        """What a call says of the attributes of what it makes; nothing where finding out would take too much work."""
+        """The attributes that a call gives to what it makes; none where finding out takes too much work."""
         try:
             call.budget.spend(call.budget.size)
         except TooMuchWorkError:
@@ -360,7 +360,7 @@ class Batch:
         return anew.attributes(effect, scope)
 
     def _made(self, event: DriftEvent | None) -> None:
-        """Remember what was made outside Terraform as long as it is there."""
+        """Remember a resource made outside Terraform as long as it exists."""
         if event is not None and event.resource.id:
             key = outside(event.resource.type, event.resource.id)
             made = Remembered(Overlay({}, {}, {}), (opened(event, ()),))
@@ -368,14 +368,14 @@ class Batch:
             self._touched_keys[key] = None
 
     def _deletes_unmanaged(self, event: Event) -> Sequence[Effect]:
-        """Those effects of a call that may delete what was made outside Terraform."""
+        """The effects of a call that may delete a resource made outside Terraform."""
         memory = self._memory
         if not memory.shared and not memory.any_unmanaged:
             return ()
         return [e for e in event.effects if e.delete and (memory.shared or any(map(memory.unmanaged, e.types)))]
 
     def _unmanaged(self, type: str, names: Collection[str | None]) -> Iterable[Key]:
-        """What was made outside Terraform of this type: all that is known here, and what others may know by a name."""
+        """The resources of this type made outside Terraform: all known here, and by name those that others know."""
         yield from self._memory.unmanaged(type)
         if self._memory.shared:
             yield from (outside(type, name) for name in names if name)
@@ -394,7 +394,7 @@ class Batch:
                     self._touched_keys[key] = None
 
     def _settle(self, track: Track) -> None:
-        """Tell the net change of one resource and what it ends, and remember what it is now."""
+        """Tell the net change of one resource and the drift that it ends, and remember how the resource is now."""
         told = [*self._openings.get(track.instance, ()), *(() if track.as_expected else self._tell(track))]
         if not told and not track.moved:
             return
@@ -424,7 +424,7 @@ class Batch:
         return [opened(event, ())] if event is not None else []
 
     def _tell(self, track: Track) -> list[Opening]:
-        """The net change of one resource; what calls put back is shown where expected events are.
+        """Tell the net change of one resource.  What calls put back shows only among expected events.
 
         Every event carries its whole record, so that the budget of a record bounds how many it makes.
         """

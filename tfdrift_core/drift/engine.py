@@ -1,6 +1,6 @@
 """From records to drift events: for each record classify, resolve, change; for each resource compare and tell.
 
-Every stage has a room of its own and ``batch.py`` calls them in order; this module keeps what lasts between batches.
+``batch.py`` calls the stages in order; this module keeps what lasts between batches.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from tfdrift_core.terraform.model import Instance, StateIndex
 
 
 def merged(results: Iterable[Result]) -> Result:
-    """Several results, in order, as one."""
+    """Joins several results in order."""
     results = tuple(results)
     expected: Counter[str] = Counter()
     for result in results:
@@ -71,7 +71,7 @@ class Engine:
         self._versions: Mapping[str, object] = {}
 
     def process(self, index: StateIndex, records: Sequence[Record], now: int = 0) -> Result:
-        """The drift that ``records``, in their order, made or ended; before it, what a newer ``index`` ended.
+        """The drift that ``records`` made or ended, in their order, after what a newer ``index`` ended.
 
         ``now`` is the time to stamp events with, in nanoseconds since the epoch.  With ``coalesce`` what the records of
         one batch do to a resource is reported as one net change, by the last caller who touched the attribute.  What
@@ -91,12 +91,12 @@ class Engine:
         )
 
     def recall(self, memory: Memory, documents: Iterable[tuple[Key, bytes]]) -> None:
-        """Begin anew with what was kept of each resource."""
+        """Begin with what was kept of each resource, and forget the rest."""
         memory.load(documents)
         self.memory, self._view, self._versions = memory, None, {}
 
     def commit(self) -> None:
-        """Keep what was remembered: snapshots that were taken are void."""
+        """Make what was remembered final: earlier snapshots are void."""
         self.memory.commit()
 
     def is_current(self, index: StateIndex) -> bool:
@@ -129,19 +129,19 @@ class Engine:
         return self._view.index.at(state, {address}).get(address) if self._view is not None and state else None
 
     def documents(self, result: Result) -> Documents:
-        """What is to be kept of everything that a result touched, and nothing of what there was no room for."""
+        """The documents to keep of all that a result touched; ``None`` for what there is no room for."""
         dropped = dict.fromkeys(self.memory.dropped())
         return dropped | {key: self.memory.document(key, instance) for key, instance in result.touched.items()}
 
     def unknown(self, index: StateIndex, record: Record, why: str, now: int = 0) -> Result:
-        """What a record touches, where ``why`` says that what it did to that cannot be worked out."""
+        """Tell what a record touches, where ``why`` says that its change cannot be worked out."""
         return self._batch(index, now).run([record], why)
 
     def _attempted(self, index: StateIndex, record: Record, now: int) -> Result:
         return Result(tuple(attempts(self._settings, self._view_of(index), self.memory, record, now)))
 
     def verify(self, index: StateIndex, findings: Iterable[Finding], now: int = 0) -> Result:
-        """What plans of Terraform say of what is remembered: more drift, or the end of some."""
+        """Compare findings of Terraform's plans with what is remembered: more drift, or the end of some."""
         ended, view = self._compare_states(index, now), self._view_of(index)
         return merged((ended, *(verify(self._settings, view, self.memory, finding, now) for finding in findings)))
 
@@ -154,7 +154,7 @@ class Engine:
         return self._view
 
     def snapshot(self) -> Snapshot:
-        """What the engine remembers, for ``restore``."""
+        """A snapshot of what the engine remembers, for ``restore``."""
         return Snapshot(self.memory.snapshot(), self._versions, self._view)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -163,7 +163,7 @@ class Engine:
         self._versions, self._view = snapshot.versions, snapshot.view
 
     def _compare_states(self, index: StateIndex, now: int) -> Result:
-        """What a newer version of the states says of what is remembered."""
+        """Compare what is remembered with a newer version of the states."""
         if self.is_current(index):
             return Result()
         events: list[DriftEvent] = []

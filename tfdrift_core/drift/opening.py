@@ -39,7 +39,7 @@ _REASONS: Final[Mapping[Resolution, str]] = {
 
 
 def opened(event: DriftEvent, steps: tuple[str | int, ...]) -> Opening:
-    """The opening of a drift that ``event`` tells of, without the event's secrets."""
+    """The opening of the drift that ``event`` tells of, without secrets."""
     event = Redactor.of(event.redacted).event(event)
     raw = event.record.raw
     return Opening(
@@ -94,12 +94,12 @@ def resolved(
 
 
 def told(opening: Opening) -> DriftEvent:
-    """The event that told of a drift, as far as it is kept."""
+    """The event that told of a drift, as far as it was kept."""
     return replace(reminder(opening, 0), kind=opening.kind, id=opening.id, reason="", opening=None)
 
 
 def reminder(opening: Opening, now: int) -> DriftEvent:
-    """A drift that is still open, told once more."""
+    """A reminder of a drift that is still open."""
     return _event(
         opening,
         Kind.OPEN,
@@ -129,7 +129,7 @@ def _event(opening: Opening, kind: Kind, record: Record, now: int, **members: An
 
 
 def no_call(account: str, region: str) -> Record:
-    """Stands for the record where no call is known."""
+    """A stand-in for the record where no call is known."""
     return Record({"awsRegion": region, "recipientAccountId": account})
 
 
@@ -188,7 +188,7 @@ def from_document(document: Mapping[str, Any]) -> Opening:
 
 
 def moved(opening: Opening, later: Opening) -> Opening:
-    """A drift that was changed once more: open since the first call, with the value that the later one left."""
+    """A drift that a later call changed again: open since the first call, with the later call's value."""
     return replace(
         opening,
         new_value=later.new_value,

@@ -1,4 +1,4 @@
-"""From what a call did to the event that tells of it."""
+"""Makes the events that tell what calls did."""
 
 import hashlib
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Teller:
     _order: dict[int, int] = field(default_factory=dict)
 
     def begin(self, record: Record) -> None:
-        """Events of this record come behind those of the records before it."""
+        """Begin with a record: its events come after those of earlier records."""
         self._order[id(record)] = len(self._order)
 
     @property
@@ -42,7 +42,7 @@ class Teller:
         return tuple(event for _, event in sorted(self._events, key=lambda pair: pair[0]))
 
     def drift(self, track: Track, net: Net) -> DriftEvent | None:
-        """A difference or a deletion; ``None`` where configuration or a rule expects just that."""
+        """Tell of a difference or a deletion; ``None`` where the configuration or a rule expects it."""
         instance, (touch, difference) = track.instance, net
         if difference is not None and ignored(instance.ignore_changes, difference.path):
             reason = "lifecycle.ignore_changes"
@@ -62,15 +62,15 @@ class Teller:
         return self._emit(self._event(track, net, kind, touch.reason))
 
     def touched(self, track: Track, net: Net) -> DriftEvent:
-        """A resource that a call changed in a way that nobody can tell."""
+        """Tell of a resource that a call changed in an unknown way."""
         return self._emit(self._event(track, net, Kind.MODIFIED, net.touch.reason))
 
     def end(self, end: End, record: Record, secrets: frozenset[str]) -> None:
-        """A drift that the call of ``record`` ended."""
+        """Tell of a drift that the call of ``record`` ended."""
         self._emit(resolved(end.opening, end.resolution, record, self.now, secrets))
 
     def unknown(self, track: Track, touch: Touch) -> DriftEvent | None:
-        """A resource that a call may have changed in any way."""
+        """Tell of a resource that a call may have changed in any way."""
         if touch.verdict.outcome is Outcome.EXPECTED:
             self.withheld(track, [Net(touch, None)])
             return None
@@ -78,7 +78,7 @@ class Teller:
         return self._emit(replace(event, new_value=UNKNOWN))
 
     def withheld(self, track: Track, nets: Sequence[Net], reason: str = "") -> None:
-        """What a call did as expected."""
+        """Tell of an expected change."""
         if self.emit_expected:
             for net in nets:
                 self._emit(self._event(track, net, Kind.EXPECTED, reason or net.touch.reason))
@@ -86,7 +86,7 @@ class Teller:
     def unmanaged(
         self, record: Record, verdict: Verdict, resource: Resource, confidence: Confidence, taken: Import
     ) -> DriftEvent | None:
-        """What was made beside Terraform, and how it is taken over; ``None`` where that was expected."""
+        """Tell of a resource made outside Terraform, with its import; ``None`` where that was expected."""
         expected = verdict.outcome is Outcome.EXPECTED or expected_change(record, Change(resource), self.expectations)
         if expected and not self.emit_expected:
             return None
@@ -153,7 +153,7 @@ def _event_id(record: Record, *parts: str) -> str:
 
 
 def resource_of(instance: Instance, record: Record, path: str) -> Resource:
-    """A managed instance that a record touches, as events tell of it."""
+    """A managed instance in the form that events have."""
     attributes = instance.attributes
     return Resource(
         type=instance.type,

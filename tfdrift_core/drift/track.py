@@ -1,4 +1,4 @@
-"""One resource while a batch is worked on: what it was, what each call made of it, and what that comes to."""
+"""Follows one resource through a batch: what it was, what each call made of it, and the net change."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from tfdrift_core.terraform.model import Attributes, Instance
 
 @dataclass(frozen=True)
 class Known:
-    """What only state decides of an instance.
+    """What state alone says about an instance.
 
     ``block`` is the schema of the provider that wrote the attributes, ``secrets`` are their sensitive values.
     """
@@ -42,7 +42,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """What one call did to one resource: ``attributes`` names all that it changed, ``after`` is what it left."""
+    """What one call did to one resource: ``attributes`` names all that it changed, ``after`` is the result."""
 
     record: Record
     verdict: Verdict
@@ -57,7 +57,7 @@ class Touch:
 
 
 class Net(NamedTuple):
-    """One difference that a batch leaves, or, without one, that the resource is gone; and who made it last."""
+    """One difference that a batch leaves, and who made it last.  Without a difference the resource is gone."""
 
     touch: Touch
     difference: Difference | None
@@ -99,7 +99,7 @@ class Track:
 
     @property
     def overlay(self) -> Overlay:
-        """What is to be remembered of it."""
+        """What to remember of the resource."""
         return Overlay(self.known.attributes, self.baseline, self.current)
 
     @property
@@ -108,14 +108,14 @@ class Track:
         return next(reversed(self._touched.values()), None)
 
     def secrets(self, touch: Touch) -> frozenset[str]:
-        """Those of state and those that a call left; one call often makes several events."""
+        """The secrets of state and those that a call left, collected once: one call often makes several events."""
         left = self._left
         if left is None or left[0] is not touch.after:
             left = self._left = touch.after, self.known.secrets | secrets_of(self.instance, touch.after)
         return left[1]
 
     def change(self, after: Attributes | None, touch: Touch) -> Sequence[Net]:
-        """Take what a call left; gives the differences that are withheld because the call was expected.
+        """Add what a call left.  Gives the differences that are not told because the call was expected.
 
         Only what an expected call itself changed is expected: what another call did to the same attribute stays drift.
         """
@@ -147,7 +147,7 @@ class Track:
             self._touched[attribute] = touch.having(tuple(dict.fromkeys(names)), touch.after)
 
     def net(self) -> Iterator[Net]:
-        """What the batch comes to, apart from what is as Terraform wants it."""
+        """The net change of the batch, without what is as Terraform wants it."""
         if self.current is None:
             if self.start is not None and self._deleted is not None:
                 yield Net(self._deleted, None)
@@ -161,7 +161,7 @@ class Track:
                 yield Net(touch, difference)
 
     def differing(self) -> Sequence[Path]:
-        """Where the resource is not as Terraform wants it by now."""
+        """The differences between the resource now and what Terraform wants."""
         if self.current is None:
             return []
         return [difference.path for difference in diff(self.baseline, self.current, self._block, self._owner)]
@@ -171,7 +171,7 @@ class Track:
         return self._last.get(attribute) if attribute else self._latest
 
     def put_back(self, told: frozenset[str]) -> Iterator[Net]:
-        """The attributes that calls touched and that are not among those told of: they are as Terraform wants them."""
+        """The attributes that calls touched and that are as Terraform wants them again."""
         if self.current is None:
             return
         for name, touch in self._touched.items():
