@@ -32,6 +32,7 @@ from tfdrift_core.drift.event import DriftEvent, Opening
 from tfdrift_core.drift.finding import Finding, from_bytes, verified
 from tfdrift_core.drift.memory import openings_of
 from tfdrift_core.drift.opening import told
+from tfdrift_core.drift.present import change
 from tfdrift_core.output.fields import Value, values
 from tfdrift_core.text import json_line, one_line
 from tfdrift_plugin.host import falco_yaml, rules
@@ -213,8 +214,15 @@ def _change(opening: Opening) -> Text:
     text = Text(opening.kind.value, _STYLES.get(opening.kind.value, ""))
     if opening.path:
         text.append(f" {one_line(opening.path)}", "")
-        text.append(f"\n{_short(opening.old_value)} → {_short(opening.new_value)}", "dim")
+        text.append(f"\n{_words(opening)}", "dim")
     return text
+
+
+def _words(opening: Opening) -> str:
+    """What was added and removed, as alerts say it; the two sides of a long value look alike where they are cut."""
+    found = change.parts(opening.old_value, opening.new_value, opening.added, opening.removed)
+    said = change.in_words(found, opening.resource.account or opening.record.account)
+    return one_line(said) or f"{_short(opening.old_value)} → {_short(opening.new_value)}"
 
 
 def _short(value: str | None) -> str:
